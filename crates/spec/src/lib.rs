@@ -1,14 +1,35 @@
 //! What a run is, as pure data: no I/O, no system call, the same on every machine.
 //!
 //! Every face of rootlet (the command, the Rust builder, later Python and the readers of production's files) fills a
-//! [`Spec`] and hands it to the library. Options are spelled as in `docker run` and `podman run`.
+//! [`Spec`] and hands it to the library. Options are spelled as in `docker run` and `podman run`; each module here
+//! reads the spelling of one subject, and every one of them answers with the same [`ParseError`].
 
+pub mod caps;
+pub mod duration;
+pub mod env;
+mod error;
+mod image;
+pub mod limits;
+pub mod mode;
+pub mod mount;
+pub mod net;
+mod security;
+pub mod size;
+mod ulimit;
 mod user;
 
+pub use caps::Capabilities;
+pub use env::EnvArg;
+pub use error::{ParseError, printable};
+pub use image::ImageDefaults;
+pub use limits::Limits;
+pub use mount::{Mount, Volume};
+pub use net::Net;
+pub use security::SecurityOpt;
+pub use ulimit::Ulimit;
 pub use user::{GroupSpec, User, UserSpec};
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a run is: which root, which user, what is mounted, which command, under which limits.
@@ -23,6 +44,8 @@ pub struct Spec {
     pub groups: Vec<GroupSpec>,
     /// Variables, in order; a later one wins over an earlier one of the same name.
     pub env: Vec<(String, String)>,
+    /// Variables of the image that are not wanted (`--env NAME` of a variable that the caller does not have).
+    pub env_remove: Vec<String>,
     /// Work directory inside the root, absolute. A missing one is made, owned by root (the strict side).
     pub workdir: Option<String>,
     /// Host name inside; not said: `rootlet`.
@@ -66,77 +89,33 @@ pub enum Writable {
     Disk,
 }
 
-/// The network that a command sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Net {
-    /// The host's: services that CI started stay reachable.
-    #[default]
-    Host,
-    /// Its own, with loopback up: each rootlet has its own port 80 and 8080.
-    Private,
-    /// Its own, with nothing up.
-    None,
+/// Reads `memory` or `disk`.
+impl std::str::FromStr for Writable {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "memory" => Ok(Self::Memory),
+            "disk" => Ok(Self::Disk),
+            _ => Err(ParseError::new("place of the writable layer", text, "expected memory or disk")),
+        }
+    }
 }
 
-/// Something mounted at a place of the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum Mount {
-    /// A directory or file of the host (`--volume HOST:TARGET[:ro]`).
-    Bind {
-        /// Absolute path on the host; it must exist.
-        source: PathBuf,
-        /// Absolute path inside.
-        target: String,
-        /// Refuse writes.
-        read_only: bool,
-    },
-    /// An empty file system in memory (`--tmpfs TARGET[:size=64m,mode=1777]`).
-    Tmpfs {
-        /// Absolute path inside.
-        target: String,
-        /// Bytes; not said: half of the memory.
-        size: Option<u64>,
-        /// Permission bits; docker's default is 1777.
-        mode: u32,
-    },
-    /// An anonymous volume: a fresh directory that holds a copy of what the base has at the target
-    /// (`--volume TARGET`, an image's `VOLUME`).
-    Volume {
-        /// Absolute path inside.
-        target: String,
-    },
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Changes to docker's default capability set. Names are without `CAP_`, in capitals; `ALL` stands for every one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// Added after the drops.
-    pub add: Vec<String>,
-    /// Dropped first.
-    pub drop: Vec<String>,
-}
-
-/// Limits of the whole tree.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// Bytes of memory.
-    pub memory: Option<u64>,
-    /// Number of processes and threads.
-    pub pids: Option<u32>,
-    /// Processors, `0.5` is half of one.
-    pub cpus: Option<f64>,
-}
-
-/// One `--ulimit NAME=SOFT[:HARD]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ulimit {
-    /// Which, by the kernel's number (`RLIMIT_*` of `<sys/resource.h>`).
-    pub resource: u32,
-    /// Soft limit; `u64::MAX` is unlimited.
-    pub soft: u64,
-    /// Hard limit; `u64::MAX` is unlimited.
-    pub hard: u64,
+    #[test]
+    fn a_spec_survives_json() {
+        let spec = Spec {
+            user: Some(UserSpec::Account(User::sam())),
+            mounts: vec![Mount::Tmpfs { target: "/run".into(), size: None, mode: 0o755 }],
+            timeout: Some(Duration::from_millis(1500)),
+            ..Spec::default()
+        };
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+        assert_eq!(serde_json::from_str::<Spec>("{}").unwrap(), Spec::default());
+    }
 }

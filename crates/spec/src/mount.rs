@@ -1,0 +1,254 @@
+//! What is mounted into a root: `--volume` and `--tmpfs`.
+
+use crate::{ParseError, mode, size};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// Something mounted at a place of the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Mount {
+    /// A directory or file of the host (`--volume HOST:TARGET[:ro]`).
+    Bind {
+        /// Absolute path on the host; it must exist.
+        source: PathBuf,
+        /// Absolute path inside.
+        target: String,
+        /// Refuse writes.
+        read_only: bool,
+    },
+    /// An empty file system in memory (`--tmpfs TARGET[:size=64m,mode=1777]`).
+    Tmpfs {
+        /// Absolute path inside.
+        target: String,
+        /// Bytes; not said: half of the memory.
+        size: Option<u64>,
+        /// Permission bits; docker's default is 1777.
+        mode: u32,
+    },
+    /// An anonymous volume: a fresh directory that holds a copy of what the base has at the target
+    /// (`--volume TARGET`, an image's `VOLUME`).
+    Volume {
+        /// Absolute path inside.
+        target: String,
+    },
+}
+
+impl Mount {
+    /// Where inside the root it lies.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Bind { target, .. } | Self::Tmpfs { target, .. } | Self::Volume { target } => target,
+        }
+    }
+}
+
+/// A `--volume` as written: the path of the host may still be relative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Path on the host; `None` is an anonymous volume.
+    pub source: Option<PathBuf>,
+    /// Absolute path inside.
+    pub target: String,
+    /// Refuse writes.
+    pub read_only: bool,
+}
+
+impl Volume {
+    /// The mount, with a relative path of the host taken from `cwd`.
+    pub fn into_mount(self, cwd: &Path) -> Mount {
+        match self.source {
+            Some(source) => {
+                Mount::Bind { source: cwd.join(source), target: self.target, read_only: self.read_only }
+            }
+            None => Mount::Volume { target: self.target },
+        }
+    }
+}
+
+/// Reads `TARGET`, `HOST:TARGET` or `HOST:TARGET:OPTIONS`. The options that say nothing here (`z` and `Z`, since no
+/// label is asked of the host; `cached`, `delegated`, `consistent`, `rprivate`) are accepted, as people have them.
+impl FromStr for Volume {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = |reason: String| ParseError::new("volume", text, reason);
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, at, options) = match parts[..] {
+            [at] => (None, at, ""),
+            [source, at] => (Some(source), at, ""),
+            [source, at, options] => (Some(source), at, options),
+            _ => return Err(wrong("expected HOST:TARGET[:ro] or TARGET".into())),
+        };
+        if let Some(source) = source {
+            host_path(source).map_err(|(reason, hint)| wrong(reason).with_hint(hint))?;
+        }
+        let target = target(at).map_err(wrong)?.into();
+        let mut read_only = false;
+        for option in options.split(',').filter(|o| !o.is_empty()) {
+            match option {
+                "ro" => read_only = true,
+                "rw" => read_only = false,
+                "z" | "Z" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
+                _ => return Err(wrong(format!("unknown option `{option}`; expected ro, rw, z or Z"))),
+            }
+        }
+        Ok(Self { source: source.map(PathBuf::from), target, read_only })
+    }
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            write!(f, "{}:", source.display())?;
+        }
+        write!(f, "{}{}", self.target, if self.read_only { ":ro" } else { "" })
+    }
+}
+
+/// Reads a `--tmpfs`: `TARGET` or `TARGET:size=64m,mode=1777`.
+pub fn parse_tmpfs(text: &str) -> Result<Mount, ParseError> {
+    let wrong = |reason: String| ParseError::new("tmpfs", text, reason);
+    let (at, options) = text.split_once(':').unwrap_or((text, ""));
+    let target = target(at).map_err(wrong)?.into();
+    let (mut size, mut mode) = (None, 0o1777);
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        match option.split_once('=') {
+            Some(("size", value)) => {
+                size =
+                    Some(size::parse(value).map_err(|e| wrong(format!("size `{value}`: {}", e.reason())))?);
+            }
+            Some(("mode", value)) => {
+                mode = mode::parse(value).map_err(|e| wrong(format!("mode `{value}`: {}", e.reason())))?;
+            }
+            // What docker mounts anyway.
+            None if matches!(option, "rw" | "nosuid" | "nodev") => {}
+            _ => return Err(wrong(format!("unknown option `{option}`; expected size=BYTES or mode=OCTAL"))),
+        }
+    }
+    Ok(Mount::Tmpfs { target, size: size.filter(|&s| s > 0), mode })
+}
+
+/// Checks a work directory: absolute, as docker asks it.
+pub fn parse_workdir(text: &str) -> Result<String, ParseError> {
+    match target(text) {
+        Ok(path) => Ok(path.into()),
+        Err(reason) => Err(ParseError::new("work directory", text, reason)),
+    }
+}
+
+/// A path of an image, as docker takes it: absolute from the root's top, with `.`, `..` and double slashes resolved by
+/// name alone. An image's author may write what a caller may not.
+pub(crate) fn lexical(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// A place inside the root must not depend on where one stands.
+fn target(path: &str) -> Result<&str, String> {
+    if path.contains('\0') {
+        Err("a path cannot hold a NUL byte".into())
+    } else if !path.starts_with('/') {
+        Err(format!("the path inside, `{path}`, is not absolute"))
+    } else if path.split('/').any(|part| part == "..") {
+        Err(format!("the path inside, `{path}`, has a `..`"))
+    } else {
+        Ok(path)
+    }
+}
+
+/// A bare word is a named volume for docker, which lives on between runs. Nothing does here, and taking it for a
+/// directory beside the caller would be a surprise.
+fn host_path(path: &str) -> Result<(), (String, String)> {
+    if path.is_empty() {
+        return Err(("the path of the host is empty".into(), "write TARGET alone for a fresh volume".into()));
+    }
+    if path.contains('\0') {
+        return Err(("a path cannot hold a NUL byte".into(), "give a path of this host".into()));
+    }
+    if path.contains('/') || path == "." || path == ".." {
+        return Ok(());
+    }
+    Err((
+        format!("`{path}` names a volume that outlives the run, which rootlet does not have"),
+        format!("write ./{path} for a directory of the host, or only the target for a fresh volume"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn volume(text: &str) -> Volume {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reads_volumes() {
+        let bind =
+            |source: &str, read_only| Volume { source: Some(source.into()), target: "/t".into(), read_only };
+        assert_eq!(volume("/s:/t"), bind("/s", false));
+        assert_eq!(volume("./s:/t:ro"), bind("./s", true));
+        assert_eq!(volume(".:/t:z,ro"), bind(".", true));
+        assert_eq!(volume("/s:/t:Z"), bind("/s", false));
+        assert_eq!(volume("/data"), Volume { source: None, target: "/data".into(), read_only: false });
+    }
+
+    #[test]
+    fn takes_relative_paths_from_the_caller() {
+        let source = |text: &str| match volume(text).into_mount(Path::new("/work")) {
+            Mount::Bind { source, .. } => source,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(source("./s:/t"), Path::new("/work/./s"));
+        assert_eq!(source("/s:/t"), Path::new("/s"));
+        assert_eq!(volume("/t").into_mount(Path::new("/work")), Mount::Volume { target: "/t".into() });
+    }
+
+    #[test]
+    fn refuses_volumes() {
+        for text in ["", ":", "/s:", ":/t", "/s:t", "/s:/t/../u", "/s:/t:rw:ro", "/s:/t:exec", "t", "/s\0:/t"]
+        {
+            assert!(text.parse::<Volume>().is_err(), "{text:?}");
+        }
+        let named = "data:/t".parse::<Volume>().unwrap_err();
+        assert!(named.hint().unwrap().contains("./data"), "{named:?}");
+    }
+
+    #[test]
+    fn reads_tmpfs() {
+        let tmpfs = |size, mode| Mount::Tmpfs { target: "/run".into(), size, mode };
+        assert_eq!(parse_tmpfs("/run").unwrap(), tmpfs(None, 0o1777));
+        assert_eq!(parse_tmpfs("/run:size=64m,mode=755").unwrap(), tmpfs(Some(64 << 20), 0o755));
+        assert_eq!(parse_tmpfs("/run:rw,mode=1777").unwrap(), tmpfs(None, 0o1777));
+        for text in ["", "run", "/run:size", "/run:size=x", "/run:mode=9", "/run:noexec"] {
+            assert!(parse_tmpfs(text).is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            let _ = text.parse::<Volume>();
+            let _ = parse_tmpfs(&text);
+            let _ = parse_workdir(&text);
+        }
+
+        #[test]
+        fn comes_back_as_written(text in "(\\.?/[a-z]{0,3}:)?/[a-z./]{0,5}(:(ro|rw|z))?") {
+            if let Ok(volume) = text.parse::<Volume>() {
+                prop_assert_eq!(volume.to_string().parse::<Volume>(), Ok(volume));
+            }
+        }
+    }
+}
