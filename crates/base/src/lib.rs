@@ -1,1 +1,32 @@
 //! Where a root comes from: sources, layers and the store.
+//!
+//! ```no_run
+//! # fn main() -> rootlet_base::Result<()> {
+//! # let map = rootlet_kernel::IdMap { uids: vec![], gids: vec![] };
+//! use rootlet_base::{Base, Store};
+//! let store = Store::open_default()?;
+//! let base = Base::resolve("alpine:3.20", &store)?;   // held: nobody collects it
+//! let lower = base.layer_paths(&map)?;                // for overlayfs, bottom first
+//! # Ok(()) }
+//! ```
+//!
+//! Everything blocks. Cargo features: `tarball` reads tarballs, OCI layouts and archives; `registry` pulls images. Without them `host`,
+//! `dir:PATH` and what is in the store already work, and asking for more is an error that names the feature.
+
+mod base;
+mod digest;
+mod error;
+mod name;
+mod reference;
+mod resolve;
+mod source;
+pub mod store;
+mod unpack;
+
+pub use base::{Base, BaseKind, Defaults};
+pub use digest::Digest;
+pub use error::{Error, ErrorKind, Result};
+pub use name::BaseName;
+pub use reference::ImageRef;
+pub use resolve::{Limits, Platform, Progress, Pull, Resolver, Step};
+pub use store::{Staging, Store};

@@ -1,0 +1,196 @@
+//! A base: what a rootlet's root is made from.
+
+use crate::resolve::Resolver;
+use crate::store::{Content, Layer, Locked, Staging, Store};
+use crate::{Digest, Result, unpack};
+use rootlet_kernel::IdMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// What a rootlet's root is made from: read-only layers, shared by everybody. Cheap to clone.
+///
+/// While a handle to it lives, it holds a shared lock (flock(2)) on its content in the store, so that [`Store::gc`] and [`Store::remove`], of
+/// this or another process, leave it alone.
+#[derive(Clone, Debug)]
+pub struct Base(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    id: String,
+    content: Content,
+    store: Store,
+    held: Held,
+    /// The answer to the last [`Base::layer_paths`]: most callers have one map.
+    paths: Mutex<Option<(IdMap, Vec<PathBuf>)>>,
+}
+
+/// What keeps the content of a base from being collected.
+#[derive(Debug)]
+#[allow(dead_code, reason = "most are held, not read")]
+pub(crate) enum Held {
+    /// Nothing: it is not in the store.
+    Outside,
+    /// A lock on the content.
+    Content(Locked),
+    /// The only handle to a snapshot without a name, which ends with it.
+    Staged { parent: Base, staging: Staging },
+}
+
+/// What lies below the layers of a base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseKind {
+    /// This machine's own root.
+    Host,
+    /// A directory as it is; what the caller owns in it counts as root's.
+    Directory(PathBuf),
+    /// Nothing: the base is its layers.
+    Layers,
+}
+
+/// What an image's config says about running it. All empty for `host`, `dir:` and `tar:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Defaults {
+    /// `USER`: a name or number, with or without `:GROUP`, as the image says it.
+    pub user: Option<String>,
+    /// `ENV`, in order. An entry without `=` has an empty value.
+    pub env: Vec<(String, String)>,
+    /// `WORKDIR`.
+    pub workdir: Option<String>,
+    /// `ENTRYPOINT`; empty when not said.
+    pub entrypoint: Vec<String>,
+    /// `CMD`; empty when not said.
+    pub cmd: Vec<String>,
+    /// `VOLUME`: paths inside, sorted.
+    pub volumes: Vec<String>,
+    /// `EXPOSE`: `80/tcp`, sorted.
+    pub exposed_ports: Vec<String>,
+    /// `LABEL`.
+    pub labels: BTreeMap<String, String>,
+    /// `STOPSIGNAL`: a name or number, as the image says it.
+    pub stop_signal: Option<String>,
+    /// `os/architecture` or `os/architecture/variant` that the image is for.
+    pub platform: Option<String>,
+}
+
+impl Base {
+    /// The base of that name (see [`BaseName`](crate::BaseName)), with the default options of a [`Resolver`].
+    ///
+    /// One that is in the store already costs a few small reads. Else it is pulled or read, which needs the features
+    /// `registry` or `tarball`.
+    pub fn resolve(name: &str, store: &Store) -> Result<Self> {
+        Resolver::new(store).resolve(name)
+    }
+
+    pub(crate) fn new(name: String, id: String, content: Content, store: Store, held: Held) -> Self {
+        Self(Arc::new(Inner { name, id, content, store, held, paths: Mutex::new(None) }))
+    }
+
+    /// The whole name: `docker.io/library/alpine:3.20`, `tar:/absolute/path`, `host`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the base is, whatever its name: `sha256:…` over the layers' digests and the defaults; two bases with the same id make the
+    /// same root. `host` and `dir:PATH` are their own description, since what is in them may change at any time.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// What lies below the layers.
+    pub fn kind(&self) -> &BaseKind {
+        &self.0.content.bottom
+    }
+
+    /// What the image's config says.
+    pub fn defaults(&self) -> &Defaults {
+        &self.0.content.defaults
+    }
+
+    /// The store that it was resolved in.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes as lower
+    /// layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`).
+    ///
+    /// For `host` there are none, for `dir:PATH` it is the path itself; the layers of snapshots of them follow. What is not unpacked for
+    /// this map is unpacked now, once: other threads and processes that want it wait.
+    ///
+    /// Errors: a layer holds an id that the map lacks; its bytes are damaged or gone; the host allows no such user
+    /// namespace; a limit is passed; the disk is full; a snapshot was made for another map.
+    ///
+    /// # Locking
+    /// Exclusive on each layer while it is unpacked.
+    pub fn layer_paths(&self, map: &IdMap) -> Result<Vec<PathBuf>> {
+        self.layer_paths_with(map, &Resolver::new(&self.0.store))
+    }
+
+    /// As [`Base::layer_paths`], with the limits and the progress of `resolver`.
+    pub fn layer_paths_with(&self, map: &IdMap, resolver: &Resolver) -> Result<Vec<PathBuf>> {
+        let mut last = self.0.paths.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((of, paths)) = &*last
+            && of == map
+        {
+            return Ok(paths.clone());
+        }
+        let paths = match &self.0.held {
+            Held::Staged { parent, staging } => {
+                unpack::check_staged(staging, map)?;
+                let mut paths = parent.layer_paths_with(map, resolver)?;
+                paths.push(staging.path().to_owned());
+                paths
+            }
+            _ => {
+                let bottom = match self.kind() {
+                    BaseKind::Directory(path) => vec![path.clone()],
+                    BaseKind::Host | BaseKind::Layers => Vec::new(),
+                };
+                unpack::layer_paths(self, bottom, map, resolver)?
+            }
+        };
+        *last = Some((map.clone(), paths.clone()));
+        Ok(paths)
+    }
+
+    /// The small blob that [`Base::cache_facts`] stored for the content of this base, by this or another process. `None` when there
+    /// is none, or for `host`, `dir:` and snapshots without a name.
+    pub fn cached_facts(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.facts_file()?).ok()
+    }
+
+    /// Remembers a small blob about the content of this base, in place of an older one. Does nothing for `host`,
+    /// `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
+    pub fn cache_facts(&self, facts: &[u8]) {
+        if let Some(path) = self.facts_file() {
+            let _ = crate::store::write_atomically(&self.0.store.tmp(), &path, facts);
+        }
+    }
+
+    fn facts_file(&self) -> Option<PathBuf> {
+        match (&self.0.held, self.kind()) {
+            (Held::Content(_), BaseKind::Layers) => {
+                let id: Digest = self.0.id.parse().ok()?;
+                Some(self.0.store.content_dir(id).join("facts"))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        self.0.content.clone()
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.0.content.layers
+    }
+
+    pub(crate) fn is_staged(&self) -> bool {
+        matches!(self.0.held, Held::Staged { .. })
+    }
+}

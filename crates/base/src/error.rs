@@ -1,0 +1,187 @@
+//! The one error of this crate: what was attempted, on what, why it failed, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What was attempted, on what, and why it failed.
+///
+/// `Display` gives one sentence, with the errno's name when the system refused: `failed to read the layer
+/// /x/y.tar: EACCES`. [`Error::hint`] says what to do, when there is something to do; it is data beside the cause, so
+/// that each face prints it in its own way. The cause itself is [`StdError::source`].
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    what: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// Which sort of failure it was, for a program to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The name of a base cannot be read.
+    InvalidName,
+    /// There is no such base, tag, file or directory.
+    NotFound,
+    /// The base is not in the store, and the network was not to be used.
+    NotInStore,
+    /// The registry wants credentials, or refused the ones it got.
+    Unauthorized,
+    /// The registry could not be reached, or the connection broke.
+    Network,
+    /// Bytes are not what their digest or format promises: wrong digest, truncated, damaged.
+    Corrupt,
+    /// A layer holds what no honest layer holds (`..`, a name with NUL, …).
+    Hostile,
+    /// A limit was passed: bytes, entries, ratio of compression.
+    Limit,
+    /// A file belongs to a user or group that the id map does not have.
+    UnmappedId,
+    /// It is unpacked for another id map and cannot be unpacked again.
+    OtherIdMap,
+    /// A feature of the build is missing, or a format is not known.
+    Unsupported,
+    /// The base is in use by a live rootlet.
+    InUse,
+    /// The disk is full, or a quota is used up.
+    NoSpace,
+    /// This host allows no user namespace with these ids.
+    UserNamespace,
+    /// A configuration file or variable cannot be used.
+    Configuration,
+    /// The system refused something else; the errno is in the source.
+    Io,
+}
+
+impl Error {
+    /// `what` is a sentence without its full stop, starting in lower case.
+    pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, what: what.into(), hint: None, source: None }))
+    }
+
+    /// A step that the system refused.
+    pub(crate) fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        let source = source.into();
+        // An error of ours that travelled through `std::io::Read` comes out as it went in.
+        match source.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(source) => Self::system(what.into(), source),
+        }
+    }
+
+    fn system(what: String, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+            _ => ErrorKind::Io,
+        };
+        let error = Self::new(kind, what).caused_by(source);
+        match kind {
+            ErrorKind::NoSpace => error
+                .with_hint("free some space (`rootlet gc` removes what is not in use), or set ROOTLET_STORE to a larger disk"),
+            _ => error,
+        }
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Gives the cause.
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Gives another kind, where the caller knows better what the failure means.
+    #[allow(dead_code, reason = "used by the sources behind features")]
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Which sort of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What to do about it: a sentence without its full stop; `None` when there is nothing useful to say.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)?;
+        let Some(source) = &self.0.source else { return Ok(()) };
+        match source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            Some(errno) => write!(f, ": {}", Errno(errno)),
+            None => write!(f, ": {source}"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}
+
+/// Lets an [`Error`] pass through `std::io::Read`; [`Error::io`] takes it out again.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::other(error)
+    }
+}
+
+/// An errno by its name, as strace prints it.
+struct Errno(i32);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use rustix::io::Errno as E;
+        const NAMES: &[(E, &str)] = &[
+            (E::ACCESS, "EACCES"),
+            (E::BUSY, "EBUSY"),
+            (E::DQUOT, "EDQUOT"),
+            (E::EXIST, "EEXIST"),
+            (E::FBIG, "EFBIG"),
+            (E::INVAL, "EINVAL"),
+            (E::IO, "EIO"),
+            (E::ISDIR, "EISDIR"),
+            (E::LOOP, "ELOOP"),
+            (E::MFILE, "EMFILE"),
+            (E::MLINK, "EMLINK"),
+            (E::NAMETOOLONG, "ENAMETOOLONG"),
+            (E::NFILE, "ENFILE"),
+            (E::NOENT, "ENOENT"),
+            (E::NOMEM, "ENOMEM"),
+            (E::NOSPC, "ENOSPC"),
+            (E::NOSYS, "ENOSYS"),
+            (E::NOTDIR, "ENOTDIR"),
+            (E::NOTEMPTY, "ENOTEMPTY"),
+            (E::OPNOTSUPP, "EOPNOTSUPP"),
+            (E::OVERFLOW, "EOVERFLOW"),
+            (E::PERM, "EPERM"),
+            (E::PIPE, "EPIPE"),
+            (E::ROFS, "EROFS"),
+            (E::STALE, "ESTALE"),
+            (E::XDEV, "EXDEV"),
+        ];
+        match NAMES.iter().find(|(errno, _)| errno.raw_os_error() == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "{}", io::Error::from_raw_os_error(self.0)),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! From a name to a base.
+
+use crate::base::{BaseKind, Defaults, Held};
+use crate::store::{Content, NameRecord, Store};
+use crate::{Base, BaseName, Error, ErrorKind, Result, source};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How a base is found: which network it may use, which platform is wanted, how large it may be.
+///
+/// ```no_run
+/// # fn main() -> rootlet_base::Result<()> {
+/// use rootlet_base::{Pull, Resolver, Store};
+/// let store = Store::open_default()?;
+/// let base = Resolver::new(&store).pull(Pull::Always).resolve("alpine:3.20")?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    pub(crate) store: Store,
+    pub(crate) offline: bool,
+    pub(crate) pull: Pull,
+    pub(crate) platform: Platform,
+    pub(crate) limits: Limits,
+    pub(crate) progress: Arc<dyn Progress>,
+}
+
+/// When an image is fetched from its registry: `docker run --pull`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pull {
+    /// When it is not in the store.
+    #[default]
+    Missing,
+    /// When the registry's tag leads to something else than the store's.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl FromStr for Pull {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "missing" => Ok(Self::Missing),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(Error::new(ErrorKind::Configuration, format!("`{text}` is not a way to pull"))
+                .with_hint("it is one of `missing`, `always`, `never`")),
+        }
+    }
+}
+
+/// What a layer may hold: a bound on what a hostile image costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one layer, unpacked. 32 GiB.
+    pub layer_bytes: u64,
+    /// Entries of one layer. 10 million.
+    pub layer_entries: u64,
+    /// Unpacked bytes for one packed byte, looked at beyond the first GiB: honest layers stay below 100, gzip can give
+    /// 1032, zstd much more. 500.
+    pub ratio: u64,
+    /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
+    pub document_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { layer_bytes: 32 << 30, layer_entries: 10_000_000, ratio: 500, document_bytes: 4 << 20 }
+    }
+}
+
+/// The operating system and processor an image is for, as `docker --platform` has it: `linux/amd64`, `linux/arm/v7`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// `linux`.
+    pub os: String,
+    /// `amd64`, `arm64`, … as Go names them.
+    pub architecture: String,
+    /// `v7`, …
+    pub variant: Option<String>,
+}
+
+impl Default for Platform {
+    /// This machine's.
+    fn default() -> Self {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            "powerpc64" => "ppc64le",
+            "loongarch64" => "loong64",
+            other => other,
+        };
+        Self { os: "linux".into(), architecture: architecture.into(), variant: None }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+    }
+}
+
+impl FromStr for Platform {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let well = |part: &&str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        };
+        let (os, architecture, variant) = match parts[..] {
+            [architecture] => ("linux", architecture, None),
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant)),
+            _ => ("", "", None),
+        };
+        if ![Some(os), Some(architecture), variant].iter().flatten().all(well) {
+            return Err(Error::new(ErrorKind::Configuration, format!("`{text}` is not a platform"))
+                .with_hint("write it as `linux/amd64` or `linux/arm/v7`"));
+        }
+        Ok(Self { os: os.into(), architecture: architecture.into(), variant: variant.map(str::to_owned) })
+    }
+}
+
+/// Hears how far pulling and unpacking are. Calls come from several threads, often: an implementation is quick.
+pub trait Progress: Send + Sync {
+    /// Something of `total` bytes begins; `None` when the size is not known. `id` is the same in the calls that follow.
+    fn begin(&self, id: &str, step: Step, total: Option<u64>) {
+        let _ = (id, step, total);
+    }
+    /// So many bytes of it are done, counted from its beginning.
+    fn advance(&self, id: &str, step: Step, done: u64) {
+        let _ = (id, step, done);
+    }
+    /// It is complete.
+    fn end(&self, id: &str, step: Step) {
+        let _ = (id, step);
+    }
+    /// Something a person should know: what was left out, another registry that was tried.
+    fn note(&self, text: &str) {
+        let _ = text;
+    }
+}
+
+impl fmt::Debug for dyn Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A layer is downloaded; bytes are packed ones.
+    Download,
+    /// A layer is unpacked; bytes are packed ones.
+    Unpack,
+    /// A file is read to find its digest.
+    Read,
+}
+
+struct Silent;
+
+impl Progress for Silent {}
+
+impl Resolver {
+    /// The defaults: the network may be used, what is in the store is taken from there, this machine's platform.
+    pub fn new(store: &Store) -> Self {
+        Self {
+            store: store.clone(),
+            offline: false,
+            pull: Pull::Missing,
+            platform: Platform::default(),
+            limits: Limits::default(),
+            progress: Arc::new(Silent),
+        }
+    }
+
+    /// Whether the network is out of bounds: what is not in the store is an error that says so.
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// When an image is fetched.
+    pub fn pull(mut self, pull: Pull) -> Self {
+        self.pull = pull;
+        self
+    }
+
+    /// Which of the platforms of a multi-architecture image is taken.
+    pub fn platform(mut self, platform: Platform) -> Self {
+        self.platform = platform;
+        self
+    }
+
+    /// How large a layer may be.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Who hears how far it is.
+    pub fn progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The base of that name: see [`BaseName`].
+    ///
+    /// Errors: the name cannot be read; there is no such thing; it is not in the store and may not be fetched; the registry refuses or cannot be
+    /// reached; what comes is damaged; the build lacks the feature (`tarball`, `registry`).
+    pub fn resolve(&self, name: &str) -> Result<Base> {
+        match name.parse::<BaseName>()?.absolute()? {
+            BaseName::Host => Ok(self.outside("host".into(), BaseKind::Host)),
+            BaseName::Directory(path) => source::directory::resolve(self, path),
+            name @ BaseName::Snapshot(_) => self.snapshot(&name.to_string()),
+            name @ BaseName::Tar(_) => source::tarball(self, name),
+            name @ BaseName::Oci(..) => source::oci_layout(self, name),
+            name @ BaseName::Archive(..) => source::archive(self, name),
+            name @ BaseName::Image(_) => source::registry(self, name),
+        }
+    }
+
+    /// A base that the store does not hold: its name says all there is to know.
+    pub(crate) fn outside(&self, name: String, bottom: BaseKind) -> Base {
+        let content =
+            Content { bottom, layers: Vec::new(), defaults: Defaults::default(), documents: Vec::new() };
+        Base::new(name.clone(), name, content, self.store.clone(), Held::Outside)
+    }
+
+    /// What the store knows under that name, held; with the record that says what it was made from.
+    pub(crate) fn stored(&self, name: &str) -> Result<Option<(NameRecord, Base)>> {
+        let Some(record) = self.store.name_record(name)? else { return Ok(None) };
+        let Some((content, held)) = self.store.hold_content(record.content)? else { return Ok(None) };
+        let id = record.content.to_string();
+        let base = Base::new(record.name.clone(), id, content, self.store.clone(), Held::Content(held));
+        Ok(Some((record, base)))
+    }
+
+    fn snapshot(&self, name: &str) -> Result<Base> {
+        match self.stored(name)? {
+            Some((_, base)) => Ok(base),
+            None => Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "failed to find the base `{name}`: the store {} has no such snapshot",
+                    self.store.path().display()
+                ),
+            )
+            .with_hint("`rootlet base list` shows what there is")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_platforms() {
+        for (text, whole) in
+            [("amd64", "linux/amd64"), ("linux/arm64", "linux/arm64"), ("linux/arm/v7", "linux/arm/v7")]
+        {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), whole);
+        }
+        for text in ["", "/", "linux/", "a/b/c/d", "linux/a b"] {
+            assert_eq!(text.parse::<Platform>().unwrap_err().kind(), ErrorKind::Configuration, "{text}");
+        }
+    }
+}

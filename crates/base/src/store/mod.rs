@@ -1,0 +1,259 @@
+//! The store: everything that rootlet keeps between runs.
+//!
+//! ```text
+//! $ROOTLET_STORE, else $XDG_CACHE_HOME/rootlet, else $HOME/.cache/rootlet            0711
+//! ├── CACHEDIR.TAG                 tells backup programs to leave it out
+//! ├── layout                       the number of this layout: 1
+//! ├── bases/NAME.json              a name: which content, where it came from, when; NAME is percent-encoded
+//! ├── contents/ID/                 a content. Its shared lock says "in use", its mtime when it was last
+//! │   ├── content.json             its layers and the image's defaults
+//! │   └── facts                    what the library knows about it (Base::cache_facts)
+//! ├── images/                      an OCI image layout: `skopeo list-tags`, `skopeo copy oci:…/images:NAME …` read it
+//! │   ├── oci-layout, index.json
+//! │   └── blobs/sha256/HEX         manifests, configs and compressed layers, each verified before it got this name
+//! ├── layers/KEY/                  one layer, KEY its diff id (or the digest of its tarball)                    0711
+//! │   ├── about.json               which ids it holds, what could not be carried over
+//! │   └── PROJECTION/              unpacked for the id maps that agree on these ids                             0711
+//! │       ├── map.json             the id map it was unpacked with, for removing it
+//! │       └── root/                the tree, as an overlay's lower layer
+//! ├── locks/NAME                   one at a time: pulls of one name; creating contents against gc
+//! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
+//! ```
+//!
+//! The directories on the way to a layer are 0711: the ids of a user namespace pass through them and see no list.
+//!
+//! # Rules
+//!
+//! - Everything is written beside its place and renamed into it, so a reader sees all of it or nothing.
+//! - Locks are flock(2): the kernel drops them with their holder, so a killed process leaves none. What is in `tmp/` and
+//!   locked by nobody is a leftover; whoever stages something next removes it.
+//! - A live `Base` holds a shared lock on its content. A content is removed only under the exclusive lock, first of all
+//!   its parts; then go the layers and blobs that no content names. A content is written *before* its blobs are fetched,
+//!   so what it names is never collected under a pull.
+//! - Nothing is flushed to disk: this is a cache. After a power loss, remove it.
+
+mod layers;
+mod lock;
+mod record;
+mod staging;
+
+pub use staging::Staging;
+
+pub(crate) use layers::{About, LayerDir, MapRecord};
+pub(crate) use lock::Locked;
+pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp};
+
+use crate::{Digest, Error, ErrorKind, Result};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+const LAYOUT: &str = "1\n";
+const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This directory is a cache of rootlet. What is not in use may be removed with `rootlet gc`.\n";
+
+/// A store on disk: see the [module](self) for its layout and rules. Cheap to clone; any number of processes and threads may use one
+/// store at once.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: Arc<PathBuf>,
+}
+
+impl Store {
+    /// Opens the store in `path`, which is made when it is not there.
+    ///
+    /// Errors: the directory cannot be made or written; it holds a store of another layout, or something that is no store.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        match fs::read_to_string(path.join("layout")) {
+            Ok(layout) if layout == LAYOUT => {}
+            Ok(layout) => return Err(other_layout(path, layout.trim())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => create(path)?,
+            Err(e) => return Err(Error::io(format!("failed to open the store {}", path.display()), e)),
+        }
+        let root = fs::canonicalize(path)
+            .map_err(|e| Error::io(format!("failed to open the store {}", path.display()), e))?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
+    /// Opens the store of this user: `$ROOTLET_STORE`, else `$XDG_CACHE_HOME/rootlet`, else `$HOME/.cache/rootlet`. Empty variables count as
+    /// unset, and so does a relative `XDG_CACHE_HOME` (XDG Base Directory Specification).
+    ///
+    /// Errors: none of the three is set, and those of [`Store::open`].
+    pub fn open_default() -> Result<Self> {
+        Self::open(Self::default_path()?)
+    }
+
+    /// Where [`Store::open_default`] looks.
+    ///
+    /// Errors: none of the three variables is set.
+    pub fn default_path() -> Result<PathBuf> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(path) = variable("ROOTLET_STORE") {
+            return Ok(path);
+        }
+        if let Some(cache) = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute()) {
+            return Ok(cache.join("rootlet"));
+        }
+        match variable("HOME").filter(|path| path.is_absolute()) {
+            Some(home) => Ok(home.join(".cache/rootlet")),
+            None => Err(Error::new(
+                ErrorKind::Configuration,
+                "failed to find a place for the store: ROOTLET_STORE, XDG_CACHE_HOME and HOME are not set",
+            )
+            .with_hint("set ROOTLET_STORE to a directory on a local disk")),
+        }
+    }
+
+    /// The store's directory: absolute, without symlinks.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn base_file(&self, name: &str) -> PathBuf {
+        self.root.join("bases").join(encode(name) + ".json")
+    }
+
+    pub(crate) fn content_dir(&self, id: Digest) -> PathBuf {
+        self.root.join("contents").join(id.hex())
+    }
+
+    pub(crate) fn layer_dir(&self, key: Digest) -> PathBuf {
+        self.root.join("layers").join(key.hex())
+    }
+
+    pub(crate) fn lock_file(&self, name: &str) -> PathBuf {
+        self.root.join("locks").join(encode(name))
+    }
+
+    /// The OCI image layout of what was pulled.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    pub(crate) fn blob_file(&self, digest: Digest) -> PathBuf {
+        self.images().join("blobs/sha256").join(digest.hex())
+    }
+
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+}
+
+fn other_layout(path: &Path, layout: &str) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!(
+            "the store {} has layout {layout:?}, and this rootlet reads only {:?}",
+            path.display(),
+            LAYOUT.trim()
+        ),
+    )
+    .with_hint("set ROOTLET_STORE to another directory, or remove this one")
+}
+
+/// Makes an empty store. Several processes may do so at once: every step is harmless when it was done already, and `layout`, the
+/// last, says that it is complete.
+fn create(path: &Path) -> Result<()> {
+    let step = |path: &Path, result: io::Result<()>| {
+        result.map_err(|e| {
+            Error::io(format!("failed to make the store {}", path.display()), e)
+                .with_hint("set ROOTLET_STORE to a directory that you may write, on a local disk")
+        })
+    };
+    if path.is_dir()
+        && !path.join("CACHEDIR.TAG").exists()
+        && path.read_dir().is_ok_and(|mut d| d.next().is_some())
+    {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("failed to make the store {}: the directory holds other things", path.display()),
+        )
+        .with_hint("set ROOTLET_STORE to a directory that is empty or not there yet"));
+    }
+    step(path, fs::create_dir_all(path))?;
+    step(path, write_atomically(path, &path.join("CACHEDIR.TAG"), CACHEDIR_TAG.as_bytes()))?;
+    for (name, mode) in [
+        ("", 0o711),
+        ("bases", 0o700),
+        ("contents", 0o700),
+        ("images", 0o700),
+        ("images/blobs/sha256", 0o700),
+        ("layers", 0o711),
+        ("locks", 0o700),
+        ("tmp", 0o711),
+    ] {
+        let directory = path.join(name);
+        step(&directory, fs::create_dir_all(&directory))?;
+        step(&directory, fs::set_permissions(&directory, fs::Permissions::from_mode(mode)))?;
+    }
+    let tmp = path.join("tmp");
+    let images = path.join("images");
+    step(&images, write_atomically(&tmp, &images.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#))?;
+    if !images.join("index.json").exists() {
+        let empty =
+            br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+        step(&images, write_atomically(&tmp, &images.join("index.json"), empty))?;
+    }
+    step(path, write_atomically(&tmp, &path.join("layout"), LAYOUT.as_bytes()))
+}
+
+/// Writes a small file into `tmp`, on the same file system, and renames it to `path`.
+pub(crate) fn write_atomically(tmp: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, beside) = loop {
+        let beside = tmp.join(unique());
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside) {
+            Ok(file) => break (file, beside),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(e),
+        }
+    };
+    let written = io::Write::write_all(&mut file, bytes).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// A name that no other process and thread uses: process id, time and a counter.
+pub(crate) fn unique() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}-{:x}", std::process::id(), now.as_nanos(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A file name for any text: `%XX` for what is not a letter, a digit, `.`, `_` or `-`; long ones end in their digest.
+fn encode(text: &str) -> String {
+    let mut name = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        match byte {
+            b'.' if name.is_empty() => name.push_str("%2E"),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => name.push(byte as char),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if name.len() > 200 {
+        name.truncate(120);
+        name.push('-');
+        name.push_str(&Digest::of(text.as_bytes()).hex());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodes_names_one_to_one() {
+        assert_eq!(encode("docker.io/library/alpine:3.20"), "docker.io%2Flibrary%2Falpine%3A3.20");
+        assert_eq!(encode("../x"), "%2E.%2Fx");
+        let long = "x".repeat(300);
+        assert!(encode(&long).len() < 200);
+        assert_ne!(encode(&long), encode(&format!("{long}x")));
+    }
+}

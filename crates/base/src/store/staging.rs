@@ -1,0 +1,177 @@
+//! Trees that are being made.
+
+use super::layers::{MapRecord, NO_LOWER};
+use super::record::{now, read_json};
+use super::{About, Layer, LayerDir, Locked, NameRecord, Origin, Store, unique};
+use crate::base::{Base, Held};
+use crate::name::snapshot_name;
+use crate::{Digest, Error, ErrorKind, Result};
+use rootlet_kernel::{IdMap, Worker};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A private directory of the store in which the tree of a layer is made. Dropped, it is removed with all that is in it, whoever owns
+/// that; a killed process's is removed by the next one that stages something.
+#[derive(Debug)]
+pub struct Staging {
+    store: Store,
+    directory: PathBuf,
+    tree: PathBuf,
+    map: IdMap,
+    /// `None` when the directory has found its place.
+    lock: Option<Locked>,
+}
+
+impl Store {
+    /// A fresh directory for the tree of a layer that is made with the ids of `map`.
+    ///
+    /// Errors: the store cannot be written.
+    ///
+    /// # Locking
+    /// Exclusive on the directory, until it is dropped or adopted.
+    pub fn stage_layer(&self, map: &IdMap) -> Result<Staging> {
+        self.sweep_tmp();
+        let failed = |path: &Path, e| Error::io(format!("failed to make {}", path.display()), e);
+        let (directory, lock) = loop {
+            let directory = self.tmp().join(unique());
+            DirBuilder::new().mode(0o711).create(&directory).map_err(|e| failed(&directory, e))?;
+            // Between the two, another's sweep may have taken it for a leftover.
+            if let Some(lock) = Locked::directory(&directory)? {
+                break (directory, lock);
+            }
+        };
+        let tree = directory.join("root");
+        let staging = Staging { store: self.clone(), tree, directory, map: map.clone(), lock: Some(lock) };
+        // The mode of mkdir(2) is subject to the caller's umask.
+        fs::set_permissions(&staging.directory, Permissions::from_mode(0o711))
+            .and_then(|()| DirBuilder::new().mode(0o755).create(&staging.tree))
+            .and_then(|()| fs::set_permissions(&staging.tree, Permissions::from_mode(0o755)))
+            .map_err(|e| failed(&staging.tree, e))?;
+        self.write_json(&staging.directory.join("map.json"), &MapRecord::of(map))?;
+        Ok(staging)
+    }
+
+    /// Removes what killed processes left in `tmp/`. What cannot be removed stays for the next time.
+    ///
+    /// # Locking
+    /// Exclusive on each leftover; what is locked is skipped.
+    pub(crate) fn sweep_tmp(&self) {
+        let Ok(entries) = self.tmp().read_dir() else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            // Small files are on their way to their place, without a lock, for less than a moment.
+            let small = fs::symlink_metadata(&path).is_ok_and(|m| {
+                m.is_file()
+                    && m.modified()
+                        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
+            });
+            if small {
+                continue;
+            }
+            if let Ok(Some(_lock)) = Locked::try_exclusive(&path) {
+                let _ = remove_tree(&path);
+            }
+        }
+    }
+}
+
+impl Staging {
+    /// The empty directory in which the tree is to be made: it becomes the layer's root.
+    pub fn path(&self) -> &Path {
+        &self.tree
+    }
+
+    /// Makes a base of `parent`'s layers with this one on top. It is bound to the id map of this staging, which
+    /// [`Base::layer_paths`] checks.
+    ///
+    /// With a `name` the base stays in the store as `snapshot:NAME`, in place of an older one of that name. Without, it is gone
+    /// when the last handle to it is.
+    ///
+    /// Errors: the name cannot be one, the store cannot be written.
+    pub fn adopt(mut self, parent: &Base, name: Option<&str>) -> Result<Base> {
+        let name = name.map(snapshot_name).transpose()?;
+        let key = Digest::of(unique().as_bytes());
+        let mut content = parent.content();
+        content.layers.push(Layer { key, diff_id: None, origin: Origin::Unpacked });
+        let Some(name) = name else {
+            let id = content.id();
+            return Ok(Base::new(
+                format!("snapshot of {}", parent.name()),
+                id.to_string(),
+                content,
+                self.store.clone(),
+                Held::Staged { parent: parent.clone(), staging: self },
+            ));
+        };
+        if parent.is_staged() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("failed to keep the snapshot `{name}`: the snapshot that it was made from has no name itself"),
+            )
+            .with_hint("give that one a name, too"));
+        }
+        let held = self.store.hold_new_content(&content)?;
+        let place = LayerDir::new(&self.store, key);
+        let about = About { whole_map: true, ..About::default() };
+        place.write_about(&self.store, &about)?;
+        self.settle(&place.serving(&about, &self.map, NO_LOWER)?)?;
+        let record = NameRecord {
+            name: format!("snapshot:{name}"),
+            content: content.id(),
+            how: format!("snapshot of {}", parent.name()),
+            when: now(),
+            manifest: None,
+            stamp: None,
+        };
+        self.store.write_name(&record)?;
+        Ok(Base::new(record.name, content.id().to_string(), content, self.store.clone(), Held::Content(held)))
+    }
+
+    /// Renames the whole directory to `place`, whose parent exists.
+    pub(crate) fn settle(&mut self, place: &Path) -> Result<()> {
+        fs::rename(&self.directory, place)
+            .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
+        self.lock = None;
+        Ok(())
+    }
+
+    pub(crate) fn map(&self) -> &IdMap {
+        &self.map
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // What cannot be removed now is removed by the next sweep, which can say why not.
+            let _ = remove_tree(&self.directory);
+        }
+    }
+}
+
+/// Removes what stands in `tmp/`: a directory with a tree in it, or a small file.
+///
+/// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. What this user may
+/// not remove itself is removed from inside a user namespace like the one that made it.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    let failed = |e| Error::io(format!("failed to remove {}", path.display()), e);
+    let gone = |result: io::Result<()>| match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    if fs::symlink_metadata(path).is_ok_and(|m| !m.is_dir()) {
+        return gone(fs::remove_file(path)).map_err(failed);
+    }
+    let tree = path.join("root");
+    match gone(fs::remove_dir_all(&tree)) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            let map = read_json::<MapRecord>(&path.join("map.json"))?.ok_or(e).map_err(failed)?;
+            let mut worker = Worker::start(&map.to_map()).map_err(failed)?;
+            worker.remove(&tree).map_err(|e| failed(e.source))?;
+        }
+        other => other.map_err(failed)?,
+    }
+    gone(fs::remove_dir_all(path)).map_err(failed)
+}
