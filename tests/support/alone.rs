@@ -1,0 +1,37 @@
+//! Running one test in a process of its own.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+/// Runs `body` in a fresh process that does nothing else: the test binary is started again for the calling test only.
+///
+/// For tests that look at the whole process (its descriptors, children, directory, environment), which other tests on
+/// other threads would disturb. Call it first in the test; the test must have the name of its thread, as libtest
+/// gives it.
+///
+/// ```no_run
+/// // #[test]
+/// fn nothing_is_left() {
+///     rootlet_tests::alone(|| { /* nobody else is here */ });
+/// }
+/// ```
+#[track_caller]
+pub fn alone(body: impl FnOnce()) {
+    const MARK: &str = "ROOTLET_TEST_ALONE";
+    let thread = std::thread::current();
+    let name = thread.name().expect("libtest names its threads");
+    if env::var_os(MARK).is_some() {
+        return body();
+    }
+    let mut command = Command::new(env::current_exe().expect("a process has a program"));
+    // A thread for the test is what the library meets in practice, so the harness may start one: two, with its own.
+    command.args([name, "--exact", "--nocapture", "--test-threads=2"]).env(MARK, "1").stdin(Stdio::null());
+    let output = command.output().expect("a test binary runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "{name}, alone: {}\n{out}{err}",
+        output.status
+    );
+    eprint!("{err}");
+}

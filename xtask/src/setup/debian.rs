@@ -1,0 +1,85 @@
+//! A real Debian root for the tests, made once from the machine's own package sources.
+
+use crate::Result;
+use crate::shell::{command, installed, is_root, quiet, target};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// Besides the essential packages: what the tests do inside.
+const INCLUDED: &str = "adduser,python3-minimal,nginx-light";
+
+/// The tarball, made when it is not there; `None` where this machine cannot make one.
+pub fn tarball() -> Result<Option<PathBuf>> {
+    if let Some(made) = cached() {
+        return Ok(Some(made));
+    }
+    if !is_root() || !installed("mmdebstrap") {
+        eprintln!(
+            "no Debian root: tests that use one will be skipped (as root, with mmdebstrap, it is made)"
+        );
+        return Ok(None);
+    }
+    eprintln!("making a Debian root (once)");
+    let (place, unfinished) = (place(), place().with_extension("new.tar"));
+    fs::create_dir_all(target().join("tests")).map_err(|e| e.to_string())?;
+    let mut bootstrap = command("mmdebstrap", &["--variant=minbase", "--format=tar", "--quiet"]);
+    // Images have no device nodes, and no user namespace could make them.
+    bootstrap.args(["--skip=output/mknod", &format!("--include={INCLUDED}")]).args(proxies()?);
+    let sources = sources()?;
+    let suite = sources
+        .first()
+        .map(|source| source.codename.clone())
+        .ok_or("apt has no source of Debian or Ubuntu")?;
+    bootstrap.arg(suite).arg(&unfinished).args(sources.iter().map(Source::line));
+    quiet(&mut bootstrap)?;
+    fs::rename(&unfinished, &place).map_err(|e| e.to_string())?;
+    Ok(Some(place))
+}
+
+/// The tarball made earlier.
+pub fn cached() -> Option<PathBuf> {
+    Some(place()).filter(|tarball| tarball.exists())
+}
+
+fn place() -> PathBuf {
+    target().join("tests/debian.tar")
+}
+
+/// One component of one suite.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Source {
+    codename: String,
+    uri: String,
+    component: String,
+}
+
+impl Source {
+    fn line(&self) -> String {
+        format!("deb {} {} {}", self.uri, self.codename, self.component)
+    }
+}
+
+/// The distribution's own sources, as apt has them configured; third parties' are left out.
+fn sources() -> Result<Vec<Source>> {
+    let format = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(COMPONENT)";
+    let listed =
+        quiet(&mut command("apt-get", &["indextargets", "--format", format, "Created-By: Packages"]))?;
+    let sources: BTreeSet<Source> = listed.lines().filter_map(parse_source).collect();
+    Ok(sources.into_iter().collect())
+}
+
+fn parse_source(line: &str) -> Option<Source> {
+    let [origin, codename, uri, component] = line.split('|').collect::<Vec<_>>().try_into().ok()?;
+    matches!(origin, "Debian" | "Ubuntu").then(|| Source {
+        codename: codename.into(),
+        uri: uri.into(),
+        component: component.into(),
+    })
+}
+
+/// The machine's proxies: mmdebstrap does not read the configuration of the machine's apt.
+fn proxies() -> Result<Vec<String>> {
+    let dump = quiet(&mut command("apt-config", &["dump", "--no-empty", "--format", "%F %v;%n", "Acquire"]))?;
+    Ok(dump.lines().filter(|line| line.contains("Proxy")).map(|line| format!("--aptopt={line}")).collect())
+}

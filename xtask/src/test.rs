@@ -1,0 +1,164 @@
+//! `cargo xtask test`: all checks and all tests.
+
+use crate::Result;
+use crate::leftovers::Before;
+use crate::setup::{self, Data, account};
+use crate::shell::{cargo, command, is_root, loud, quiet, step, target, workspace};
+use crate::stage::Stage;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq)]
+pub struct Options {
+    /// Only the tests, as who we are: no set-up, no lints, no second user.
+    fast: bool,
+    /// Only tests whose names contain this.
+    filter: Option<String>,
+}
+
+impl Options {
+    /// Reads the words behind `test`.
+    pub fn parse(words: &[&str]) -> Result<Options> {
+        let mut options = Options::default();
+        for &word in words {
+            match word {
+                "--fast" => options.fast = true,
+                _ if word.starts_with('-') => return Err(format!("test has no option {word}")),
+                _ if options.filter.is_none() => options.filter = Some(word.into()),
+                _ => return Err("test takes one FILTER".into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Runs everything; the first failing check ends it, but both passes of the tests are always seen through.
+pub fn run(options: &Options) -> Result<()> {
+    // What the tests compare modes with must not depend on who called.
+    rustix::process::umask(rustix::fs::Mode::from(0o022));
+    let before = Before::look()?;
+    let data = if options.fast { setup::existing()? } else { setup::run()? };
+    if !options.fast {
+        lint()?;
+    }
+    step("build");
+    run_cargo(&["build", "--workspace", "--all-features", "--bins"])?;
+
+    let scratch = Scratch::new()?;
+    let mut temporaries = vec![scratch.0.join("tmp")];
+    let mut results = vec![as_caller(options, &data, &scratch)];
+    let user = account::find().filter(|_| is_root() && !options.fast);
+    let stage = user.map(|user| Stage::new(&user)).transpose()?;
+    if let Some(stage) = &stage {
+        temporaries.push(stage.temporary());
+        results.push(as_test_user(options, &data, stage));
+    }
+    step("leftovers");
+    let temporaries: Vec<&Path> = temporaries.iter().map(PathBuf::as_path).collect();
+    results.push(before.nothing_left(&temporaries));
+
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
+}
+
+fn lint() -> Result<()> {
+    step("format and lints");
+    run_cargo(&["fmt", "--all", "--check"])?;
+    run_cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn run_cargo(arguments: &[&str]) -> Result<()> {
+    loud(&mut cargo(arguments))
+}
+
+/// The tests as who we are, doc tests included.
+fn as_caller(options: &Options, data: &Data, scratch: &Scratch) -> Result<()> {
+    step(if is_root() { "tests, as root" } else { "tests" });
+    let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    tests
+        .args(&options.filter)
+        .env("TMPDIR", scratch.0.join("tmp"))
+        .env("ROOTLET_STORE", scratch.0.join("store"));
+    tell(&mut tests, data, &command_under_test(), shared().as_deref());
+    loud(&mut tests)
+}
+
+/// The same binaries once more, as the ordinary user.
+fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
+    step("tests, as an ordinary user");
+    let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    // Every target but the doc tests, which are built as they run and so cannot be copied beforehand.
+    tests.args(["--lib", "--bins", "--tests", "--config", &stage.cargo_config()?]).args(&options.filter);
+    tests.env("TMPDIR", stage.temporary()).env("ROOTLET_STORE", stage.store());
+    let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
+    tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
+    loud(&mut tests)
+}
+
+/// Where the tests find what they need (`tests/support` reads these).
+fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>) {
+    tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile).env("ROOTLET_BIN", command);
+    tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
+    tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
+}
+
+fn command_under_test() -> PathBuf {
+    target().join("debug/rootlet")
+}
+
+/// Data that is shared by checkouts and not in git: `ROOTLET_SHARED`, or `../shared/data`.
+fn shared() -> Option<PathBuf> {
+    let beside = || workspace().join("../shared/data");
+    let directory = std::env::var_os("ROOTLET_SHARED").map_or_else(beside, PathBuf::from);
+    directory.canonicalize().ok()
+}
+
+/// A temporary directory and a store of this run alone; removed when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Scratch> {
+        let scratch = Scratch(target().join(format!("tests/run-{}", std::process::id())));
+        for name in ["tmp", "store"] {
+            fs::create_dir_all(scratch.0.join(name)).map_err(|e| e.to_string())?;
+        }
+        Ok(scratch)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // The store holds files of subordinate ids, which an ordinary user can remove only where they are his own.
+        let within =
+            |path| quiet(command("unshare", &["--map-root-user", "--map-auto", "rm", "-rf"]).arg(path));
+        if let Err(error) =
+            fs::remove_dir_all(&self.0).map_err(|e| e.to_string()).or_else(|_| within(&self.0).map(drop))
+        {
+            eprintln!("xtask: {}: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn words_become_options() {
+        let asked = Options { fast: true, filter: Some("tidy".into()) };
+        assert_eq!(Options::parse(&["tidy", "--fast"]), Ok(asked));
+        assert!(Options::parse(&["--slow"]).is_err());
+        assert!(Options::parse(&["a", "b"]).is_err());
+    }
+}
