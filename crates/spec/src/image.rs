@@ -1,32 +1,34 @@
 //! What an image says about how to run it, and how that fills what a Spec leaves open.
 
 use crate::{Mount, ParseError, Spec, UserSpec, mount};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// The `config` of an OCI image configuration: the part that says how to run it. Fields have the names and the
-/// meaning of the OCI image specification, so that one reads the image's own JSON; what is null there is empty here.
+/// What an image's config says about running it: the `config` of the OCI image specification. All empty for a base
+/// that is no image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default)]
 pub struct ImageDefaults {
-    /// `USER`, `USER:GROUP`, by name or number; empty: none.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub user: String,
-    /// `NAME=VALUE`, in order.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
-    /// Put before the command.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    /// `USER`: a name or number, with or without `:GROUP`, as the image says it.
+    pub user: Option<String>,
+    /// `ENV`, in order.
+    pub env: Vec<(String, String)>,
+    /// `WORKDIR`.
+    pub workdir: Option<String>,
+    /// `ENTRYPOINT`, put before the command; empty when not said.
     pub entrypoint: Vec<String>,
-    /// The command when none is given.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    /// `CMD`, the command when none is given; empty when not said.
     pub cmd: Vec<String>,
-    /// Work directory; empty: `/`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub working_dir: String,
-    /// Places that each run has a fresh volume at.
-    #[serde(with = "set_as_map", skip_serializing_if = "BTreeSet::is_empty")]
-    pub volumes: BTreeSet<String>,
+    /// `VOLUME`: places that each run has a fresh volume at.
+    pub volumes: Vec<String>,
+    /// `EXPOSE`: `80/tcp`.
+    pub exposed_ports: Vec<String>,
+    /// `LABEL`.
+    pub labels: BTreeMap<String, String>,
+    /// `STOPSIGNAL`: a name or number, as the image says it.
+    pub stop_signal: Option<String>,
+    /// `os/architecture` or `os/architecture/variant` that the image is for.
+    pub platform: Option<String>,
 }
 
 impl Spec {
@@ -39,11 +41,13 @@ impl Spec {
     /// - the entrypoint, where none is given;
     /// - the volumes, except where something else is mounted at the same place.
     pub fn with_defaults(mut self, image: &ImageDefaults) -> Result<Self, ParseError> {
-        if self.user.is_none() && !image.user.is_empty() {
-            self.user = Some(image_user(&image.user)?);
+        // Tools write an empty string for "not said".
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let (None, Some(user)) = (&self.user, said(&image.user)) {
+            self.user = Some(image_user(&user)?);
         }
-        if self.workdir.is_none() && !image.working_dir.is_empty() {
-            self.workdir = Some(mount::lexical(&image.working_dir));
+        if let (None, Some(dir)) = (&self.workdir, said(&image.workdir)) {
+            self.workdir = Some(mount::lexical(&dir));
         }
         self.env = self.merged_env(&image.env);
         if self.entrypoint.is_none() {
@@ -67,16 +71,11 @@ impl Spec {
     }
 
     /// The image's variables that are not said here, then those that are.
-    fn merged_env(&mut self, image: &[String]) -> Vec<(String, String)> {
+    fn merged_env(&mut self, image: &[(String, String)]) -> Vec<(String, String)> {
         let own = std::mem::take(&mut self.env);
         let said =
             |name: &str| own.iter().any(|(n, _)| n == name) || self.env_remove.iter().any(|n| n == name);
-        // An entry without `=` sets nothing, as in docker.
-        let pairs = image.iter().filter_map(|entry| entry.split_once('='));
-        let mut merged: Vec<_> = pairs
-            .filter(|(name, _)| !name.is_empty() && !said(name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let mut merged: Vec<_> = image.iter().filter(|(name, _)| !said(name)).cloned().collect();
         merged.extend(own);
         merged
     }
@@ -94,30 +93,6 @@ fn image_user(text: &str) -> Result<UserSpec, ParseError> {
     }
 }
 
-/// Tools write null for "none".
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// The specification writes a set of strings as a map to empty objects, as Go has it.
-mod set_as_map {
-    use super::*;
-    use serde::de::IgnoredAny;
-
-    pub fn serialize<S: Serializer>(set: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(set.iter().map(|name| (name, BTreeMap::<(), ()>::new())))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
-        let map = Option::<BTreeMap<String, IgnoredAny>>::deserialize(deserializer)?;
-        Ok(map.unwrap_or_default().into_keys().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,21 +102,15 @@ mod tests {
     }
 
     fn image() -> ImageDefaults {
-        let json = r#"{
-            "User": "nginx:101", "Env": ["PATH=/bin", "A=image", "ODD"], "WorkingDir": "/srv",
-            "Entrypoint": ["/entry"], "Cmd": ["nginx", "-g"], "Volumes": {"/data": {}, "cache/../log": {}},
-            "Labels": {"x": "y"}, "StopSignal": "SIGQUIT"
-        }"#;
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn reads_what_tools_write() {
-        let nulls = r#"{"User":"","Env":null,"Entrypoint":null,"Cmd":null,"Volumes":null,"OnBuild":null}"#;
-        assert_eq!(serde_json::from_str::<ImageDefaults>(nulls).unwrap(), ImageDefaults::default());
-        let text = serde_json::to_string(&image()).unwrap();
-        assert!(text.contains(r#""Volumes":{"/data":{},"cache/../log":{}}"#), "{text}");
-        assert_eq!(serde_json::from_str::<ImageDefaults>(&text).unwrap(), image());
+        ImageDefaults {
+            user: Some("nginx:101".into()),
+            env: vec![("PATH".into(), "/bin".into()), ("A".into(), "image".into())],
+            workdir: Some("/srv".into()),
+            entrypoint: strings(&["/entry"]),
+            cmd: strings(&["nginx", "-g"]),
+            volumes: strings(&["/data", "cache/../log"]),
+            ..ImageDefaults::default()
+        }
     }
 
     #[test]
@@ -153,6 +122,17 @@ mod tests {
         assert_eq!(spec.argv(), ["/entry", "nginx", "-g"]);
         let targets: Vec<_> = spec.mounts.iter().map(Mount::target).collect();
         assert_eq!(targets, ["/data", "/log"]);
+    }
+
+    #[test]
+    fn empty_is_not_said() {
+        let image = ImageDefaults {
+            user: Some(String::new()),
+            workdir: Some(String::new()),
+            ..ImageDefaults::default()
+        };
+        let spec = Spec::default().with_defaults(&image).unwrap();
+        assert_eq!((spec.user, spec.workdir), (None, None));
     }
 
     #[test]
@@ -190,7 +170,7 @@ mod tests {
     #[test]
     fn an_image_cannot_order_accounts() {
         for user in ["evil:0:0", "a b:", "-x"] {
-            let image = ImageDefaults { user: user.into(), ..ImageDefaults::default() };
+            let image = ImageDefaults { user: Some(user.into()), ..ImageDefaults::default() };
             assert!(Spec::default().with_defaults(&image).unwrap_err().hint().is_some(), "{user}");
         }
     }
