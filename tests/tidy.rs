@@ -28,8 +28,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("macros", &[]),
     ("base", &["rootlet-spec", "rootlet-kernel"]),
     ("rootlet", &["rootlet-spec", "rootlet-kernel", "rootlet-base", "rootlet-macros"]),
-    ("cli", &["rootlet"]),
-    ("python", &["rootlet"]),
+    // The faces: all that they do, they ask of the library; the data of a request is spec's.
+    ("cli", &["rootlet", "rootlet-spec"]),
+    ("python", &["rootlet", "rootlet-spec"]),
 ];
 
 /// Crates depend only downward, so that each can be understood, tested and used without those above.
@@ -168,6 +169,9 @@ fn nothing_is_unfinished() {
 
 /// The tree works wherever it is checked out, by whomever.
 fn portable(source: &Source) -> Complaints {
+    if source.path == "tests/tidy/proof.rs" {
+        return vec![]; // It shows what a bad path looks like.
+    }
     // Users that examples and tests speak of, and the one that xtask makes.
     let example = |name: &str| {
         ["sam", "alice", "bob", "user", "app", "rootlet-test", "{"]

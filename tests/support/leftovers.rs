@@ -1,86 +1,82 @@
-//! Seeing that nothing is left behind.
+//! Seeing that nothing is left behind. (xtask includes this file, too: it looks the same way at a whole run.)
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open, set_child_subreaper};
 use std::collections::BTreeSet;
-use std::fs;
-use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
-/// What this process and the machine held at one moment: mounts, descriptors, children.
+/// What this process and the machine hold at one moment: mounts, descriptors, children.
 ///
-/// Meant for a process of its own (see [`crate::alone`]): beside other tests it would see theirs.
+/// Meant for a process of its own: beside other tests it would see theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftovers {
-    mounts: BTreeSet<String>,
-    descriptors: BTreeSet<String>,
-    children: BTreeSet<String>,
+    things: BTreeSet<String>,
 }
 
 impl Leftovers {
-    /// Looks. From now on orphans of this process become its children, so that a process which outlives a killed parent
-    /// is seen as well.
-    pub fn now() -> Leftovers {
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("Linux has subreapers");
-        Leftovers { mounts: mounts(), descriptors: descriptors(), children: children() }
+    /// Looks, and from now on is the one that orphans come to: what a killed process leaves running becomes our child,
+    /// whoever started it and whatever it is called.
+    pub fn before() -> Leftovers {
+        set_child_subreaper(Some(getpid())).expect("Linux has subreapers");
+        Leftovers { things: things(&children()) }
     }
 
-    /// Fails unless everything is again as it was. Namespaces end a moment after their last process, hence the patience;
-    /// nothing that was leaked goes away by waiting.
-    #[track_caller]
-    pub fn assert_none(&self) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Leftovers::now() != *self && Instant::now() < deadline {
-            std::thread::yield_now();
+    /// What is there now and was not before, one line each.
+    pub fn left(&self) -> Vec<String> {
+        // The kernel takes a moment to end a tree of processes, and one that ends may leave its own children to us: look
+        // again until no new one ends any more.
+        loop {
+            let children = children();
+            if !children.iter().filter(|child| !self.things.contains(&child.to_string())).any(ends_soon) {
+                return things(&children).difference(&self.things).cloned().collect();
+            }
         }
-        assert_eq!(*self, Leftovers::now(), "left: before, right: after");
     }
 }
 
-fn mounts() -> BTreeSet<String> {
-    let table = fs::read_to_string("/proc/self/mountinfo").expect("/proc is there");
-    table.lines().map(str::to_owned).collect()
+fn things(children: &[Child]) -> BTreeSet<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("/proc is there");
+    let mut things: BTreeSet<String> = mounts.lines().map(|mount| format!("mount {mount}")).collect();
+    things.extend(descriptors());
+    things.extend(children.iter().map(Child::to_string));
+    things
 }
 
-fn descriptors() -> BTreeSet<String> {
+fn descriptors() -> impl Iterator<Item = String> {
     let open = fs::read_dir("/proc/self/fd").expect("/proc is there").flatten();
+    let links = open.filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
     // The directory being read is open too, under a number that is free again afterwards.
-    let kept = open.filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
-    let kept = kept.filter(|(_, target)| !target.starts_with("/proc"));
-    kept.map(|(number, target)| format!("{} {}", number.display(), target.display())).collect()
+    let kept = links.filter(|(_, target)| !target.starts_with("/proc"));
+    kept.map(|(number, target)| format!("descriptor {} {}", number.display(), target.display()))
 }
 
-/// Children of this process, on whatever thread they were made, that have not ended.
-fn children() -> BTreeSet<String> {
-    let me = format!("\nPPid:\t{}\n", std::process::id());
+/// A child of this process that has not ended, on whatever thread it was made.
+struct Child {
+    pid: i32,
+    name: String,
+}
+
+impl fmt::Display for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} {}", self.name, self.pid)
+    }
+}
+
+fn children() -> Vec<Child> {
+    let parent = format!("\nPPid:\t{}\n", std::process::id());
     let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
     let statuses = processes.filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok());
-    statuses
-        .filter(|status| status.contains(&me) && !status.contains("\nState:\tZ"))
-        .map(|status| named(&status))
-        .collect()
+    let ours = statuses.filter(|status| status.contains(&parent) && !status.contains("\nState:\tZ"));
+    ours.filter_map(|status| {
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+        Some(Child { pid: field("Pid:\t")?.parse().ok()?, name: field("Name:\t")?.into() })
+    })
+    .collect()
 }
 
-/// `NAME PID` from /proc/PID/status.
-fn named(status: &str) -> String {
-    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?");
-    format!("{} {}", field("Name:\t"), field("Pid:\t"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alone;
-    use std::process::{Command, Stdio};
-
-    #[test]
-    fn a_child_and_a_descriptor_are_seen_until_they_go() {
-        alone(|| {
-            let before = Leftovers::now();
-            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-            let during = Leftovers::now();
-            assert_eq!(during.children.len(), before.children.len() + 1);
-            assert_eq!(during.descriptors.len(), before.descriptors.len() + 1);
-            drop(child.stdin.take());
-            child.wait().unwrap();
-            before.assert_none();
-        });
-    }
+fn ends_soon(child: &Child) -> bool {
+    let pid = Pid::from_raw(child.pid).expect("a process has a number");
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    let patience = Timespec { tv_sec: 3, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).is_ok_and(|ended| ended > 0)
 }

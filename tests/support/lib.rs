@@ -10,3 +10,36 @@ pub use data::{alpine_tar, debian_tar, hostile, manifest_directory, probe, rootl
 pub use leftovers::Leftovers;
 pub use rootlet_probe as facts;
 pub use skip::skipped;
+
+/// Fails when something is there that was not there before.
+#[track_caller]
+pub fn assert_nothing_left(before: &Leftovers) {
+    let left = before.left();
+    assert!(left.is_empty(), "left behind:\n    {}", left.join("\n    "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn descriptors_and_orphans_are_seen_until_they_go() {
+        alone(|| {
+            let before = Leftovers::before();
+            // The shell ends at once and leaves us a process that lives as long as its input does.
+            let mut shell = Command::new("sh");
+            let mut shell =
+                shell.args(["-c", "exec 3<&0; cat <&3 >&2 &"]).stdin(Stdio::piped()).spawn().unwrap();
+            let input = shell.stdin.take().unwrap();
+            assert!(shell.wait().unwrap().success());
+            let left = before.left();
+            assert!(
+                matches!(left.as_slice(), [pipe, cat] if pipe.contains("pipe:") && cat.contains("process cat")),
+                "{left:?}"
+            );
+            drop(input);
+            assert_nothing_left(&before);
+        });
+    }
+}

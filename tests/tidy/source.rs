@@ -20,7 +20,7 @@ impl Source {
         Source { path: path.into(), text: text.into() }
     }
 
-    /// Whether it is Rust, and not this file's own rules, which name what they forbid.
+    /// Whether it is Rust, and not one of the rules themselves, which name what they forbid.
     pub fn is_rust(&self) -> bool {
         self.path.ends_with(".rs") && !self.path.starts_with("tests/tidy")
     }

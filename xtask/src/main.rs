@@ -4,6 +4,7 @@
 
 mod bench;
 mod docs;
+#[path = "../../tests/support/leftovers.rs"]
 mod leftovers;
 mod setup;
 mod shell;

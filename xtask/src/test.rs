@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all checks and all tests.
 
 use crate::Result;
-use crate::leftovers::Before;
+use crate::leftovers::Leftovers;
 use crate::setup::{self, Data, account};
 use crate::shell::{cargo, command, is_root, loud, quiet, step, target, workspace};
 use crate::stage::Stage;
@@ -36,9 +36,7 @@ impl Options {
 
 /// Runs everything; the first failing check ends it, but both passes of the tests are always seen through.
 pub fn run(options: &Options) -> Result<()> {
-    // What the tests compare modes with must not depend on who called.
-    rustix::process::umask(rustix::fs::Mode::from(0o022));
-    let before = Before::look()?;
+    let before = Leftovers::before();
     let data = if options.fast { setup::existing()? } else { setup::run()? };
     if !options.fast {
         lint()?;
@@ -56,11 +54,20 @@ pub fn run(options: &Options) -> Result<()> {
         results.push(as_test_user(options, &data, stage));
     }
     step("leftovers");
-    let temporaries: Vec<&Path> = temporaries.iter().map(PathBuf::as_path).collect();
-    results.push(before.nothing_left(&temporaries));
+    results.push(nothing_left(&before, &temporaries));
 
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
+}
+
+/// What a run of the tests leaves on the machine is a failure of that run.
+fn nothing_left(before: &Leftovers, temporaries: &[PathBuf]) -> Result<()> {
+    let mut left = before.left();
+    for directory in temporaries {
+        let entries = fs::read_dir(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+        left.extend(entries.flatten().map(|entry| format!("file {}", entry.path().display())));
+    }
+    if left.is_empty() { Ok(()) } else { Err(format!("left behind:\n    {}", left.join("\n    "))) }
 }
 
 fn lint() -> Result<()> {
