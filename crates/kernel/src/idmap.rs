@@ -1,4 +1,9 @@
-//! Which ids a user namespace maps: user_namespaces(7).
+//! Which ids a user namespace maps: user_namespaces(7), subuid(5), newuidmap(1).
+
+use crate::StartError;
+use std::fmt::Write as _;
+use std::io;
+use std::process::{Child, Command, Stdio};
 
 /// The ids of a user namespace, for users and for groups.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,10 +25,53 @@ pub struct IdRange {
     pub count: u32,
 }
 
+/// Ids of the host that a caller may give to a user namespace: `count` from `first` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubIds {
+    /// First id on the host.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
 impl IdRange {
     /// The host's number of `id`, when it lies in this range.
     pub fn outside_of(&self, id: u32) -> Option<u32> {
         (id >= self.inside && id - self.inside < self.count).then(|| self.outside + (id - self.inside))
+    }
+}
+
+impl SubIds {
+    /// As many ids as a root commonly holds; one more range than this is rarely handed out.
+    pub const USUAL: u32 = 65536;
+
+    /// The whole range, from 0 within. `own`: this id within is that id of the host instead.
+    pub fn ranges(&self, own: Option<(u32, u32)>) -> Vec<IdRange> {
+        let count = self.count.min(Self::USUAL);
+        let all = IdRange { inside: 0, outside: self.first, count };
+        let Some((inside, outside)) = own else { return vec![all] };
+        let single = IdRange { inside, outside, count: 1 };
+        if inside >= count {
+            return vec![all, single];
+        }
+        let below = IdRange { count: inside, ..all };
+        let above = IdRange { inside: inside + 1, outside: self.first + inside + 1, count: count - inside - 1 };
+        [below, single, above].into_iter().filter(|r| r.count > 0).collect()
+    }
+
+    /// The widest range that `table` (the text of /etc/subuid or /etc/subgid) gives to the user called `name` or
+    /// numbered `uid`. Lines that cannot be read are passed over, as newuidmap does.
+    pub fn from_table(table: &str, name: &str, uid: u32) -> Option<Self> {
+        table
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.trim().split(':');
+                let owner = fields.next()?;
+                let (first, count): (u32, u32) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+                let mine = (owner == name && !name.is_empty()) || owner.parse() == Ok(uid);
+                (mine && count > 0 && first.checked_add(count).is_some()).then_some(Self { first, count })
+            })
+            .max_by_key(|ids| ids.count)
     }
 }
 
@@ -37,4 +85,49 @@ impl IdMap {
     pub fn gid_outside(&self, gid: u32) -> Option<u32> {
         self.gids.iter().find_map(|r| r.outside_of(gid))
     }
+
+    /// Gives the map to the user namespace of process `pid`: as root by writing it, else by newuidmap and newgidmap,
+    /// both at the same time.
+    pub(crate) fn write(&self, pid: u32) -> Result<(), StartError> {
+        if rustix::process::geteuid().is_root() {
+            for (file, ranges) in [("uid_map", &self.uids), ("gid_map", &self.gids)] {
+                let lines = ranges.iter().fold(String::new(), |mut lines, r| {
+                    let _ = writeln!(lines, "{} {} {}", r.inside, r.outside, r.count);
+                    lines
+                });
+                std::fs::write(format!("/proc/{pid}/{file}"), lines)
+                    .map_err(|e| StartError::new(&format!("write the {file} of a user namespace"), e))?;
+            }
+            return Ok(());
+        }
+        let users = tool("newuidmap", pid, &self.uids)?;
+        let groups = tool("newgidmap", pid, &self.gids);
+        let users = finish("newuidmap", users);
+        finish("newgidmap", groups?)?;
+        users
+    }
+}
+
+fn tool(name: &str, pid: u32, ranges: &[IdRange]) -> Result<Child, StartError> {
+    let mut command = Command::new(name);
+    command.arg(pid.to_string());
+    for r in ranges {
+        command.args([r.inside.to_string(), r.outside.to_string(), r.count.to_string()]);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| StartError::new(&format!("run {name}"), e))
+}
+
+fn finish(name: &str, child: Child) -> Result<(), StartError> {
+    let step = format!("map ids with {name}");
+    let output = child.wait_with_output().map_err(|e| StartError::new(&step, e))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(StartError { step, source: io::Error::from_raw_os_error(libc::EPERM), output: said })
 }

@@ -1,7 +1,32 @@
 //! What rootlet asks of Linux: the only crate with `unsafe`.
+//!
+//! The kernel side of a rootlet lives in a small static program, the *nursery* (`program/`, compiled by `build.rs`
+//! without libc and without an allocator). It is executed from memory, sits in a user namespace, and clones one process
+//! for each rootlet, which performs a [`Plan`] and stays as its pid 1. This crate starts it and talks to it:
+//!
+//! ```text
+//! Nursery::shared(&map)   a process in the user namespace of an id map; one for each map and calling process
+//!   ├─ add_path, add_tree    a Source: something of the host that plans can mount
+//!   ├─ spawn(&plan)          an Init: pid 1 of a new rootlet, which starts commands and opens files inside
+//!   └─ Worker::start         a process that makes and removes trees with owners of the namespace
+//! ```
 
+#![allow(unsafe_code)]
 pub mod idmap;
+pub mod init;
+pub mod mount;
+pub mod nursery;
+pub mod plan;
+mod socket;
+mod start;
 pub mod tree;
+#[allow(dead_code)] // The other side uses the parts that this one does not.
+mod wire;
 
-pub use idmap::{IdMap, IdRange};
-pub use tree::{Meta, NodeKind, TreeError, TreeWriter, Worker};
+pub use idmap::{IdMap, IdRange, SubIds};
+pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
+pub use nursery::{Nursery, Source, SpawnError};
+pub use plan::{FileSystem, Op, Plan};
+pub use start::StartError;
+pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};
+pub use wire::Stat;

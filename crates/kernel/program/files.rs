@@ -1,0 +1,326 @@
+//! File operations inside the root, as the identity that is asked for. pid 1 takes that identity on for the one call
+//! (setfsuid(2), which also takes the file capabilities away from everyone but root), and paths are resolved in its
+//! own root, without the links of /proc that lead elsewhere.
+
+use crate::message::{Answer, Message};
+use crate::setup::INSIDE;
+use crate::sys::{self, Fd, Result, Statx, Str, lit};
+use crate::tree::{self, Dirents};
+use crate::wire::{Reader, Stat, init, tell};
+
+const MAX_GROUPS: usize = 1024;
+
+/// The room that the head of an answer, and the longest entry of a directory, take.
+const ENTRY_ROOM: usize = 5 + 256 + 88;
+
+/// Takes the identity on that the question begins with, and gives it back when it is dropped.
+struct As;
+
+impl As {
+    fn asked(fields: &mut Reader) -> Result<Self> {
+        let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
+            return Err(sys::EBADMSG);
+        };
+        let mut groups = [0; MAX_GROUPS];
+        let groups = groups.get_mut(..n as usize).ok_or(sys::EINVAL)?;
+        for group in groups.iter_mut() {
+            *group = fields.u32().ok_or(sys::EBADMSG)?;
+        }
+        if uid != 0 || gid != 0 || n != 0 {
+            sys::setgroups(groups)?;
+            sys::setfsgid(gid);
+            sys::setfsuid(uid);
+        }
+        Ok(As)
+    }
+}
+
+impl Drop for As {
+    fn drop(&mut self) {
+        sys::setfsuid(0);
+        sys::setfsgid(0);
+        let _ = sys::setgroups(&[]);
+    }
+}
+
+fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
+    fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
+}
+
+fn number(fields: &mut Reader) -> Result<u32> {
+    fields.u32().ok_or(sys::EBADMSG)
+}
+
+/// The directory that paths are resolved in: 0 is the root itself, the others were kept open by the plan.
+fn tree_of(fields: &mut Reader, trees: &[Fd]) -> Result<Fd> {
+    match number(fields)? as usize {
+        0 => Ok(sys::AT_FDCWD),
+        i => trees.get(i - 1).copied().filter(|&fd| fd >= 0).ok_or(sys::EINVAL),
+    }
+}
+
+/// A path resolved inside; the empty path and `/` are the tree's own root.
+fn open(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
+    let path = if path.is_empty() { lit(c"/") } else { path };
+    sys::openat2(tree, path, flags, mode, INSIDE)
+}
+
+/// Answers a question about files; `None` when it is none.
+pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
+    let fields = &mut message.fields();
+    let done = match message.kind {
+        init::OPEN => return answer_open(socket, open_file(fields, trees)),
+        init::LIST => return answer_data(socket, |answer| list(fields, trees, answer)),
+        init::STAT => return answer_data(socket, |answer| stat(fields, trees, answer)),
+        init::READLINK => return answer_data(socket, |answer| read_link(fields, trees, answer)),
+        init::GETXATTR => return answer_data(socket, |answer| get_xattr(fields, trees, answer)),
+        init::MKDIR => make_directory(fields),
+        init::UNLINK => change(fields, |fields, path| {
+            let flags = number(fields)? as usize;
+            tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::unlinkat(dir, name, flags))
+        }),
+        init::REMOVE_ALL => change(fields, |_, path| {
+            tree::with_parent(sys::AT_FDCWD, path, |dir, name| {
+                sys::statx(dir, name, sys::AT_SYMLINK_NOFOLLOW)?;
+                tree::remove(dir, name).map(|()| 0)
+            })
+        }),
+        init::RENAME => change(fields, |fields, from| {
+            let to = string(fields)?;
+            tree::with_parent(sys::AT_FDCWD, from, |from_dir, from| {
+                tree::with_parent(sys::AT_FDCWD, to, |dir, name| sys::renameat(from_dir, from, dir, name))
+            })
+        }),
+        init::SYMLINK => change(fields, |fields, path| {
+            let target = string(fields)?;
+            tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::symlinkat(target, dir, name))
+        }),
+        init::LINK => change(fields, |fields, path| {
+            let existing = string(fields)?;
+            tree::with_parent(sys::AT_FDCWD, existing, |from_dir, from| {
+                tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::linkat(from_dir, from, dir, name))
+            })
+        }),
+        init::CHMOD => change(fields, |fields, path| {
+            let mode = number(fields)?;
+            on_target(path, true, |fd| chmod(fd, mode))
+        }),
+        init::CHOWN => change(fields, |fields, path| {
+            let (uid, gid, follow) = (number(fields)?, number(fields)?, number(fields)?);
+            on_target(path, follow != 0, |fd| sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH))
+        }),
+        init::UTIMES => change(fields, |fields, path| {
+            let mut times = [0i64; 4];
+            for t in &mut times {
+                *t = fields.u64().ok_or(sys::EBADMSG)? as i64;
+            }
+            on_target(path, true, |fd| sys::utimensat(fd, lit(c""), &times, sys::AT_EMPTY_PATH))
+        }),
+        _ => return false,
+    };
+    let answer = match done {
+        Ok(()) => Answer::new(tell::ANSWER),
+        Err(errno) => Answer::failed(tell::ANSWER, 0, errno),
+    };
+    let _ = answer.send(socket);
+    true
+}
+
+fn answer_open(socket: Fd, opened: Result<Fd>) -> bool {
+    match opened {
+        Ok(fd) => {
+            let _ = Answer::new(tell::ANSWER).send_with(socket, Some(fd));
+            sys::close(fd);
+        }
+        Err(errno) => drop(Answer::failed(tell::ANSWER, 0, errno).send(socket)),
+    }
+    true
+}
+
+fn answer_data(socket: Fd, fill: impl FnOnce(&mut Answer) -> Result<()>) -> bool {
+    let mut answer = Answer::new(tell::ANSWER);
+    if let Err(errno) = fill(&mut answer) {
+        drop(answer);
+        answer = Answer::failed(tell::ANSWER, 0, errno);
+    }
+    let _ = answer.send(socket);
+    true
+}
+
+fn change(fields: &mut Reader, f: impl FnOnce(&mut Reader, Str) -> Result) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let path = string(fields)?;
+    f(fields, path).map(|_| ())
+}
+
+fn on_target(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result) -> Result {
+    let flags = sys::O_PATH | if follow { 0 } else { sys::O_NOFOLLOW };
+    let fd = open(sys::AT_FDCWD, path, flags, 0)?;
+    let done = f(fd);
+    sys::close(fd);
+    done
+}
+
+fn chmod(fd: Fd, mode: u32) -> Result {
+    match sys::fchmod_path(fd, mode) {
+        // Before Linux 6.6: the way through our own /proc, whose last link is the only magic one.
+        Err(sys::ENOSYS) => {
+            let mut path = [0u8; 32];
+            path[..14].copy_from_slice(b"/proc/self/fd/");
+            let mut at = 14;
+            let mut scale = 1_000_000;
+            while scale > 0 {
+                if fd / scale > 0 || scale == 1 {
+                    path[at] = b'0' + (fd / scale % 10) as u8;
+                    at += 1;
+                }
+                scale /= 10;
+            }
+            sys::fchmodat(sys::AT_FDCWD, Str::new(&path[..=at])?, mode)
+        }
+        r => r,
+    }
+}
+
+/// Opening never waits: not for the other end of a FIFO either, which would stop the whole rootlet.
+fn open_file(fields: &mut Reader, trees: &[Fd]) -> Result<Fd> {
+    let _as = As::asked(fields)?;
+    let tree = tree_of(fields, trees)?;
+    let (path, flags, mode) = (string(fields)?, number(fields)? as usize, number(fields)?);
+    let fd = open(tree, path, flags | sys::O_NONBLOCK | sys::O_NOCTTY, mode)?;
+    if flags & (sys::O_NONBLOCK | sys::O_PATH) == 0 {
+        let now = sys::get_flags(fd)?;
+        sys::set_flags(fd, now & !sys::O_NONBLOCK)?;
+    }
+    Ok(fd)
+}
+
+fn make_directory(fields: &mut Reader) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let (path, mode, parents) = (string(fields)?, number(fields)?, number(fields)?);
+    let here = sys::AT_FDCWD;
+    if parents == 0 {
+        return tree::with_parent(here, path, |dir, name| sys::mkdirat(dir, name, mode)).map(|_| ());
+    }
+    tree::make_parents(here, path)?;
+    match tree::with_parent(here, path, |dir, name| sys::mkdirat(dir, name, mode)) {
+        // As std::fs::create_dir_all: a directory that is there already is fine.
+        Err(sys::EEXIST) => {
+            let fd = open(here, path, sys::O_PATH | sys::O_DIRECTORY, 0).map_err(|_| sys::EEXIST)?;
+            sys::close(fd);
+            Ok(())
+        }
+        r => r.map(|_| ()),
+    }
+}
+
+/// What the library is told of a file.
+fn tell_stat(st: &Statx) -> Stat {
+    // makedev(3).
+    let device = |major: u32, minor: u32| {
+        let (major, minor) = (u64::from(major), u64::from(minor));
+        (major & 0xfff) << 8 | (major & !0xfff) << 32 | (minor & 0xff) | (minor & !0xff) << 12
+    };
+    Stat {
+        dev: device(st.dev_major, st.dev_minor),
+        ino: st.ino,
+        mode: u64::from(st.mode),
+        nlink: u64::from(st.nlink),
+        uid: u64::from(st.uid),
+        gid: u64::from(st.gid),
+        size: st.size,
+        rdev: device(st.rdev_major, st.rdev_minor),
+        blocks: st.blocks,
+        mtime: st.mtime[0],
+        mtime_nsec: st.mtime[1] & 0xffff_ffff,
+    }
+}
+
+fn stat(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let tree = tree_of(fields, trees)?;
+    let (path, follow) = (string(fields)?, number(fields)?);
+    let flags = sys::O_PATH | if follow != 0 { 0 } else { sys::O_NOFOLLOW };
+    let fd = open(tree, path, flags, 0)?;
+    let st = sys::fstat(fd);
+    sys::close(fd);
+    answer.stat(&tell_stat(&st?));
+    Ok(())
+}
+
+fn read_link(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let tree = tree_of(fields, trees)?;
+    let path = string(fields)?;
+    let fd = open(tree, path, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+    let mut target = [0u8; 4096];
+    // readlinkat(2): an empty path is the link itself that the descriptor names; ENOENT then means "no link".
+    let n = sys::readlinkat(fd, lit(c""), &mut target);
+    sys::close(fd);
+    let n = n.map_err(|e| if e == sys::ENOENT { sys::EINVAL } else { e })?;
+    answer.bytes(&target[..n]);
+    Ok(())
+}
+
+fn get_xattr(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let tree = tree_of(fields, trees)?;
+    let (path, name) = (string(fields)?, string(fields)?);
+    let fd = open(tree, path, sys::O_RDONLY | sys::O_NONBLOCK | sys::O_NOCTTY | sys::O_NOFOLLOW, 0)?;
+    let mut value = [0u8; 4096];
+    let n = sys::fgetxattr(fd, name, &mut value);
+    sys::close(fd);
+    answer.bytes(&value[..n?]);
+    Ok(())
+}
+
+/// One answer's worth of a directory: where to go on (0 at the end), then names and stats.
+fn list(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
+    let _as = As::asked(fields)?;
+    let tree = tree_of(fields, trees)?;
+    let path = string(fields)?;
+    let cookie = fields.u64().ok_or(sys::EBADMSG)?;
+    let dir = open(tree, path, sys::O_RDONLY | sys::O_DIRECTORY, 0)?;
+    let done = list_open(dir, cookie, answer);
+    sys::close(dir);
+    done
+}
+
+fn list_open(dir: Fd, cookie: u64, answer: &mut Answer) -> Result<()> {
+    if cookie != 0 {
+        sys::lseek(dir, cookie)?;
+    }
+    answer.u64(0);
+    let mut next = cookie;
+    let mut buffer = [0u8; 8192];
+    loop {
+        let n = sys::getdents64(dir, &mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        for entry in Dirents(&buffer[..n]) {
+            if answer.room_left() < ENTRY_ROOM {
+                answer.patch_u64(0, next);
+                return Ok(());
+            }
+            next = entry.next;
+            if matches!(entry.name.bytes(), b"." | b"..") {
+                continue;
+            }
+            match sys::statx(dir, entry.name, sys::AT_SYMLINK_NOFOLLOW) {
+                Ok(st) => {
+                    answer.bytes(entry.name.bytes());
+                    answer.stat(&tell_stat(&st));
+                }
+                // Removed since it was listed.
+                Err(sys::ENOENT) => {}
+                // A directory that may be listed but not entered: the names are known, nothing else is.
+                Err(sys::EACCES) => {
+                    answer.bytes(entry.name.bytes());
+                    answer.stat(&Stat::default());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! pid 1 of a rootlet: it reaps, starts commands, and does what is asked of it inside. When the socket to the library
+//! closes it ends, and the kernel ends everything else in its pid namespace.
+
+use crate::message::{Answer, Message};
+use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
+use crate::wire::{Reader, init, tell};
+use crate::{exec, files, setup, tree};
+
+/// Commands that run at the same time.
+const MAX_COMMANDS: usize = 1024;
+const SIGCHLD: u32 = 17;
+const POLLIN: i16 = 1;
+
+#[derive(Clone, Copy)]
+struct Command {
+    pid: i32,
+    /// Where its end is told.
+    status: Fd,
+}
+
+struct Commands {
+    table: [Command; MAX_COMMANDS],
+    len: usize,
+}
+
+pub fn run(socket: Fd, trees: &[Fd; setup::MAX_TREES]) -> ! {
+    // As pid 1, no signal reaches us but those we ask for and the host's SIGKILL.
+    sys::set_signal(SIGCHLD as i32, 0);
+    sys::set_signal_mask(1 << (SIGCHLD - 1));
+    let Ok(signals) = sys::signalfd(1 << (SIGCHLD - 1)) else { sys::exit(1) };
+    let mut commands = Commands { table: [Command { pid: 0, status: -1 }; MAX_COMMANDS], len: 0 };
+    loop {
+        let mut fds =
+            [PollFd { fd: socket, events: POLLIN, revents: 0 }, PollFd { fd: signals, events: POLLIN, revents: 0 }];
+        match sys::poll(&mut fds) {
+            Ok(_) | Err(sys::EINTR) => {}
+            Err(_) => sys::exit(1),
+        }
+        if fds[1].revents != 0 {
+            let mut info = [0u8; 128];
+            let _ = sys::read(signals, &mut info);
+            commands.reap();
+        }
+        if fds[0].revents != 0 {
+            match Message::receive(socket) {
+                Ok(Some(mut message)) => serve(socket, &mut message, trees, &mut commands),
+                _ => sys::exit(0),
+            }
+        }
+    }
+}
+
+impl Commands {
+    fn reap(&mut self) {
+        while let Ok(Some((pid, code, status))) = sys::reap() {
+            let Some(i) = self.table[..self.len].iter().position(|c| c.pid == pid) else { continue };
+            let mut told = [0u8; 8];
+            told[..4].copy_from_slice(&code.to_ne_bytes());
+            told[4..].copy_from_slice(&status.to_ne_bytes());
+            // Nobody may be listening; that is the caller's choice.
+            let _ = sys::write(self.table[i].status, &told);
+            sys::close(self.table[i].status);
+            self.len -= 1;
+            self.table[i] = self.table[self.len];
+        }
+    }
+
+    fn start(&mut self, message: &mut Message) -> core::result::Result<i32, exec::Failure> {
+        if self.len == MAX_COMMANDS {
+            return Err((crate::wire::exec::STEP_CLONE, sys::EAGAIN));
+        }
+        let (pid, status) = exec::start(message)?;
+        self.table[self.len] = Command { pid, status };
+        self.len += 1;
+        Ok(pid)
+    }
+
+    /// Only what runs under a number that we gave out gets the signal: a number is never used again before it is reaped.
+    fn kill(&self, fields: &mut Reader) -> Result<()> {
+        let (Some(pid), Some(signal), Some(group)) = (fields.u32(), fields.u32(), fields.u32()) else {
+            return Err(sys::EBADMSG);
+        };
+        let pid = pid as i32;
+        if !self.table[..self.len].iter().any(|c| c.pid == pid) {
+            return Err(Errno(3));
+        }
+        // Every command leads its own session and group.
+        sys::kill(if group != 0 { -pid } else { pid }, signal as i32).map(|_| ())
+    }
+}
+
+fn serve(socket: Fd, message: &mut Message, trees: &[Fd; setup::MAX_TREES], commands: &mut Commands) {
+    let mut fields = message.fields();
+    let mut answer = Answer::new(tell::ANSWER);
+    let done = match message.kind {
+        init::EXEC => match commands.start(message) {
+            Ok(pid) => {
+                answer.u32(pid as u32);
+                Ok(None)
+            }
+            Err((step, errno)) => {
+                drop(answer);
+                let _ = Answer::failed(tell::ANSWER, step, errno).send(socket);
+                return;
+            }
+        },
+        init::KILL => commands.kill(&mut fields).map(|()| None),
+        init::KILL_ALL => match fields.u32() {
+            // ESRCH: nobody is there but us.
+            Some(signal) => match sys::kill(-1, signal as i32) {
+                Ok(_) | Err(Errno(3)) => Ok(None),
+                Err(e) => Err(e),
+            },
+            None => Err(sys::EBADMSG),
+        },
+        init::CONNECT => connect(&mut fields).map(Some),
+        init::PTY => open_pty().map(|(fd, number)| {
+            answer.u32(number);
+            Some(fd)
+        }),
+        init::COPY_TREE => copy_tree(message, trees).map(|()| None),
+        init::UNMOUNT => fields
+            .c_str()
+            .ok_or(sys::EBADMSG)
+            .and_then(sys::Str::new)
+            .and_then(|path| sys::umount(path, sys::MNT_DETACH))
+            .map(|_| None),
+        init::COUNT => count().map(|n| {
+            answer.u32(n);
+            None
+        }),
+        _ => {
+            drop(answer);
+            if !files::serve(socket, message, trees) {
+                let _ = Answer::failed(tell::ANSWER, 0, sys::ENOSYS).send(socket);
+            }
+            return;
+        }
+    };
+    match done {
+        Ok(fd) => {
+            let _ = answer.send_with(socket, fd);
+            if let Some(fd) = fd {
+                sys::close(fd);
+            }
+        }
+        Err(errno) => {
+            drop(answer);
+            let _ = Answer::failed(tell::ANSWER, 0, errno).send(socket);
+        }
+    }
+}
+
+/// A socket to a port on loopback, made in here, where the port is. It does not wait: that is for whoever asked.
+fn connect(fields: &mut Reader) -> Result<Fd> {
+    let (Some(port), Some(family)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
+    const SOCK_STREAM: usize = 1;
+    const AF_INET6: u32 = 10;
+    let port = (port as u16).to_be_bytes();
+    // struct sockaddr_in and sockaddr_in6: family, port, then 127.0.0.1, or flow information and ::1.
+    let mut v4 = [0u8; 16];
+    let mut v6 = [0u8; 28];
+    let address: &mut [u8] = if family == AF_INET6 { &mut v6 } else { &mut v4 };
+    address[..2].copy_from_slice(&(family as u16).to_ne_bytes());
+    address[2..4].copy_from_slice(&port);
+    if family == AF_INET6 {
+        address[23] = 1;
+    } else {
+        address[4..8].copy_from_slice(&[127, 0, 0, 1]);
+    }
+    let fd = sys::socket(family as usize, SOCK_STREAM | sys::O_NONBLOCK)?;
+    match sys::connect(fd, address) {
+        // EINPROGRESS
+        Ok(_) | Err(Errno(115)) => Ok(fd),
+        Err(e) => {
+            sys::close(fd);
+            Err(e)
+        }
+    }
+}
+
+/// A pty of the rootlet's own devpts, so that /dev/pts/N and ttyname(3) mean the same inside.
+fn open_pty() -> Result<(Fd, u32)> {
+    const TIOCSPTLCK: usize = 0x4004_5431;
+    const TIOCGPTN: usize = 0x8004_5430;
+    let master = sys::openat2(sys::AT_FDCWD, lit(c"/dev/pts/ptmx"), sys::O_RDWR | sys::O_NOCTTY, 0, setup::INSIDE)?;
+    let (mut unlock, mut number) = (0u32, 0u32);
+    let ready = sys::ioctl(master, TIOCSPTLCK, &mut unlock).and_then(|_| sys::ioctl(master, TIOCGPTN, &mut number));
+    match ready {
+        Ok(_) => Ok((master, number)),
+        Err(e) => {
+            sys::close(master);
+            Err(e)
+        }
+    }
+}
+
+fn copy_tree(message: &mut Message, trees: &[Fd; setup::MAX_TREES]) -> Result<()> {
+    let target = message.take(0);
+    let tree = message.fields().u32().and_then(|i| trees.get((i as usize).checked_sub(1)?).copied());
+    let copied = match tree {
+        Some(fd) if fd >= 0 => sys::openat(fd, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0).and_then(|from| {
+            let copied = tree::copy(from, target);
+            sys::close(from);
+            copied
+        }),
+        _ => Err(sys::EINVAL),
+    };
+    sys::close(target);
+    copied
+}
+
+/// The processes of this pid namespace besides us, as our own /proc lists them.
+fn count() -> Result<u32> {
+    let proc = sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
+    let mut n = 0;
+    let listed = tree::each_entry(proc, |name, _| {
+        n += u32::from(name.bytes().iter().all(u8::is_ascii_digit));
+        Ok(())
+    });
+    sys::close(proc);
+    listed.map(|()| n.saturating_sub(1))
+}

@@ -1,0 +1,236 @@
+//! A new rootlet's first process walks the plan: every operation is one or two system calls. The first that fails ends
+//! it, and the library, which still owns the plan, says what it was.
+
+use crate::init;
+use crate::message::Answer;
+use crate::sys::{self, Fd, Result, Str, lit};
+use crate::tree;
+use crate::wire::{Reader, op, tell};
+
+/// The most directories of the small tree that stay open (`KEEP_OPEN`): the upper layers, then the lower ones.
+pub const MAX_TREES: usize = 128;
+
+/// What the operations share.
+struct Setup {
+    /// The new root, once there is one.
+    root: Fd,
+    trees: [Fd; MAX_TREES],
+    tree_count: usize,
+}
+
+pub fn run(socket: Fd, plan: Reader) -> ! {
+    sys::set_name(lit(c"rootlet-init"));
+    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0 };
+    let mut rest = plan;
+    let mut step = 0;
+    while !rest.is_empty() {
+        if let Err(errno) = setup.perform(&mut rest) {
+            let _ = Answer::failed(tell::READY, step, errno).send(socket);
+            sys::exit(1);
+        }
+        step += 1;
+    }
+    if setup.root >= 0 {
+        sys::close(setup.root);
+    }
+    // pid 1 is never to be looked into, whatever right somebody inside has been given.
+    let _ = sys::prctl(4, 0, 0);
+    let pidfd = sys::pidfd_open(1);
+    if Answer::new(tell::READY).send_with(socket, pidfd.ok()).is_err() {
+        sys::exit(1);
+    }
+    if let Ok(fd) = pidfd {
+        sys::close(fd);
+    }
+    init::run(socket, &setup.trees)
+}
+
+fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
+    fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
+}
+
+fn number(fields: &mut Reader) -> Result<u32> {
+    fields.u32().ok_or(sys::EBADMSG)
+}
+
+/// Key and value pairs of a file system's options.
+fn options<'a>(fields: &mut Reader<'a>, room: &mut [(Str<'a>, Str<'a>); 8]) -> Result {
+    let n = number(fields)? as usize;
+    for pair in room.get_mut(..n).ok_or(sys::EBADMSG)? {
+        *pair = (text(fields)?, text(fields)?);
+    }
+    Ok(n)
+}
+
+impl Setup {
+    fn perform(&mut self, fields: &mut Reader) -> Result<()> {
+        let here = sys::AT_FDCWD;
+        match number(fields)? {
+            op::UPPER_TMPFS => {
+                let data = text(fields)?;
+                sys::mount(lit(c"rootlet"), lit(c"/up"), lit(c"tmpfs"), sys::MS_NOSUID | sys::MS_NODEV, data)?;
+            }
+            op::MKDIR_OUTSIDE => {
+                let (path, mode) = (text(fields)?, number(fields)?);
+                sys::mkdirat(here, path, mode)?;
+            }
+            op::ROOT_OVERLAY => {
+                let data = text(fields)?;
+                sys::mount(lit(c"rootlet"), lit(c"/root"), lit(c"overlay"), 0, data)?;
+                self.open_root()?;
+            }
+            op::ROOT_TMPFS => {
+                let data = text(fields)?;
+                sys::mount(lit(c"rootlet"), lit(c"/root"), lit(c"tmpfs"), 0, data)?;
+                self.open_root()?;
+            }
+            op::ROOT_BIND => {
+                let source = text(fields)?;
+                let mount = sys::open_tree_clone(here, source, 0)?;
+                sys::move_mount(mount, here, lit(c"/root"))?;
+                sys::close(mount);
+                self.open_root()?;
+            }
+            op::OVERLAY => self.overlay(fields)?,
+            op::BIND => self.bind(fields)?,
+            op::TMPFS => self.file_system(lit(c"tmpfs"), fields)?,
+            op::PROC => self.file_system(lit(c"proc"), fields)?,
+            op::DEVPTS => self.file_system(lit(c"devpts"), fields)?,
+            op::DEV => {
+                let target = self.target(text(fields)?)?;
+                sys::move_mount_path(lit(c"/dev"), target)?;
+                sys::close(target);
+            }
+            op::MKDIR => {
+                let path = text(fields)?;
+                let (mode, uid, gid) = (number(fields)?, number(fields)?, number(fields)?);
+                self.mkdir(path, mode, uid, gid)?;
+            }
+            op::TOUCH => {
+                let path = text(fields)?;
+                tree::make_parents(self.root, path)?;
+                let flags = sys::O_CREAT | sys::O_WRONLY | sys::O_NONBLOCK | sys::O_NOCTTY;
+                sys::close(sys::openat2(self.root, path, flags, 0o644, INSIDE)?);
+            }
+            op::HOSTNAME => drop(sys::sethostname(text(fields)?.bytes())?),
+            op::LOOPBACK => loopback_up()?,
+            op::ENTER => self.enter()?,
+            op::READ_ONLY => {
+                let root = sys::openat(here, lit(c"/"), sys::O_PATH, 0)?;
+                sys::mount_setattr(root, 0, sys::MOUNT_ATTR_RDONLY)?;
+                sys::close(root);
+            }
+            op::SYMLINK => {
+                let (path, target) = (text(fields)?, text(fields)?);
+                tree::symlink(self.root, path, target)?;
+            }
+            op::KEEP_OPEN => {
+                let path = text(fields)?;
+                let slot = self.trees.get_mut(self.tree_count).ok_or(sys::EINVAL)?;
+                *slot = sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?;
+                self.tree_count += 1;
+            }
+            op::COPY_OUT => self.copy_out(fields)?,
+            _ => return Err(sys::ENOSYS),
+        }
+        Ok(())
+    }
+
+    fn open_root(&mut self) -> Result<()> {
+        self.root = sys::openat(sys::AT_FDCWD, lit(c"/root"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
+        Ok(())
+    }
+
+    /// A place of the new root, however hostile its symlinks: it is never outside.
+    fn target(&self, path: Str) -> Result<Fd> {
+        sys::openat2(self.root, path, sys::O_PATH, 0, INSIDE)
+    }
+
+    fn overlay(&mut self, fields: &mut Reader) -> Result<()> {
+        let target = self.target(text(fields)?)?;
+        let data = text(fields)?;
+        // The overlay is made where nobody can interfere, and moved to its place by descriptor.
+        sys::mount(lit(c"rootlet"), lit(c"/src"), lit(c"overlay"), 0, data)?;
+        let moved = sys::move_mount_path(lit(c"/src"), target);
+        sys::close(target);
+        moved.map(|_| ())
+    }
+
+    fn bind(&mut self, fields: &mut Reader) -> Result<()> {
+        let target = self.target(text(fields)?)?;
+        let source = text(fields)?;
+        let (recursive, attributes) = (number(fields)?, number(fields)?);
+        let flags = if recursive != 0 { sys::AT_RECURSIVE } else { 0 };
+        let mount = sys::open_tree_clone(sys::AT_FDCWD, source, flags)?;
+        if attributes != 0 {
+            sys::mount_setattr(mount, flags, u64::from(attributes))?;
+        }
+        sys::move_mount(mount, target, lit(c""))?;
+        sys::close(mount);
+        sys::close(target);
+        Ok(())
+    }
+
+    fn file_system(&mut self, fstype: Str, fields: &mut Reader) -> Result<()> {
+        let target = self.target(text(fields)?)?;
+        let attributes = number(fields)?;
+        let mut room = [(lit(c""), lit(c"")); 8];
+        let n = options(fields, &mut room)?;
+        let mount = sys::fs_mount(fstype, &room[..n], u64::from(attributes))?;
+        sys::move_mount(mount, target, lit(c""))?;
+        sys::close(mount);
+        sys::close(target);
+        Ok(())
+    }
+
+    /// A directory that is there keeps its owner and mode.
+    fn mkdir(&mut self, path: Str, mode: u32, uid: u32, gid: u32) -> Result<()> {
+        match self.target(path) {
+            Ok(fd) => {
+                sys::close(fd);
+                return Ok(());
+            }
+            Err(sys::ENOENT) => {}
+            Err(e) => return Err(e),
+        }
+        tree::make_parents(self.root, path)?;
+        tree::with_parent(self.root, path, |dir, name| {
+            sys::mkdirat(dir, name, mode)?;
+            sys::fchownat(dir, name, uid, gid, sys::AT_SYMLINK_NOFOLLOW)
+        })
+        .map(|_| ())
+    }
+
+    fn copy_out(&mut self, fields: &mut Reader) -> Result<()> {
+        let (path, to) = (text(fields)?, text(fields)?);
+        let from = sys::openat2(self.root, path, sys::O_RDONLY | sys::O_DIRECTORY, 0, INSIDE)?;
+        let to = sys::openat(sys::AT_FDCWD, to, sys::O_RDONLY | sys::O_DIRECTORY, 0)?;
+        let copied = tree::copy(from, to);
+        sys::close(from);
+        sys::close(to);
+        copied
+    }
+
+    fn enter(&mut self) -> Result<()> {
+        sys::fchdir(self.root)?;
+        sys::pivot_root(lit(c"."), lit(c"."))?;
+        // The old tree lies on the new one now; without it, nothing of the host has a name here.
+        sys::umount(lit(c"."), sys::MNT_DETACH)?;
+        sys::chdir(lit(c"/"))
+            .map(|_| ())
+    }
+}
+
+/// How every path of a root is resolved.
+pub const INSIDE: u64 = sys::RESOLVE_IN_ROOT | sys::RESOLVE_NO_MAGICLINKS;
+
+fn loopback_up() -> Result<()> {
+    let fd = sys::socket(2, 2)?;
+    // struct ifreq: the name, then the flags IFF_UP | IFF_RUNNING.
+    let mut request = [0u8; 40];
+    request[..2].copy_from_slice(b"lo");
+    request[16..18].copy_from_slice(&0x41u16.to_ne_bytes());
+    let done = sys::ioctl(fd, 0x8914, &mut request);
+    sys::close(fd);
+    done.map(|_| ())
+}

@@ -1,0 +1,552 @@
+//! Making, copying and removing trees. Every path is resolved inside one directory, and nothing is remembered but the
+//! file that is being written, so the size of a tree costs no memory.
+
+use crate::message::{Answer, Message};
+use crate::setup::INSIDE;
+use crate::sys::{self, Errno, Fd, Result, Statx, Str, lit};
+use crate::wire::{Reader, tell, tree as record};
+
+/// How deep a tree may be that is removed or copied: each level holds a descriptor and a piece of the stack.
+const MAX_DEPTH: u32 = 1000;
+const PATH_MAX: usize = 4096;
+
+/// Calls `f` with the directory that holds the last component of `path`, and that component. Trailing slashes are
+/// ignored. The parent is resolved inside `root`.
+pub fn with_parent<T>(root: Fd, path: Str, f: impl FnOnce(Fd, Str) -> Result<T>) -> Result<T> {
+    let bytes = trim_slashes(path.bytes());
+    if bytes.is_empty() || bytes.len() >= PATH_MAX {
+        return Err(if bytes.is_empty() { sys::EINVAL } else { sys::ENAMETOOLONG });
+    }
+    let mut room = [0u8; PATH_MAX + 1];
+    room[..bytes.len()].copy_from_slice(bytes);
+    let slash = bytes.iter().rposition(|&b| b == b'/');
+    let name_at = slash.map_or(0, |i| i + 1);
+    // The parent ends where its slash was, so that both parts lie in one buffer, each with its NUL.
+    let mut parent = [0u8; PATH_MAX + 1];
+    let parent_len = match slash {
+        None => 1,
+        Some(0) => 1,
+        Some(i) => i,
+    };
+    match slash {
+        None => parent[0] = b'.',
+        Some(0) => parent[0] = b'/',
+        Some(i) => parent[..i].copy_from_slice(&bytes[..i]),
+    }
+    let flags = sys::O_PATH | sys::O_DIRECTORY;
+    let dir = sys::openat2(root, Str::new(&parent[..=parent_len])?, flags, 0, INSIDE)?;
+    let result = f(dir, Str::new(&room[name_at..=bytes.len()])?);
+    sys::close(dir);
+    result
+}
+
+fn trim_slashes(mut bytes: &[u8]) -> &[u8] {
+    while let Some((b'/', rest)) = bytes.split_last() {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Makes the directories above the last component of `path` that are missing, as root's, 0755.
+pub fn make_parents(root: Fd, path: Str) -> Result<()> {
+    let bytes = trim_slashes(path.bytes());
+    let mut room = [0u8; PATH_MAX + 1];
+    if bytes.len() >= PATH_MAX {
+        return Err(sys::ENAMETOOLONG);
+    }
+    for i in 1..bytes.len() {
+        if bytes[i] != b'/' || bytes[i - 1] == b'/' {
+            continue;
+        }
+        room[..i].copy_from_slice(&bytes[..i]);
+        room[i] = 0;
+        let part = Str::new(&room[..=i])?;
+        match sys::openat2(root, part, sys::O_PATH, 0, INSIDE) {
+            Ok(fd) => sys::close(fd),
+            Err(sys::ENOENT) => {
+                with_parent(root, part, |dir, name| sys::mkdirat(dir, name, 0o755))?;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// A symlink, in place of whatever is no directory there.
+pub fn symlink(root: Fd, path: Str, target: Str) -> Result<()> {
+    make_parents(root, path)?;
+    with_parent(root, path, |dir, name| {
+        replacing(dir, name, || sys::symlinkat(target, dir, name))?;
+        Ok(())
+    })
+}
+
+/// Does `make`; where something stands in the way, removes that and does it again.
+fn replacing<T>(dir: Fd, name: Str, make: impl Fn() -> Result<T>) -> Result<T> {
+    match make() {
+        Err(sys::EEXIST) => {
+            remove(dir, name)?;
+            make()
+        }
+        r => r,
+    }
+}
+
+/// Removes what `name` is, and all below it. Nothing there is no error.
+pub fn remove(dir: Fd, name: Str) -> Result<()> {
+    match sys::unlinkat(dir, name, 0) {
+        Ok(_) | Err(sys::ENOENT) => return Ok(()),
+        // EISDIR, or EPERM as POSIX has it.
+        Err(Errno(21) | sys::EPERM) => {}
+        Err(e) => return Err(e),
+    }
+    remove_directory(dir, name, 0)
+}
+
+fn remove_directory(parent: Fd, name: Str, depth: u32) -> Result<()> {
+    match sys::unlinkat(parent, name, sys::AT_REMOVEDIR) {
+        Ok(_) | Err(sys::ENOENT) => return Ok(()),
+        Err(sys::ENOTEMPTY | sys::EEXIST) => {}
+        Err(e) => return Err(e),
+    }
+    if depth > MAX_DEPTH {
+        return Err(sys::ENAMETOOLONG);
+    }
+    let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
+    let dir = match sys::openat(parent, name, flags, 0) {
+        // overlayfs leaves a work directory of mode 000; root of a user namespace may open it, an owner must chmod first.
+        Err(sys::EACCES) => {
+            sys::fchmodat(parent, name, 0o700)?;
+            sys::openat(parent, name, flags, 0)?
+        }
+        r => r?,
+    };
+    let emptied = each_entry(dir, |child, kind| {
+        const DT_DIR: u8 = 4;
+        if kind == DT_DIR { remove_directory(dir, child, depth + 1) } else { remove(dir, child) }
+    });
+    sys::close(dir);
+    emptied?;
+    sys::unlinkat(parent, name, sys::AT_REMOVEDIR).map(|_| ())
+}
+
+/// Removes all that a directory (an `O_PATH` descriptor) holds.
+fn empty(path: Fd) -> Result<()> {
+    let dir = sys::openat(path, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0)?;
+    let emptied = each_entry(dir, |child, _| remove(dir, child));
+    sys::close(dir);
+    emptied
+}
+
+/// Calls `f` with each entry's name and `d_type`; `.` and `..` are left out.
+pub fn each_entry(dir: Fd, mut f: impl FnMut(Str, u8) -> Result<()>) -> Result<()> {
+    let mut buffer = [0u8; 2048];
+    loop {
+        let n = sys::getdents64(dir, &mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        for entry in Dirents(&buffer[..n]) {
+            if !matches!(entry.name.bytes(), b"." | b"..") {
+                f(entry.name, entry.kind)?;
+            }
+        }
+    }
+}
+
+/// struct linux_dirent64, one after the other.
+pub struct Dirents<'a>(pub &'a [u8]);
+
+pub struct Dirent<'a> {
+    pub name: Str<'a>,
+    pub kind: u8,
+    pub next: u64,
+}
+
+impl<'a> Iterator for Dirents<'a> {
+    type Item = Dirent<'a>;
+
+    fn next(&mut self) -> Option<Dirent<'a>> {
+        let head = self.0.get(..19)?;
+        let next = u64::from_ne_bytes(head[8..16].try_into().ok()?);
+        let len = usize::from(u16::from_ne_bytes(head[16..18].try_into().ok()?));
+        let (entry, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        let name = &entry[19..];
+        let end = name.iter().position(|&b| b == 0)?;
+        Some(Dirent { name: Str::new(&name[..=end]).ok()?, kind: entry[18], next })
+    }
+}
+
+/// Makes entries below one directory, as they come.
+pub struct Builder {
+    root: Fd,
+    file: Option<OpenFile>,
+}
+
+struct OpenFile {
+    fd: Fd,
+    left: u64,
+    /// Seconds and nanoseconds of access and modification.
+    times: [i64; 4],
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    owned: bool,
+}
+
+struct Owner {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+fn owner(fields: &mut Reader) -> Result<Owner> {
+    match (fields.u32(), fields.u32(), fields.u32()) {
+        (Some(mode), Some(uid), Some(gid)) => Ok(Owner { mode, uid, gid }),
+        _ => Err(sys::EBADMSG),
+    }
+}
+
+fn times(fields: &mut Reader) -> Result<[i64; 4]> {
+    let (Some(sec), Some(nsec)) = (fields.u64(), fields.u32()) else { return Err(sys::EBADMSG) };
+    let (sec, nsec) = (sec as i64, i64::from(nsec));
+    Ok([sec, nsec, sec, nsec])
+}
+
+fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
+    fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
+}
+
+impl Builder {
+    pub fn new(root: Fd) -> Self {
+        Self { root, file: None }
+    }
+
+    /// Makes every entry of a message.
+    pub fn entries(&mut self, mut fields: Reader) -> Result<()> {
+        while !fields.is_empty() {
+            self.entry(&mut fields)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file that is being written.
+    pub fn finish(&mut self) -> Result<()> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let done = file.own().and_then(|()| {
+            if file.left > 0 { Err(sys::EBADMSG) } else { sys::futimens(file.fd, &file.times).map(|_| ()) }
+        });
+        sys::close(file.fd);
+        done
+    }
+
+    fn entry(&mut self, fields: &mut Reader) -> Result<()> {
+        let kind = fields.u32().ok_or(sys::EBADMSG)?;
+        if kind != record::DATA && kind != record::XATTR {
+            self.finish()?;
+        }
+        match kind {
+            record::DIRECTORY => {
+                let (path, o) = (string(fields)?, owner(fields)?);
+                self.directory(path, &o)
+            }
+            record::FILE => {
+                let (path, o, times) = (string(fields)?, owner(fields)?, times(fields)?);
+                let left = fields.u64().ok_or(sys::EBADMSG)?;
+                let fd = self.make(path, |dir, name| {
+                    let flags = sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY | sys::O_NOFOLLOW;
+                    sys::openat(dir, name, flags, 0o600)
+                })?;
+                self.file = Some(OpenFile { fd, left, times, mode: o.mode, uid: o.uid, gid: o.gid, owned: false });
+                Ok(())
+            }
+            record::DATA => {
+                let data = fields.bytes().ok_or(sys::EBADMSG)?;
+                let file = self.file.as_mut().ok_or(sys::EBADMSG)?;
+                file.left = file.left.checked_sub(data.len() as u64).ok_or(sys::EBADMSG)?;
+                sys::write_all(file.fd, data)
+            }
+            record::SYMLINK => {
+                let (path, target, o, times) = (string(fields)?, string(fields)?, owner(fields)?, times(fields)?);
+                self.make(path, |dir, name| {
+                    sys::symlinkat(target, dir, name)?;
+                    sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                    sys::utimensat(dir, name, &times, sys::AT_SYMLINK_NOFOLLOW)
+                })
+                .map(|_| ())
+            }
+            record::HARD_LINK => {
+                let (path, existing) = (string(fields)?, string(fields)?);
+                let root = self.root;
+                // Not `make`: replacing a file by a link to itself would remove it.
+                make_parents(root, path)?;
+                with_parent(root, existing, |from_dir, from| {
+                    with_parent(root, path, |dir, name| hard_link(from_dir, from, dir, name))
+                })
+            }
+            record::NODE => {
+                let (path, o, times) = (string(fields)?, owner(fields)?, times(fields)?);
+                self.make(path, |dir, name| {
+                    sys::mknodat(dir, name, o.mode, 0)?;
+                    if o.mode & sys::S_IFMT != sys::S_IFCHR {
+                        sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                        sys::fchmodat(dir, name, o.mode & 0o7777)?;
+                        sys::utimensat(dir, name, &times, sys::AT_SYMLINK_NOFOLLOW)?;
+                    }
+                    Ok(())
+                })
+            }
+            record::XATTR => {
+                let (path, name) = (string(fields)?, string(fields)?);
+                let value = fields.bytes().ok_or(sys::EBADMSG)?;
+                self.xattr(path, name, value)
+            }
+            record::TIMES => {
+                let (path, times) = (string(fields)?, times(fields)?);
+                let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
+                let done = sys::futimens(fd, &times);
+                sys::close(fd);
+                done.map(|_| ())
+            }
+            _ => Err(sys::ENOSYS),
+        }
+    }
+
+    fn open(&self, path: Str, flags: usize) -> Result<Fd> {
+        let path = if path.is_empty() { lit(c".") } else { path };
+        sys::openat2(self.root, path, flags | sys::O_NOFOLLOW, 0, INSIDE)
+    }
+
+    /// Makes one entry: its parents where they are missing, and in place of what is there.
+    fn make<T>(&self, path: Str, f: impl Fn(Fd, Str) -> Result<T>) -> Result<T> {
+        let attempt = || with_parent(self.root, path, |dir, name| replacing(dir, name, || f(dir, name)));
+        match attempt() {
+            Err(sys::ENOENT) => {
+                make_parents(self.root, path)?;
+                attempt()
+            }
+            r => r,
+        }
+    }
+
+    fn directory(&self, path: Str, o: &Owner) -> Result<()> {
+        if !path.is_empty() {
+            let is_there = match self.open(path, sys::O_PATH) {
+                Ok(fd) => {
+                    let st = sys::fstat(fd);
+                    sys::close(fd);
+                    u32::from(st?.mode) & sys::S_IFMT == sys::S_IFDIR
+                }
+                Err(_) => false,
+            };
+            if !is_there {
+                self.make(path, |dir, name| sys::mkdirat(dir, name, 0o700))?;
+            }
+        }
+        let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
+        let done = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH).and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
+        sys::close(fd);
+        done.map(|_| ())
+    }
+
+    fn xattr(&mut self, path: Str, name: Str, value: &[u8]) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            // Behind the data and the owner: both of those clear file capabilities.
+            file.own()?;
+            return sys::fsetxattr(file.fd, name, value).map(|_| ());
+        }
+        let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
+        let done = sys::fsetxattr(fd, name, value);
+        sys::close(fd);
+        done.map(|_| ())
+    }
+}
+
+impl OpenFile {
+    fn own(&mut self) -> Result<()> {
+        if !self.owned && self.left == 0 {
+            self.owned = true;
+            sys::fchownat(self.fd, lit(c""), self.uid, self.gid, sys::AT_EMPTY_PATH)?;
+            // Behind the owner, whose change clears setuid.
+            sys::fchmod(self.fd, self.mode & 0o7777)?;
+        }
+        Ok(())
+    }
+}
+
+fn hard_link(from_dir: Fd, from: Str, dir: Fd, name: Str) -> Result<()> {
+    match sys::linkat(from_dir, from, dir, name) {
+        Err(sys::EEXIST) => {
+            let (a, b) = (sys::statx(from_dir, from, sys::AT_SYMLINK_NOFOLLOW)?, sys::statx(dir, name, sys::AT_SYMLINK_NOFOLLOW)?);
+            if a.ino == b.ino && (a.dev_major, a.dev_minor) == (b.dev_major, b.dev_minor) {
+                return Ok(());
+            }
+            remove(dir, name)?;
+            sys::linkat(from_dir, from, dir, name).map(|_| ())
+        }
+        r => r.map(|_| ()),
+    }
+}
+
+/// Copies all that directory `from` holds into the directory `to`, and `from`'s own owner, mode and time: owners, modes,
+/// times, attributes, and what overlayfs uses as a whiteout. Hard links become files of their own.
+pub fn copy(from: Fd, to: Fd) -> Result<()> {
+    copy_level(from, to, 0)
+}
+
+fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(sys::ENAMETOOLONG);
+    }
+    each_entry(from, |name, _| {
+        let st = sys::statx(from, name, sys::AT_SYMLINK_NOFOLLOW)?;
+        let mode = u32::from(st.mode);
+        match mode & sys::S_IFMT {
+            sys::S_IFDIR => {
+                let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
+                sys::mkdirat(to, name, 0o700)?;
+                let source = sys::openat(from, name, flags, 0)?;
+                let copied = sys::openat(to, name, flags, 0).and_then(|target| {
+                    let copied = copy_level(source, target, depth + 1);
+                    sys::close(target);
+                    copied
+                });
+                sys::close(source);
+                copied
+            }
+            sys::S_IFREG => copy_file(from, to, name, &st),
+            sys::S_IFLNK => {
+                let mut target = [0u8; PATH_MAX + 1];
+                let n = sys::readlinkat(from, name, &mut target[..PATH_MAX])?;
+                sys::symlinkat(Str::new(&target[..=n])?, to, name)?;
+                sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                sys::utimensat(to, name, &times_of(&st), sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
+            }
+            kind => {
+                sys::mknodat(to, name, mode, 0)?;
+                if kind != sys::S_IFCHR {
+                    sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                    sys::fchmodat(to, name, mode & 0o7777)?;
+                }
+                Ok(())
+            }
+        }
+    })?;
+    let st = sys::fstat(from)?;
+    settle(from, to, &st)
+}
+
+fn times_of(st: &Statx) -> [i64; 4] {
+    let (sec, nsec) = (st.mtime[0] as i64, i64::from(st.mtime[1] as u32));
+    [sec, nsec, sec, nsec]
+}
+
+fn copy_file(from: Fd, to: Fd, name: Str, st: &Statx) -> Result<()> {
+    let source = sys::openat(from, name, sys::O_RDONLY | sys::O_NOFOLLOW | sys::O_NONBLOCK, 0)?;
+    let target = sys::openat(to, name, sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY, 0o600);
+    let copied = target.and_then(|target| {
+        let copied = copy_bytes(source, target, st.size).and_then(|()| settle(source, target, st));
+        sys::close(target);
+        copied
+    });
+    sys::close(source);
+    copied
+}
+
+fn copy_bytes(from: Fd, to: Fd, size: u64) -> Result<()> {
+    let mut left = size as usize;
+    while left > 0 {
+        let n = match sys::copy_file_range(from, to, left) {
+            // EXDEV, EOPNOTSUPP, EINVAL: not between these two file systems.
+            Err(Errno(18 | 95) | sys::EINVAL | sys::ENOSYS) => sys::sendfile(to, from, left)?,
+            r => r?,
+        };
+        if n == 0 {
+            // It became shorter while it was read.
+            break;
+        }
+        left -= n;
+    }
+    Ok(())
+}
+
+/// Gives `to` what `from` has besides its contents.
+fn settle(from: Fd, to: Fd, st: &Statx) -> Result<()> {
+    sys::fchownat(to, lit(c""), st.uid, st.gid, sys::AT_EMPTY_PATH)?;
+    sys::fchmod(to, u32::from(st.mode) & 0o7777)?;
+    let mut names = [0u8; 4096];
+    let n = sys::flistxattr(from, &mut names).unwrap_or(0);
+    for name in names[..n].split_inclusive(|&b| b == 0) {
+        let wanted = match name {
+            b"user.overlay.opaque\0" | b"security.capability\0" => true,
+            _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        };
+        if wanted {
+            let mut value = [0u8; 4096];
+            let len = sys::fgetxattr(from, Str::new(name)?, &mut value)?;
+            sys::fsetxattr(to, Str::new(name)?, &value[..len])?;
+        }
+    }
+    sys::futimens(to, &times_of(st)).map(|_| ())
+}
+
+/// A worker: makes and removes trees until the other side is gone.
+pub fn worker(socket: Fd) -> ! {
+    sys::set_name(lit(c"rootlet-worker"));
+    let _ = Answer::new(tell::READY).send(socket);
+    let mut stream: Option<Stream> = None;
+    while let Ok(Some(mut message)) = Message::receive(socket) {
+        match message.kind {
+            record::BEGIN => stream = Some(Stream { builder: Builder::new(message.take(0)), failed: false }),
+            record::EMPTY => {
+                let dir = message.take(0);
+                answer(socket, empty(dir), b"");
+                sys::close(dir);
+            }
+            record::END => {
+                if let Some(mut s) = stream.take() {
+                    if !s.failed {
+                        answer(socket, s.builder.finish(), b"");
+                    }
+                    sys::close(s.builder.root);
+                }
+            }
+            _ => {
+                if let Some(s) = stream.as_mut() {
+                    s.entries(socket, message.fields());
+                }
+            }
+        }
+    }
+    sys::exit(0)
+}
+
+struct Stream {
+    builder: Builder,
+    failed: bool,
+}
+
+impl Stream {
+    /// Makes the entries of one message. The first failure is told at once; the rest of the stream is then ignored.
+    fn entries(&mut self, socket: Fd, mut fields: Reader) {
+        while !self.failed && !fields.is_empty() {
+            let here = fields;
+            if let Err(errno) = self.builder.entry(&mut fields) {
+                self.failed = true;
+                let mut at = here;
+                let path = at.u32().and_then(|_| at.bytes()).unwrap_or(b"");
+                answer(socket, Err(errno), path);
+            }
+        }
+    }
+}
+
+fn answer(socket: Fd, done: Result<()>, path: &[u8]) {
+    let mut answer = match done {
+        Ok(()) => Answer::new(tell::ANSWER),
+        Err(errno) => Answer::failed(tell::ANSWER, 0, errno),
+    };
+    answer.bytes(path);
+    let _ = answer.send(socket);
+}

@@ -1,0 +1,308 @@
+//! The nursery, from outside: started once for each id map, asked for rootlets and workers.
+
+use crate::init::Init;
+use crate::plan::Plan;
+use crate::socket::{self, Message};
+use crate::wire::{ask, hello, tell};
+use crate::{IdMap, StartError, Tree, Worker};
+use rustix::net::RecvFlags;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// The program, as build.rs made it.
+static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] = include_bytes!(concat!(env!("OUT_DIR"), "/nursery"));
+
+const fn parse(digits: &str) -> usize {
+    let digits = digits.as_bytes();
+    let (mut n, mut i) = (0, 0);
+    while i < digits.len() {
+        n = n * 10 + (digits[i] - b'0') as usize;
+        i += 1;
+    }
+    n
+}
+
+/// A process in a user namespace, from which rootlets are cloned. It ends when the last handle of it does, or the
+/// process that made it.
+#[derive(Debug)]
+pub struct Nursery {
+    socket: OwnedFd,
+    map: IdMap,
+    user_namespace: File,
+    /// Questions that are answered in order, one at a time; holds what `HELLO` said once it came.
+    hello: Mutex<Option<u32>>,
+    next_source: AtomicU32,
+    child: Mutex<Child>,
+}
+
+/// Something of the host that rootlets of one nursery can mount: a layer, a directory, a small tree in memory.
+#[derive(Debug)]
+pub struct Source {
+    nursery: Arc<Nursery>,
+    id: u32,
+}
+
+impl Source {
+    /// Where it lies for the operations of a plan.
+    pub fn place(&self) -> String {
+        format!("/src/{}", self.id)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        // When the nursery is gone, so is the source.
+        let _ = Message::new(ask::SOURCE_DROP).u32(self.id).send(&self.nursery.socket, &[]);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The nurseries of this process. A forked child of it (Python's multiprocessing) must not talk over its parent's
+/// sockets, hence the process number.
+static SHARED: LazyLock<Mutex<(u32, HashMap<IdMap, Arc<Nursery>>)>> = LazyLock::new(Mutex::default);
+
+impl Nursery {
+    /// The nursery of this process for `map`: started at the first call, and again when it has been killed.
+    pub fn shared(map: &IdMap) -> Result<Arc<Self>, StartError> {
+        let mut shared = lock(&SHARED);
+        let process = std::process::id();
+        if shared.0 != process {
+            // Dropping them would wait for processes that are no children of ours.
+            std::mem::forget(std::mem::take(&mut shared.1));
+            shared.0 = process;
+        }
+        if let Some(nursery) = shared.1.get(map) {
+            if nursery.is_alive() {
+                return Ok(nursery.clone());
+            }
+            shared.1.remove(map);
+        }
+        let nursery = Arc::new(Self::start(map)?);
+        shared.1.insert(map.clone(), nursery.clone());
+        Ok(nursery)
+    }
+
+    fn start(map: &IdMap) -> Result<Self, StartError> {
+        let (ours, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
+        let mut child = execute(theirs)?;
+        let pid = child.id();
+        let started = (|| {
+            let first = socket::receive(&ours, RecvFlags::empty()).map_err(died)?;
+            if first.errno != 0 {
+                let source = io::Error::from_raw_os_error(first.errno);
+                return Err(StartError::new(hello::STEP_NAMES[0], source));
+            }
+            let user_namespace = File::open(format!("/proc/{pid}/ns/user"))
+                .map_err(|e| StartError::new("open the nursery's user namespace", e))?;
+            map.write(pid)?;
+            Message::new(ask::MAPPED).send(&ours, &[]).map_err(died)?;
+            Ok(user_namespace)
+        })();
+        match started {
+            Ok(user_namespace) => Ok(Self {
+                socket: ours,
+                map: map.clone(),
+                user_namespace,
+                hello: Mutex::new(None),
+                next_source: AtomicU32::new(1),
+                child: Mutex::new(child),
+            }),
+            Err(error) => {
+                drop(ours);
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// The id map of its user namespace.
+    pub fn map(&self) -> &IdMap {
+        &self.map
+    }
+
+    /// Its user namespace, for idmapped mounts.
+    pub fn user_namespace(&self) -> BorrowedFd<'_> {
+        self.user_namespace.as_fd()
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(lock(&self.child).try_wait(), Ok(None))
+    }
+
+    /// The process number of the nursery, on the host.
+    pub fn pid(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    /// Whether the writable layer can be in memory: tmpfs takes user attributes (Linux 6.6 and later). Waits until the
+    /// nursery is ready; the error says which of its first steps failed.
+    pub fn upper_in_memory(&self) -> Result<bool, StartError> {
+        let mut hello = lock(&self.hello);
+        Ok(self.hello(&mut hello)? & hello::TMPFS_XATTRS != 0)
+    }
+
+    fn hello(&self, known: &mut Option<u32>) -> Result<u32, StartError> {
+        if let Some(flags) = known {
+            return Ok(*flags);
+        }
+        let message = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
+        if message.errno != 0 {
+            let step = hello::STEP_NAMES.get(message.step as usize).copied().unwrap_or("start");
+            return Err(StartError::new(step, io::Error::from_raw_os_error(message.errno)));
+        }
+        let flags = message.fields().u32().unwrap_or(0);
+        *known = Some(flags);
+        Ok(flags)
+    }
+
+    fn ask(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut hello = lock(&self.hello);
+        self.hello(&mut hello).map_err(io::Error::other)?;
+        message.send(&self.socket, fds)?;
+        socket::receive(&self.socket, RecvFlags::empty())?.ok().map(drop)
+    }
+
+    fn new_source(self: &Arc<Self>) -> Source {
+        Source { nursery: self.clone(), id: self.next_source.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The host's directory or file `path` (absolute), as the nursery's user namespace sees it: with `recursive`, also
+    /// what is mounted below it. An ordinary user is refused (`EINVAL`) a directory that has mounts below it, unless it
+    /// is `recursive`.
+    pub fn add_path(self: &Arc<Self>, path: &Path, recursive: bool) -> io::Result<Source> {
+        let source = self.new_source();
+        let mut message = Message::new(ask::SOURCE_PATH);
+        message.u32(source.id).u32(recursive.into()).bytes(path.as_os_str().as_bytes());
+        self.ask(&message, &[])?;
+        Ok(source)
+    }
+
+    /// A detached mount (see [`crate::mount::clone_idmapped`]).
+    pub fn add_mount(self: &Arc<Self>, mount: BorrowedFd<'_>) -> io::Result<Source> {
+        let source = self.new_source();
+        self.ask(Message::new(ask::SOURCE_MOUNT).u32(source.id), &[mount])?;
+        Ok(source)
+    }
+
+    /// A small tree, made in the nursery's memory.
+    pub fn add_tree(self: &Arc<Self>, tree: &Tree) -> io::Result<Source> {
+        let source = self.new_source();
+        let mut message = Message::new(ask::SOURCE_TREE);
+        message.u32(source.id).raw(tree.records());
+        self.ask(&message, &[])?;
+        Ok(source)
+    }
+
+    /// Clones a process that performs `plan` and then stays, as pid 1 of a new rootlet.
+    ///
+    /// # Errors
+    /// [`SpawnError::Step`] names the operation of the plan that failed by its index, and the errno.
+    pub fn spawn(&self, plan: &Plan) -> Result<Init, SpawnError> {
+        let (ours, theirs) = socket::pair().map_err(SpawnError::Io)?;
+        let mut message = Message::new(ask::SPAWN);
+        message.u64(plan.namespaces()).raw(plan.operations());
+        message.send(&self.socket, &[theirs.as_fd()]).map_err(SpawnError::Io)?;
+        drop(theirs);
+        let ready = socket::receive(&ours, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
+        match (ready.errno, ready.kind, ready.fd) {
+            (0, tell::READY, Some(pidfd)) => Ok(Init::new(ours, pidfd)),
+            (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
+            (errno, _, _) if ready.step == u32::MAX => Err(SpawnError::Clone(io::Error::from_raw_os_error(errno))),
+            (errno, _, _) => {
+                Err(SpawnError::Step { index: ready.step as usize, source: io::Error::from_raw_os_error(errno) })
+            }
+        }
+    }
+
+    /// A nursery that could not start tells why when it is asked.
+    fn why_gone(&self, error: io::Error) -> SpawnError {
+        match self.upper_in_memory() {
+            Err(start) => SpawnError::Start(start),
+            Ok(_) => SpawnError::Io(error),
+        }
+    }
+
+    /// A worker in this nursery's user namespace.
+    pub(crate) fn worker(self: &Arc<Self>) -> io::Result<Worker> {
+        let (ours, theirs) = socket::pair()?;
+        Message::new(ask::WORKER).send(&self.socket, &[theirs.as_fd()])?;
+        drop(theirs);
+        match socket::receive(&ours, RecvFlags::empty()) {
+            Ok(ready) => ready.ok()?,
+            Err(error) => return Err(self.upper_in_memory().err().map_or(error, io::Error::other)),
+        };
+        Ok(Worker::new(ours, self.clone()))
+    }
+}
+
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        let mut child = lock(&self.child);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Why a rootlet did not come to be.
+#[derive(Debug)]
+pub enum SpawnError {
+    /// The nursery itself could not start.
+    Start(StartError),
+    /// The nursery could not clone: too many processes or namespaces (user_namespaces(7), `/proc/sys/user`).
+    Clone(io::Error),
+    /// An operation of the plan failed.
+    Step {
+        /// Which, counted from 0.
+        index: usize,
+        /// The errno.
+        source: io::Error,
+    },
+    /// The nursery was lost, or there are no descriptors left.
+    Io(io::Error),
+}
+
+fn died(error: io::Error) -> StartError {
+    StartError::new("hear from the nursery", error)
+}
+
+/// Starts the program from a memfd, with `socket` as its standard input and an empty environment. The standard library
+/// spawns like vfork(2), so the size of the calling process does not matter.
+fn execute(socket: OwnedFd) -> Result<Child, StartError> {
+    let program = program().map_err(|e| StartError::new("write the nursery's program to memory", e))?;
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
+    Command::new(path)
+        .env_clear()
+        .stdin(Stdio::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| StartError::new("execute the nursery's program", e))
+}
+
+/// A sealed memfd: nothing that runs inside a rootlet could change the program, even if it found a way to its file.
+fn program() -> io::Result<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags};
+    // MFD_EXEC is asked for where `vm.memfd_noexec` is 1, and unknown before Linux 6.3.
+    let exec = MemfdFlags::from_bits_retain(0x10);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = rustix::fs::memfd_create("rootlet-nursery", flags | exec)
+        .or_else(|_| rustix::fs::memfd_create("rootlet-nursery", flags))?;
+    let mut file = File::from(fd);
+    file.write_all(PROGRAM)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    // Executing what is open for writing would be ETXTBSY: open it anew, for reading.
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    Ok(File::open(path)?.into())
+}

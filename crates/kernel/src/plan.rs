@@ -1,0 +1,189 @@
+//! The operations that make a rootlet, as data. A plan is a list of them; a new pid 1 performs it in order.
+
+use crate::wire::op;
+
+/// Namespaces of a new rootlet (clone(2)).
+pub mod namespaces {
+    /// Mounts, process numbers, System V IPC and host name: every rootlet has its own.
+    pub const ALWAYS: u64 = 0x0002_0000 | 0x2000_0000 | 0x0800_0000 | 0x0400_0000;
+    /// A network of its own.
+    pub const NET: u64 = 0x4000_0000;
+}
+
+/// Attributes of a mount (mount_setattr(2)).
+pub mod attributes {
+    /// Refuse writes.
+    pub const RDONLY: u32 = 1;
+    /// Ignore setuid bits and file capabilities.
+    pub const NOSUID: u32 = 2;
+    /// Ignore device nodes.
+    pub const NODEV: u32 = 4;
+    /// Refuse to execute.
+    pub const NOEXEC: u32 = 8;
+}
+
+/// One operation. `target` and `path` are inside the new root, and resolved so that they cannot leave it; `place`s are
+/// in the nursery's small tree: `/src/N`, `/up/…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A tmpfs at `/up`, for the writable layer; mount(2) options.
+    UpperTmpfs(String),
+    /// A directory of the small tree.
+    MakePlace(String, u32),
+    /// An overlay as the new root; mount(2) options.
+    RootOverlay(String),
+    /// An empty tmpfs as the new root; mount(2) options.
+    RootTmpfs(String),
+    /// A place as the new root.
+    RootBind(String),
+    /// An overlay at a target; mount(2) options.
+    Overlay {
+        /// Where.
+        target: String,
+        /// mount(2) options.
+        data: String,
+    },
+    /// A place at a target.
+    Bind {
+        /// Where.
+        target: String,
+        /// What.
+        place: String,
+        /// With what is mounted below it.
+        recursive: bool,
+        /// [`attributes`].
+        attributes: u32,
+    },
+    /// A new file system at a target.
+    FileSystem {
+        /// Which.
+        kind: FileSystem,
+        /// Where.
+        target: String,
+        /// [`attributes`].
+        attributes: u32,
+        /// Its options; at most eight.
+        options: Vec<(String, String)>,
+    },
+    /// The prepared /dev.
+    Dev(String),
+    /// A directory, made where it is missing; missing parents are root's, 0755.
+    MakeDirectory {
+        /// Where.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// An empty file, made where it is missing.
+    Touch(String),
+    /// A symlink, in place of what is there.
+    Symlink {
+        /// Where.
+        path: String,
+        /// What it says.
+        target: String,
+    },
+    /// sethostname(2).
+    Hostname(String),
+    /// Loopback is brought up.
+    LoopbackUp,
+    /// A directory of the small tree stays open as the next tree (1, 2, …) that file operations can name.
+    KeepOpen(String),
+    /// What the root has in a directory is copied to a place.
+    CopyOut {
+        /// From where.
+        path: String,
+        /// To where.
+        place: String,
+    },
+    /// The new root becomes `/`, and all else is let go of.
+    Enter,
+    /// The root becomes read-only.
+    ReadOnly,
+}
+
+/// File systems that are made anew for a rootlet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// tmpfs(5).
+    Tmpfs,
+    /// proc(5).
+    Proc,
+    /// devpts.
+    Devpts,
+}
+
+/// Operations, encoded for the nursery.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    namespaces: u64,
+    bytes: Vec<u8>,
+}
+
+impl Plan {
+    /// Encodes `ops`, to be performed in `namespaces`.
+    pub fn new<'a>(namespaces: u64, ops: impl IntoIterator<Item = &'a Op>) -> Self {
+        let mut plan = Self { namespaces, bytes: Vec::with_capacity(1024) };
+        ops.into_iter().for_each(|op| plan.push(op));
+        plan
+    }
+
+    pub(crate) fn namespaces(&self) -> u64 {
+        self.namespaces
+    }
+
+    pub(crate) fn operations(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn u32(&mut self, n: u32) -> &mut Self {
+        self.bytes.extend_from_slice(&n.to_ne_bytes());
+        self
+    }
+
+    fn text(&mut self, s: &str) -> &mut Self {
+        self.u32(s.len() as u32);
+        self.bytes.extend_from_slice(s.as_bytes());
+        self.bytes.push(0);
+        self
+    }
+
+    fn push(&mut self, op: &Op) {
+        match op {
+            Op::UpperTmpfs(data) => self.u32(op::UPPER_TMPFS).text(data),
+            Op::MakePlace(path, mode) => self.u32(op::MKDIR_OUTSIDE).text(path).u32(*mode),
+            Op::RootOverlay(data) => self.u32(op::ROOT_OVERLAY).text(data),
+            Op::RootTmpfs(data) => self.u32(op::ROOT_TMPFS).text(data),
+            Op::RootBind(place) => self.u32(op::ROOT_BIND).text(place),
+            Op::Overlay { target, data } => self.u32(op::OVERLAY).text(target).text(data),
+            Op::Bind { target, place, recursive, attributes } => {
+                self.u32(op::BIND).text(target).text(place).u32((*recursive).into()).u32(*attributes)
+            }
+            Op::FileSystem { kind, target, attributes, options } => {
+                let kind = match kind {
+                    FileSystem::Tmpfs => op::TMPFS,
+                    FileSystem::Proc => op::PROC,
+                    FileSystem::Devpts => op::DEVPTS,
+                };
+                self.u32(kind).text(target).u32(*attributes).u32(options.len() as u32);
+                options.iter().fold(self, |plan, (key, value)| plan.text(key).text(value))
+            }
+            Op::Dev(target) => self.u32(op::DEV).text(target),
+            Op::MakeDirectory { path, mode, uid, gid } => {
+                self.u32(op::MKDIR).text(path).u32(*mode).u32(*uid).u32(*gid)
+            }
+            Op::Touch(path) => self.u32(op::TOUCH).text(path),
+            Op::Symlink { path, target } => self.u32(op::SYMLINK).text(path).text(target),
+            Op::Hostname(name) => self.u32(op::HOSTNAME).text(name),
+            Op::LoopbackUp => self.u32(op::LOOPBACK),
+            Op::KeepOpen(place) => self.u32(op::KEEP_OPEN).text(place),
+            Op::CopyOut { path, place } => self.u32(op::COPY_OUT).text(path).text(place),
+            Op::Enter => self.u32(op::ENTER),
+            Op::ReadOnly => self.u32(op::READ_ONLY),
+        };
+    }
+}

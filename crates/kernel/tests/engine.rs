@@ -1,0 +1,118 @@
+//! The engine by itself: a worker makes a tree, a plan makes it a root, pid 1 runs commands and opens files in it.
+
+use rootlet_kernel::*;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+
+/// An id map of this caller: a reserved range as root, the subordinate ids else.
+fn map() -> IdMap {
+    let uid = rustix::process::getuid().as_raw();
+    if uid == 0 {
+        let ids = SubIds { first: 0x7000_0000, count: 65536 };
+        return IdMap { uids: ids.ranges(None), gids: ids.ranges(None) };
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let name = passwd.lines().find(|l| l.split(':').nth(2) == Some(&uid.to_string())).unwrap().split(':').next().unwrap();
+    let ids = |file| SubIds::from_table(&std::fs::read_to_string(file).unwrap(), name, uid).unwrap();
+    let gid = rustix::process::getgid().as_raw();
+    IdMap { uids: ids("/etc/subuid").ranges(Some((1000, uid))), gids: ids("/etc/subgid").ranges(Some((1000, gid))) }
+}
+
+/// A base of one static file: this test needs no distribution.
+fn base(directory: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let layer = directory.join("layer");
+    std::fs::create_dir(&layer).unwrap();
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o711)).unwrap();
+    std::fs::set_permissions(&layer, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let busybox = std::fs::read("/bin/busybox").expect("busybox-static is installed");
+    let mut worker = Worker::start(&map()).unwrap();
+    let mut writer = worker.writer(&layer).unwrap();
+    let root = Meta { mode: 0o755, ..Meta::default() };
+    writer.directory(b"", &root).unwrap();
+    writer.file(b"bin/busybox", &root, busybox.len() as u64, &mut &busybox[..]).unwrap();
+    for applet in ["sh", "id", "cat", "true", "ls", "mount", "sleep", "kill"] {
+        writer.symlink(format!("bin/{applet}").as_bytes(), b"busybox", &root).unwrap();
+    }
+    writer.file(b"etc/shadow", &Meta { mode: 0o640, ..Meta::default() }, 7, &mut &b"secret\n"[..]).unwrap();
+    writer.file(b"home/sam/mine", &Meta { mode: 0o600, uid: 1000, gid: 1000, ..Meta::default() }, 2, &mut &b"x\n"[..]).unwrap();
+    for dir in ["proc", "dev"] {
+        writer.directory(dir.as_bytes(), &root).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn spawn(directory: &std::path::Path) -> Init {
+    let nursery = Nursery::shared(&map()).unwrap();
+    let layer = nursery.add_path(&directory.join("layer"), false).unwrap();
+    assert!(nursery.upper_in_memory().unwrap(), "this host's tmpfs has user attributes");
+    let ops = [
+        Op::UpperTmpfs("mode=0755".into()),
+        Op::MakePlace("/up/u".into(), 0o755),
+        Op::MakePlace("/up/w".into(), 0o755),
+        Op::RootOverlay(format!("lowerdir={},upperdir=/up/u,workdir=/up/w,userxattr", layer.place())),
+        Op::FileSystem { kind: FileSystem::Proc, target: "/proc".into(), attributes: 0, options: vec![] },
+        Op::Dev("/dev".into()),
+        Op::Hostname("rootlet".into()),
+        Op::Enter,
+    ];
+    nursery.spawn(&Plan::new(plan::namespaces::ALWAYS, &ops)).unwrap()
+}
+
+fn sh(init: &Init, uid: u32, script: &str) -> (Ended, String) {
+    let (mut out, theirs) = std::io::pipe().unwrap();
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let exec = Exec {
+        who: Who { uid, gid: uid, groups: vec![] },
+        umask: 0o22,
+        workdir: "/".into(),
+        argv: ["sh", "-c", script].map(|s| s.as_bytes().to_vec()).to_vec(),
+        env: vec![b"PATH=/bin".to_vec()],
+        no_new_privs: true,
+        ..Exec::default()
+    };
+    let started = init.exec(&exec, Streams::Given([null.as_fd(), theirs.as_fd(), theirs.as_fd()])).unwrap();
+    drop(theirs);
+    let mut text = String::new();
+    out.read_to_string(&mut text).unwrap();
+    (started.wait(None).unwrap().unwrap(), text)
+}
+
+#[test]
+fn a_root_of_its_own() {
+    let directory = tempdir();
+    base(&directory);
+    let init = spawn(&directory);
+    let (ended, text) = sh(&init, 1000, "id; echo hello > /etc/motd; cat /etc/shadow; cat /home/sam/mine; echo $$; exit 3");
+    println!("{text}");
+    assert_eq!(ended, Ended::Exited(3));
+    assert!(text.contains("uid=1000 gid=1000"));
+    assert!(text.contains("can't create /etc/motd: Permission denied"));
+    assert!(text.contains("can't open '/etc/shadow': Permission denied"));
+    assert!(text.contains("x\n"));
+    let (_, text) = sh(&init, 0, "echo hello > /etc/motd; cat /etc/motd /etc/shadow; ls -ln /etc /dev /proc/self/fd");
+    println!("{text}");
+    assert!(text.contains("hello\nsecret"));
+    assert_eq!(sh(&init, 0, "kill -9 $$").0, Ended::Signaled(9, false));
+
+    let sam = Who { uid: 1000, gid: 1000, groups: vec![] };
+    let root = Who::default();
+    let write = (libc::O_WRONLY | libc::O_CREAT) as u32;
+    assert_eq!(init.open(&sam, 0, b"/etc/x", write, 0o644).unwrap_err().raw_os_error(), Some(libc::EACCES));
+    init.open(&root, 0, b"/etc/x", write, 0o644).unwrap().write_all(b"1").unwrap();
+    assert_eq!(init.stat(&sam, 0, b"/etc/x", true).unwrap().uid, 0);
+    assert_eq!(init.stat(&sam, 0, b"/../../etc/x", true).unwrap().size, 1);
+    assert_eq!(init.open(&root, 0, b"/proc/self/fd/3", 0, 0).unwrap_err().raw_os_error(), Some(libc::ELOOP));
+    assert_eq!(init.list(&root, 0, b"/etc").unwrap().len(), 3);
+    assert_eq!(init.read_link(&root, 0, b"/bin/sh").unwrap(), b"busybox");
+    init.end();
+    assert_eq!(init.count().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    Worker::start(&map()).unwrap().remove(&directory.join("layer")).unwrap();
+    std::fs::remove_dir(&directory).unwrap();
+}
+
+fn tempdir() -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("rootlet-kernel-{}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    path
+}
