@@ -1,1 +1,2 @@
+//! The measurements.
 fn main() {}
