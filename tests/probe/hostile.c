@@ -5,7 +5,7 @@
  *
  * "ok" in place of an errno means that the kernel let it through. In C because no safe library of Rust offers these
  * calls, and the project allows unsafe code in one place only. Each attempt runs in a child of its own, so that one
- * which succeeds (a new namespace, a filter, death) does not change what the next one finds.
+ * which succeeds (a new namespace, another user) does not change what the next one finds.
  */
 #define _GNU_SOURCE
 #include <asm/unistd.h>
@@ -132,11 +132,6 @@ static const struct { const char *name; long (*attempt)(void); } attempts[] = {
     {"TIOCSTI", tiocsti},
     {"TIOCSTI with high bits", tiocsti_high_bits},
     {"TIOCLINUX", tioclinux},
-    {"mount a tmpfs", mount_tmpfs},
-    {"mount a proc", mount_proc},
-    {"bind the root", mount_bind},
-    {"remount the root", remount_root},
-    {"unmount /proc", unmount_proc},
     {"unshare user", new_user_namespace},
     {"unshare mnt", new_mount_namespace},
     {"unshare net", new_net_namespace},
@@ -174,6 +169,12 @@ static const struct { const char *name; long (*attempt)(void); } attempts[] = {
     {"raw socket", raw_socket},
     {"packet socket", packet_socket},
     {"vsock", virtual_machine_socket},
+    /* Last, for the mounts that a success changes are everybody's. */
+    {"mount a tmpfs", mount_tmpfs},
+    {"mount a proc", mount_proc},
+    {"bind the root", mount_bind},
+    {"remount the root", remount_root},
+    {"unmount /proc", unmount_proc},
 };
 
 /* The errno of one attempt, as the exit code of a child; a child that was killed reports its signal. */
