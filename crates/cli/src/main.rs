@@ -1,2 +1,71 @@
-//! The command.
-fn main() {}
+//! The `rootlet` command: the only part of rootlet that prints or exits.
+
+mod args;
+mod docs;
+mod exit;
+mod failure;
+mod output;
+mod signals;
+mod style;
+mod terminal;
+mod used;
+
+use args::{Cli, Command};
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use exit::Outcome;
+use failure::Failure;
+use rootlet_spec::ParseError;
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+use style::Style;
+
+fn main() -> ExitCode {
+    // A bug of rootlet is rootlet's own failure, never mistaken for the command's status.
+    let outcome = std::panic::catch_unwind(|| invoke(std::env::args_os()));
+    outcome.unwrap_or(Outcome::Failed).into()
+}
+
+fn invoke(args: impl Iterator<Item = OsString>) -> Outcome {
+    let done = match Cli::try_parse_from(args) {
+        Ok(cli) => perform(cli.command),
+        Err(error) => return usage(&error),
+    };
+    done.unwrap_or_else(|failure| complain(&failure))
+}
+
+fn perform(command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Completions { shell } => docs::completions(shell)?,
+        Command::Man { dir } => docs::man(&dir)?,
+        _ => return Err(Failure::new("the engine is not linked into this build")),
+    }
+    Ok(Outcome::SUCCESS)
+}
+
+fn complain(failure: &Failure) -> Outcome {
+    // Without standard error nobody is there to be told that.
+    let _ = stderr().write_all(failure.text(Style::of(&stderr())).as_bytes());
+    Outcome::Failed
+}
+
+/// Help that was asked for is no failure; all else is, and says so like every other failure.
+fn usage(error: &clap::Error) -> Outcome {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Outcome::SUCCESS;
+    }
+    let refused = error.source().and_then(|source| source.downcast_ref::<ParseError>());
+    match (error.kind(), refused, error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::ValueValidation, Some(refused), Some(ContextValue::String(option))) => {
+            let option = option.split(' ').next().unwrap_or_default();
+            complain(&Failure::from(refused.clone()).before(option))
+        }
+        _ => {
+            let _ = error.print();
+            Outcome::Failed
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The arguments as typed: the one definition that parsing, help, man pages and completions come from.
+//!
+//! Nothing here looks at the machine; [`crate::used`] turns this into what is run. What makes a help text or a line
+//! of a man page is the doc comment of its field: one short sentence first.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use rootlet_spec::{EnvArg, GroupSpec, Mount, Net, SecurityOpt, Ulimit, UserSpec, Volume, Writable};
+use rootlet_spec::{caps, duration, limits, mode, mount, net};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A limit as typed, where 0 or -1 lifts it. (clap takes a plain `Option<Option<…>>` for something else.)
+type Limit<T> = Option<T>;
+
+/// Run tests in a fresh, private copy-on-write Linux root, as the user that production uses.
+#[derive(Debug, Parser)]
+#[command(name = "rootlet", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  rootlet run -- id                                  as sam (1000:1000), on a copy of this machine
+  rootlet run --base alpine:3.20 -- ./test.sh        on an image, pulled once
+  rootlet run -u 1000:0 --read-only -v .:/src -- make -C /src test
+  rootlet shell --base debian:13-slim                look around; nothing stays
+
+Exit status: the command's own, 128+N when signal N ended it, 124 after --timeout,
+125 when rootlet itself failed, 126 not executable, 127 not found.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(Box<Run>),
+    Shell(Box<Shell>),
+    Enter(Enter),
+    Doctor(Doctor),
+    /// Pull, list, show and remove bases
+    #[command(subcommand)]
+    Base(Base),
+    Gc(Gc),
+    /// Print the completions for a shell
+    #[command(after_help = "Example:\n  source <(rootlet completions bash)")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Directory; it is made where missing
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+}
+
+/// Run a command in a fresh root
+///
+/// The root is a private copy-on-write view of the base. The command runs as the user that production would use, and
+/// whatever it writes is gone when it ends. Standard input, output and error are the caller's own.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(override_usage = "rootlet run [OPTIONS] [--] [COMMAND]...")]
+#[command(after_help = "\
+Examples:
+  rootlet run -- sh -c 'id; echo hello > /etc/motd'
+  rootlet run --base alpine:3.20 -u root -- apk add curl
+  rootlet run -u app:10001:0 --read-only --tmpfs /tmp -v ./src:/src:ro -w /src -- pytest
+  rootlet run --net private --cap-drop ALL --memory 256m --timeout 1m -- ./server-test
+
+Exit status: the command's own, 128+N when signal N ended it, 124 after --timeout,
+125 when rootlet itself failed, 126 not executable, 127 not found.")]
+pub struct Run {
+    #[command(flatten)]
+    pub root: Root,
+    /// Pass standard input (rootlet always does; accepted for the habit)
+    #[arg(short, long, help_heading = "Output")]
+    pub interactive: bool,
+    /// Give the command a terminal of its own, as `docker run -it`
+    #[arg(short, long, help_heading = "Output")]
+    pub tty: bool,
+    /// Keep the root on disk when the command has ended, for `rootlet enter`
+    #[arg(long, help_heading = "Output")]
+    pub keep: bool,
+    /// Write a full report of the run to this file, as JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub json: Option<PathBuf>,
+    /// No report after a failure, no progress
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print help (-h is the host name, as in docker)
+    #[arg(long, action = clap::ArgAction::HelpShort, help_heading = "Output")]
+    help: Option<bool>,
+    /// The command and its arguments; the image's own where none is given
+    #[arg(trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// Open a shell in a fresh root
+///
+/// The same root as `rootlet run` gives, with a terminal. What you change is gone when you leave, unless --keep.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(after_help = "\
+Examples:
+  rootlet shell
+  rootlet shell --base alpine:3.20 --user root")]
+pub struct Shell {
+    #[command(flatten)]
+    pub root: Root,
+    /// Keep the root on disk when the shell has ended, for `rootlet enter`
+    #[arg(long, help_heading = "Output")]
+    pub keep: bool,
+    /// No report after a failure, no progress
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print help (-h is the host name, as in docker)
+    #[arg(long, action = clap::ArgAction::HelpShort, help_heading = "Output")]
+    help: Option<bool>,
+}
+
+/// What a root is: options of `run` and `shell`, named as in `docker run` and `podman run`.
+#[derive(Debug, Args)]
+pub struct Root {
+    #[command(flatten)]
+    pub from: From,
+
+    /// Who runs the command: NAME, UID, either with :GROUP, or NAME:UID:GID [default: the image's, else sam:1000:1000]
+    ///
+    /// A NAME is looked up in the root's own passwd; NAME:UID:GID makes the account, with a home, where it is not there.
+    #[arg(short, long, value_name = "USER", help_heading = "User")]
+    pub user: Option<UserSpec>,
+    /// Add a supplementary group, by name or number
+    #[arg(long, value_name = "GROUP", help_heading = "User")]
+    pub group_add: Vec<GroupSpec>,
+    /// Add a capability to docker's default set (only root's are effective)
+    #[arg(long, value_name = "CAP", value_parser = caps::parse, help_heading = "User")]
+    pub cap_add: Vec<String>,
+    /// Drop a capability, or ALL
+    #[arg(long, value_name = "CAP", value_parser = caps::parse, help_heading = "User")]
+    pub cap_drop: Vec<String>,
+    /// no-new-privileges[:false] (true is the default), or seccomp=unconfined
+    #[arg(long, value_name = "OPTION", help_heading = "User")]
+    pub security_opt: Vec<SecurityOpt>,
+    /// File mode creation mask, in octal [default: 0022]
+    #[arg(long, value_name = "MASK", value_parser = mode::parse_umask, help_heading = "User")]
+    pub umask: Option<u32>,
+
+    /// Set a variable; NAME alone takes the caller's value
+    #[arg(short, long, value_name = "NAME[=VALUE]", help_heading = "Process")]
+    pub env: Vec<EnvArg>,
+    /// Read variables from a file, a NAME=VALUE a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Process")]
+    pub env_file: Vec<PathBuf>,
+    /// Work directory inside; a missing one is made, owned by root
+    #[arg(short, long, value_name = "DIR", value_parser = mount::parse_workdir, help_heading = "Process")]
+    pub workdir: Option<String>,
+    /// Replace the image's entrypoint; an empty one removes it
+    #[arg(long, value_name = "PROGRAM", help_heading = "Process")]
+    pub entrypoint: Option<String>,
+    /// Host name inside [default: rootlet]
+    #[arg(short = 'h', long, value_name = "NAME", value_parser = net::parse_hostname, help_heading = "Process")]
+    pub hostname: Option<String>,
+    /// The network: host, private (its own loopback and ports), none
+    #[arg(
+        long,
+        visible_alias = "network",
+        value_name = "NET",
+        default_value = "host",
+        help_heading = "Process"
+    )]
+    pub net: Net,
+
+    /// Mount HOST at TARGET (a write there is real); TARGET alone is a fresh volume
+    #[arg(short, long, value_name = "[HOST:]TARGET[:ro]", value_hint = ValueHint::DirPath, help_heading = "Files")]
+    pub volume: Vec<Volume>,
+    /// Mount an empty file system in memory
+    #[arg(long, value_name = "TARGET[:size=64m,mode=1777]", value_parser = mount::parse_tmpfs, help_heading = "Files")]
+    pub tmpfs: Vec<Mount>,
+    /// Mount the root itself read-only
+    #[arg(long, help_heading = "Files")]
+    pub read_only: bool,
+    /// Where what the command writes is held: memory or disk
+    #[arg(long, value_name = "WHERE", default_value = "memory", help_heading = "Files")]
+    pub writable: Writable,
+
+    /// Memory of all processes together, such as 512m
+    #[arg(short, long, value_name = "SIZE", value_parser = limits::parse_memory, help_heading = "Limits")]
+    pub memory: Option<Limit<u64>>,
+    /// Number of processes and threads
+    #[arg(long, value_name = "N", value_parser = limits::parse_pids, allow_negative_numbers = true, help_heading = "Limits")]
+    pub pids_limit: Option<Limit<u32>>,
+    /// Processors, such as 1.5
+    #[arg(long, value_name = "N", value_parser = limits::parse_cpus, help_heading = "Limits")]
+    pub cpus: Option<Limit<f64>>,
+    /// A limit of each process, such as nofile=1024:2048
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", help_heading = "Limits")]
+    pub ulimit: Vec<Ulimit>,
+    /// End the command and all it started after this long, such as 30s or 1m30s
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Limits")]
+    pub timeout: Option<Duration>,
+}
+
+/// Where the root comes from.
+#[derive(Debug, Args)]
+pub struct From {
+    /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], or an image such as alpine:3.20
+    #[arg(long, value_name = "BASE", default_value = "host", help_heading = "Base")]
+    pub base: String,
+    #[command(flatten)]
+    pub pull: Pull,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// How an image gets into the store.
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// When to ask the registry
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "missing", help_heading = "Base")]
+    pub pull: When,
+    /// Use only what is in the store; the same as --pull never
+    #[arg(long, conflicts_with = "pull", help_heading = "Base")]
+    pub offline: bool,
+    /// Which of an image's platforms, such as linux/arm64 [default: this machine's]
+    #[arg(long, value_name = "OS/ARCH", help_heading = "Base")]
+    pub platform: Option<String>,
+}
+
+/// When the registry is asked for an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// The image is not in the store
+    Missing,
+    /// Each time, to see whether the tag has moved
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub struct StoreArg {
+    /// Where bases are stored [default: $ROOTLET_STORE, else ~/.cache/rootlet]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Base")]
+    pub store: Option<PathBuf>,
+}
+
+/// Run a command, or a shell, in a root that --keep kept
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rootlet enter 3f9a
+  rootlet enter 3f9a -- cat /var/log/app.log")]
+pub struct Enter {
+    /// What `--keep` printed; its first characters are enough
+    pub id: String,
+    /// The command and its arguments; a shell where none is given
+    #[arg(trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+    /// Give the command a terminal of its own (a shell on a terminal always has one)
+    #[arg(short, long)]
+    pub tty: bool,
+    /// No report after a failure
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// Say what this host allows, and how to get what it lacks
+///
+/// Exits with 0 if rootlets can run here, else with 125.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print the same as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Base {
+    /// Get bases into the store, ready to run
+    #[command(after_help = "Example:\n  rootlet base pull alpine:3.20 debian:13-slim")]
+    Pull {
+        /// What `run --base` takes
+        #[arg(required = true, value_name = "BASE")]
+        bases: Vec<String>,
+        /// Which of an image's platforms, such as linux/arm64 [default: this machine's]
+        #[arg(long, value_name = "OS/ARCH")]
+        platform: Option<String>,
+        /// No progress
+        #[arg(short, long)]
+        quiet: bool,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+    /// List the bases of the store
+    #[command(visible_alias = "ls")]
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+    /// Show a base: its layers, and the user, variables and command it sets
+    Show {
+        /// What `run --base` takes
+        base: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+    /// Remove bases from the store; one that is in use stays
+    Rm {
+        /// As `rootlet base list` prints them
+        #[arg(required = true, value_name = "BASE")]
+        bases: Vec<String>,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+}
+
+/// Remove what nothing uses from the store
+///
+/// Bases stay; layers and downloads that no base needs go, and so does what a killed run left half-made.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Remove the bases too that were not used for this long, such as 30d
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub unused_for: Option<Duration>,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(words: &[&str]) -> Run {
+        match Cli::try_parse_from(["rootlet", "run"].iter().chain(words)).unwrap().command {
+            Command::Run(run) => *run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_command_is_the_commands() {
+        assert_eq!(run(&["--", "ls", "-u", "x"]).command, ["ls", "-u", "x"]);
+        assert_eq!(run(&["ls", "--user", "x", "--", "-v"]).command, ["ls", "--user", "x", "--", "-v"]);
+        assert_eq!(run(&["-it", "sh", "--help"]).command, ["sh", "--help"]);
+        assert_eq!(run(&["--", "-odd"]).command, ["-odd"]);
+        assert!(run(&[]).command.is_empty());
+        // A mistyped option is not taken for the command.
+        assert!(Cli::try_parse_from(["rootlet", "run", "--usr", "x", "ls"]).is_err());
+    }
+
+    #[test]
+    fn has_dockers_short_options() {
+        let run = run(&[
+            "-it", "-u", "1:2", "-e", "A=b", "-eC", "-w", "/w", "-v/t", "-h", "box", "-m", "64m", "-q",
+        ]);
+        assert!(run.interactive && run.tty && run.quiet);
+        assert_eq!(run.root.user, Some("1:2".parse().unwrap()));
+        assert_eq!(run.root.env.len(), 2);
+        assert_eq!(run.root.workdir.as_deref(), Some("/w"));
+        assert_eq!(run.root.volume.len(), 1);
+        assert_eq!(run.root.hostname.as_deref(), Some("box"));
+        assert_eq!(run.root.memory, Some(Some(64 << 20)));
+    }
+
+    #[test]
+    fn limits_can_be_lifted() {
+        let run = run(&["--pids-limit", "-1", "--memory=0", "--cpus", "0", "x"]);
+        assert_eq!(
+            (run.root.pids_limit, run.root.memory, run.root.cpus),
+            (Some(None), Some(None), Some(None))
+        );
+    }
+
+    #[test]
+    fn offline_and_pull_contradict_each_other() {
+        assert!(Cli::try_parse_from(["rootlet", "run", "--offline", "--pull", "always", "x"]).is_err());
+        assert!(run(&["--offline", "x"]).root.from.pull.offline);
+    }
+}

@@ -1,0 +1,84 @@
+//! How far a pull is: a bar for each layer on a terminal, nothing elsewhere.
+
+use crate::style::Style;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rootlet::base::{Progress, Step};
+use rootlet_spec::printable;
+use std::collections::HashMap;
+use std::io::{IsTerminal, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bars on standard error. None is made before there is something to show: most runs find their base in the store.
+pub struct Bars {
+    shown: bool,
+    all: MultiProgress,
+    one: Mutex<HashMap<(String, Step), ProgressBar>>,
+}
+
+impl Bars {
+    /// With `quiet`, or where standard error is no terminal, only notes are shown, and with `quiet` not even these.
+    pub fn new(quiet: bool) -> Option<Arc<Self>> {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        (!quiet).then(|| Arc::new(Self { shown: stderr().is_terminal(), all, one: Mutex::default() }))
+    }
+
+    fn with(&self, id: &str, step: Step, act: impl FnOnce(&ProgressBar)) {
+        let bars = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.get(&(id.to_owned(), step)) {
+            act(bar);
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, id: &str, step: Step, total: Option<u64>) {
+        if !self.shown {
+            return;
+        }
+        let mut bars = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        if bars.is_empty() {
+            self.all.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+        let bar = self.all.add(ProgressBar::new(total.unwrap_or(0)).with_style(look(total.is_some())));
+        bar.set_prefix(format!("{} {}", verb(step), short(id)));
+        if let Some(earlier) = bars.insert((id.to_owned(), step), bar) {
+            earlier.finish_and_clear();
+        }
+    }
+
+    fn advance(&self, id: &str, step: Step, done: u64) {
+        self.with(id, step, |bar| bar.set_position(done));
+    }
+
+    fn end(&self, id: &str, step: Step) {
+        self.with(id, step, ProgressBar::finish_and_clear);
+    }
+
+    fn note(&self, text: &str) {
+        let line = format!("{} {}", Style::of(&stderr()).hint("note:"), printable(text));
+        // Above the bars, where there are some.
+        self.all.suspend(|| eprintln!("{line}"));
+    }
+}
+
+fn look(total_known: bool) -> ProgressStyle {
+    let template = match total_known {
+        true => "{prefix:24} {bar:30} {bytes:>10}/{total_bytes:<10} {bytes_per_sec}",
+        false => "{prefix:24} {spinner} {bytes:>10} {bytes_per_sec}",
+    };
+    ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("=> ")
+}
+
+fn verb(step: Step) -> &'static str {
+    match step {
+        Step::Download => "downloading",
+        Step::Unpack => "unpacking",
+        Step::Read => "reading",
+    }
+}
+
+/// A digest by its first twelve digits, as docker shows it; anything else as it is, made safe.
+fn short(id: &str) -> String {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    printable(hex).chars().take(12).collect()
+}
