@@ -1,12 +1,18 @@
 //! `cargo xtask bench`: the measurements, against peers, in one run.
 
 use crate::Result;
-use crate::shell::{cargo, loud, step};
+use crate::setup;
+use crate::shell::{cargo, loud, step, target};
 
 /// Builds the command and the measurements with optimisation, and runs them.
 pub fn run(arguments: &[&str]) -> Result<()> {
+    let peers = setup::peers()?;
     step("build");
     loud(&mut cargo(&["build", "--release", "--package", "rootlet-cli", "--package", "rootlet-bench"]))?;
     step("measure");
-    loud(cargo(&["run", "--quiet", "--release", "--package", "rootlet-bench", "--"]).args(arguments))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([peers].into_iter().chain(std::env::split_paths(&path)));
+    let mut bench = cargo(&["run", "--quiet", "--release", "--package", "rootlet-bench", "--"]);
+    bench.env("PATH", path.map_err(|e| e.to_string())?).env("ROOTLET_BIN", target().join("release/rootlet"));
+    loud(bench.args(arguments))
 }

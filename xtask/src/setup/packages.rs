@@ -1,4 +1,4 @@
-//! The Debian packages that the tests use.
+//! The Debian packages that the tests and the measurements use.
 
 use crate::Result;
 use crate::shell::{command, installed, is_root, quiet};
@@ -6,10 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Names of a package, newest release first, and what the tests do with it.
-struct Package(&'static [&'static str], &'static str);
+/// Names of a package, newest release first, and what it is for.
+pub struct Package(&'static [&'static str], &'static str);
 
-const PACKAGES: &[Package] = &[
+/// What the tests use.
+pub const TESTS: &[Package] = &[
     Package(&["uidmap"], "newuidmap and newgidmap: subordinate ids for an ordinary user"),
     Package(&["mmdebstrap"], "makes the Debian root"),
     Package(&["docker-registry"], "a real registry"),
@@ -24,18 +25,27 @@ const PACKAGES: &[Package] = &[
     Package(&["crun"], "another runtime: the same probe must print the same facts there"),
 ];
 
+/// What the measurements compare with, besides what the tests use.
+pub const PEERS: &[Package] = &[
+    Package(&["crun"], "a peer"),
+    Package(&["runc"], "a peer"),
+    Package(&["umoci"], "a peer for unpacking"),
+    Package(&["python3-venv"], "installs bubblewrap from PyPI, newer than Debian's"),
+    Package(&["git"], "a real program"),
+];
+
 /// Installs what is missing. Anybody but root, and every system but Debian's kin, is told instead.
-pub fn run() -> Result<()> {
+pub fn ensure(packages: &[Package]) -> Result<()> {
     if !installed("dpkg-query") {
-        eprintln!("no Debian packages here; the tests use: {}", names(PACKAGES.iter()));
+        eprintln!("no Debian packages here; wanted are: {}", names(packages));
         return Ok(());
     }
-    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !is_installed(package)).collect();
+    let missing: Vec<&Package> = packages.iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !is_root() {
-        eprintln!("tests that use these packages will be skipped (as root this command installs them):");
+        eprintln!("what uses these packages will be skipped (as root this command installs them):");
         missing.iter().for_each(|Package(names, what)| eprintln!("    {:24} {what}", names[0]));
         return Ok(());
     }
@@ -76,8 +86,8 @@ fn available(Package(names, _): &Package) -> Result<&'static str> {
         .ok_or_else(|| format!("apt knows no package {}", names.join(" or ")))
 }
 
-fn names<'a>(packages: impl Iterator<Item = &'a Package>) -> String {
-    packages.map(|Package(names, _)| names[0]).collect::<Vec<_>>().join(" ")
+fn names(packages: &[Package]) -> String {
+    packages.iter().map(|Package(names, _)| names[0]).collect::<Vec<_>>().join(" ")
 }
 
 /// Keeps packages from starting their services (a registry on port 5000) while they are installed.
