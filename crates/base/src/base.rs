@@ -4,8 +4,9 @@ use crate::resolve::Resolver;
 use crate::store::{Content, Layer, Locked, Staging, Store};
 use crate::{Digest, Result, unpack};
 use rootlet_kernel::IdMap;
+/// What an image's config says about running it. All empty for `host`, `dir:` and `tar:`.
+pub use rootlet_spec::ImageDefaults as Defaults;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -49,32 +50,6 @@ pub enum BaseKind {
     Directory(PathBuf),
     /// Nothing: the base is its layers.
     Layers,
-}
-
-/// What an image's config says about running it. All empty for `host`, `dir:` and `tar:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Defaults {
-    /// `USER`: a name or number, with or without `:GROUP`, as the image says it.
-    pub user: Option<String>,
-    /// `ENV`, in order. An entry without `=` has an empty value.
-    pub env: Vec<(String, String)>,
-    /// `WORKDIR`.
-    pub workdir: Option<String>,
-    /// `ENTRYPOINT`; empty when not said.
-    pub entrypoint: Vec<String>,
-    /// `CMD`; empty when not said.
-    pub cmd: Vec<String>,
-    /// `VOLUME`: paths inside, sorted.
-    pub volumes: Vec<String>,
-    /// `EXPOSE`: `80/tcp`, sorted.
-    pub exposed_ports: Vec<String>,
-    /// `LABEL`.
-    pub labels: BTreeMap<String, String>,
-    /// `STOPSIGNAL`: a name or number, as the image says it.
-    pub stop_signal: Option<String>,
-    /// `os/architecture` or `os/architecture/variant` that the image is for.
-    pub platform: Option<String>,
 }
 
 impl Base {
@@ -184,6 +159,11 @@ impl Base {
 
     pub(crate) fn content(&self) -> Content {
         self.0.content.clone()
+    }
+
+    /// How many layers lie on top of what [`Base::kind`] says: 0 for a plain `host` or `dir:PATH`.
+    pub fn layer_count(&self) -> usize {
+        self.layers().len()
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {

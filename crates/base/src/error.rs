@@ -91,6 +91,13 @@ impl Error {
         }
     }
 
+    /// No process could be started in the user namespace of an id map.
+    pub(crate) fn no_worker(source: rootlet_kernel::StartError) -> Self {
+        Self::new(ErrorKind::UserNamespace, "failed to start a process in a user namespace")
+            .caused_by(source)
+            .with_hint("`rootlet doctor` says what this host lacks")
+    }
+
     /// Says what to do about it.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
@@ -100,6 +107,13 @@ impl Error {
     /// Gives the cause.
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says what the failed step was part of.
+    #[allow(dead_code, reason = "used by the sources behind features")]
+    pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
+        self.0.what = format!("{context}: {}", self.0.what);
         self
     }
 

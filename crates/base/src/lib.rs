@@ -16,6 +16,7 @@
 mod base;
 mod digest;
 mod error;
+mod image;
 mod name;
 mod reference;
 mod resolve;
@@ -29,4 +30,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use name::BaseName;
 pub use reference::ImageRef;
 pub use resolve::{Limits, Platform, Progress, Pull, Resolver, Step};
-pub use store::{Staging, Store};
+pub use store::{BaseInfo, GcOptions, LayerInfo, Removed, Staging, Store};

@@ -1,8 +1,8 @@
 //! From a name to a base.
 
 use crate::base::{BaseKind, Defaults, Held};
-use crate::store::{Content, NameRecord, Store};
-use crate::{Base, BaseName, Error, ErrorKind, Result, source};
+use crate::store::{Content, Locked, NameRecord, Stamp, Store, now};
+use crate::{Base, BaseName, Digest, Error, ErrorKind, Result, source};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Limits {
     pub layer_bytes: u64,
     /// Entries of one layer. 10 million.
     pub layer_entries: u64,
-    /// Unpacked bytes for one packed byte, looked at beyond the first GiB: honest layers stay below 100, gzip can give
+    /// Unpacked bytes for one packed byte, looked at beyond a 32nd of `layer_bytes`: honest layers stay below 100, gzip can give
     /// 1032, zstd much more. 500.
     pub ratio: u64,
     /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
@@ -165,7 +165,8 @@ pub enum Step {
     Read,
 }
 
-struct Silent;
+/// Nobody hears.
+pub(crate) struct Silent;
 
 impl Progress for Silent {}
 
@@ -221,10 +222,10 @@ impl Resolver {
             BaseName::Host => Ok(self.outside("host".into(), BaseKind::Host)),
             BaseName::Directory(path) => source::directory::resolve(self, path),
             name @ BaseName::Snapshot(_) => self.snapshot(&name.to_string()),
-            name @ BaseName::Tar(_) => source::tarball(self, name),
-            name @ BaseName::Oci(..) => source::oci_layout(self, name),
-            name @ BaseName::Archive(..) => source::archive(self, name),
-            name @ BaseName::Image(_) => source::registry(self, name),
+            BaseName::Tar(path) => source::tarball::resolve(self, path),
+            BaseName::Oci(path, tag) => source::oci_layout::resolve(self, path, tag),
+            BaseName::Archive(path, tag) => source::archive::resolve(self, path, tag),
+            BaseName::Image(image) => source::registry::resolve(self, image),
         }
     }
 
@@ -242,6 +243,52 @@ impl Resolver {
         let id = record.content.to_string();
         let base = Base::new(record.name.clone(), id, content, self.store.clone(), Held::Content(held));
         Ok(Some((record, base)))
+    }
+
+    /// What the store knows under that name, when the file it was read from is as it was.
+    pub(crate) fn stored_file(&self, name: &str, stamp: &Stamp) -> Result<Option<Base>> {
+        Ok(self.stored(name)?.filter(|(record, _)| record.stamp.as_ref() == Some(stamp)).map(|(_, base)| base))
+    }
+
+    /// What the store knows under that name, when it still leads to the same manifest.
+    pub(crate) fn stored_manifest(&self, name: &str, manifest: Digest) -> Result<Option<Base>> {
+        Ok(self.stored(name)?.filter(|(record, _)| record.manifest == Some(manifest)).map(|(_, base)| base))
+    }
+
+    /// Images of other platforms than this machine's are remembered beside this one's.
+    pub(crate) fn name_for_platform(&self, name: String) -> String {
+        match self.platform == Platform::default() {
+            true => name,
+            false => format!("{name} {}", self.platform),
+        }
+    }
+
+    /// Holds a content and gives it a name.
+    pub(crate) fn keep(
+        &self,
+        name: String,
+        content: &Content,
+        how: String,
+        manifest: Option<Digest>,
+        stamp: Option<Stamp>,
+    ) -> Result<Base> {
+        let held = self.store.hold_new_content(content)?;
+        self.name(name, content, held, how, manifest, stamp)
+    }
+
+    /// Gives a held content its name.
+    pub(crate) fn name(
+        &self,
+        name: String,
+        content: &Content,
+        held: Locked,
+        how: String,
+        manifest: Option<Digest>,
+        stamp: Option<Stamp>,
+    ) -> Result<Base> {
+        let id = content.id();
+        self.store.write_name(&NameRecord { name: name.clone(), content: id, how, when: now(), manifest, stamp })?;
+        Ok(Base::new(name, id.to_string(), content.clone(), self.store.clone(), Held::Content(held)))
     }
 
     fn snapshot(&self, name: &str) -> Result<Base> {

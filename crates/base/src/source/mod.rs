@@ -1,33 +1,42 @@
-//! Where bases come from: one module each.
+//! Where bases come from: one module each. Those that need a feature say so when it is missing.
 
 pub(crate) mod directory;
+pub(crate) mod oci_layout;
+pub(crate) mod tarball;
 
-use crate::{Base, BaseName, Error, ErrorKind, Resolver, Result};
+#[cfg(feature = "tarball")]
+pub(crate) mod archive;
+#[cfg(not(feature = "tarball"))]
+pub(crate) mod archive {
+    use crate::store::Stamp;
+    use crate::{Base, BaseName, Resolver, Result};
+    use std::path::PathBuf;
 
-/// A source that this build does not have: what the store knows already still works.
-fn without(feature: &str, resolver: &Resolver, name: BaseName) -> Result<Base> {
-    if let Some((_, base)) = resolver.stored(&name.to_string())? {
-        return Ok(base);
+    pub(crate) fn resolve(resolver: &Resolver, path: PathBuf, tag: Option<String>) -> Result<Base> {
+        let stamp = Stamp::of(&path)?;
+        let name = resolver.name_for_platform(BaseName::Archive(path, tag).to_string());
+        resolver.stored_file(&name, &stamp)?.ok_or_else(|| super::missing("tarball", &name))
     }
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        format!("failed to find the base `{name}`: this build of rootlet has no feature `{feature}`"),
+}
+
+#[cfg(feature = "registry")]
+pub(crate) mod registry;
+#[cfg(not(feature = "registry"))]
+pub(crate) mod registry {
+    use crate::{Base, ImageRef, Resolver, Result};
+
+    pub(crate) fn resolve(resolver: &Resolver, image: ImageRef) -> Result<Base> {
+        let name = resolver.name_for_platform(image.to_string());
+        resolver.stored(&name)?.map(|(_, base)| base).ok_or_else(|| super::missing("registry", &name))
+    }
+}
+
+/// This build cannot make the base, and the store does not have it.
+#[cfg(not(feature = "registry"))]
+fn missing(feature: &str, name: &str) -> crate::Error {
+    crate::Error::new(
+        crate::ErrorKind::Unsupported,
+        format!("failed to find the base `{name}`: it is not in the store, and this build of rootlet has no feature `{feature}`"),
     )
-    .with_hint(format!("add the feature in Cargo.toml: `rootlet = {{ version = \"…\", features = [\"{feature}\"] }}`, or pull it with the command `rootlet base pull {name}`")))
-}
-
-pub(crate) fn tarball(resolver: &Resolver, name: BaseName) -> Result<Base> {
-    without("tarball", resolver, name)
-}
-
-pub(crate) fn oci_layout(resolver: &Resolver, name: BaseName) -> Result<Base> {
-    without("tarball", resolver, name)
-}
-
-pub(crate) fn archive(resolver: &Resolver, name: BaseName) -> Result<Base> {
-    without("tarball", resolver, name)
-}
-
-pub(crate) fn registry(resolver: &Resolver, name: BaseName) -> Result<Base> {
-    without("registry", resolver, name)
+    .with_hint(format!("add the feature in Cargo.toml: `rootlet = {{ version = \"…\", features = [\"{feature}\"] }}`, or fetch it once with the command: `rootlet base pull {name}`"))
 }

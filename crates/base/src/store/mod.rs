@@ -10,13 +10,14 @@
 //! │   └── facts                    what the library knows about it (Base::cache_facts)
 //! ├── images/                      an OCI image layout: `skopeo list-tags`, `skopeo copy oci:…/images:NAME …` read it
 //! │   ├── oci-layout, index.json
-//! │   └── blobs/sha256/HEX         manifests, configs and compressed layers, each verified before it got this name
+//! │   ├── blobs/sha256/HEX         manifests, configs and compressed layers, each verified before it got this name
+//! │   └── partial/HEX              blobs on their way; an interrupted download goes on from here
 //! ├── layers/KEY/                  one layer, KEY its diff id (or the digest of its tarball)                    0711
 //! │   ├── about.json               which ids it holds, what could not be carried over
 //! │   └── PROJECTION/              unpacked for the id maps that agree on these ids                             0711
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
-//! ├── locks/NAME                   one at a time: pulls of one name; creating contents against gc
+//! ├── locks/NAME                   one at a time: fetching a blob; the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
 //! ```
 //!
@@ -32,16 +33,19 @@
 //!   so what it names is never collected under a pull.
 //! - Nothing is flushed to disk: this is a cache. After a power loss, remove it.
 
+mod gc;
+mod index;
 mod layers;
 mod lock;
 mod record;
 mod staging;
 
+pub use gc::{BaseInfo, GcOptions, LayerInfo, Removed};
 pub use staging::Staging;
 
-pub(crate) use layers::{About, LayerDir, MapRecord};
+pub(crate) use layers::{About, LayerDir, MapRecord, unmapped};
 pub(crate) use lock::Locked;
-pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp};
+pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp, now};
 
 use crate::{Digest, Error, ErrorKind, Result};
 use std::fs;
@@ -182,6 +186,7 @@ fn create(path: &Path) -> Result<()> {
         ("contents", 0o700),
         ("images", 0o700),
         ("images/blobs/sha256", 0o700),
+        ("images/partial", 0o700),
         ("layers", 0o711),
         ("locks", 0o700),
         ("tmp", 0o711),

@@ -153,7 +153,11 @@ impl Store {
     }
 
     /// Gives `name` a meaning.
+    ///
+    /// # Locking
+    /// Shared on `locks/gc` for a moment, so that a sweep does not take it for the older one.
     pub(crate) fn write_name(&self, record: &NameRecord) -> Result<()> {
+        let _sweep = Locked::shared_or_made(&self.lock_file("gc"))?;
         self.write_json(&self.base_file(&record.name), record)
     }
 

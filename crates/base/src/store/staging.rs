@@ -1,4 +1,4 @@
-//! Trees that are being made.
+//! What is being made: directories of `tmp/`.
 
 use super::layers::{MapRecord, NO_LOWER};
 use super::record::{now, read_json};
@@ -13,45 +13,33 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A private directory of the store in which the tree of a layer is made. Dropped, it is removed with all that is in it, whoever owns
-/// that; a killed process's is removed by the next one that stages something.
+/// A directory of `tmp/` of this process's own. Dropped, it is removed with all that is in it; a killed process's is removed by the next one
+/// that makes one.
 #[derive(Debug)]
-pub struct Staging {
-    store: Store,
-    directory: PathBuf,
-    tree: PathBuf,
-    map: IdMap,
+pub(crate) struct TmpDir {
+    path: PathBuf,
     /// `None` when the directory has found its place.
     lock: Option<Locked>,
 }
 
 impl Store {
-    /// A fresh directory for the tree of a layer that is made with the ids of `map`.
-    ///
-    /// Errors: the store cannot be written.
-    ///
     /// # Locking
-    /// Exclusive on the directory, until it is dropped or adopted.
-    pub fn stage_layer(&self, map: &IdMap) -> Result<Staging> {
+    /// Exclusive on the directory, until it is dropped or settled.
+    pub(crate) fn stage(&self) -> Result<TmpDir> {
         self.sweep_tmp();
-        let failed = |path: &Path, e| Error::io(format!("failed to make {}", path.display()), e);
-        let (directory, lock) = loop {
-            let directory = self.tmp().join(unique());
-            DirBuilder::new().mode(0o711).create(&directory).map_err(|e| failed(&directory, e))?;
+        loop {
+            let path = self.tmp().join(unique());
+            // The mode of mkdir(2) is subject to the caller's umask.
+            DirBuilder::new()
+                .mode(0o711)
+                .create(&path)
+                .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o711)))
+                .map_err(|e| Error::io(format!("failed to make {}", path.display()), e))?;
             // Between the two, another's sweep may have taken it for a leftover.
-            if let Some(lock) = Locked::directory(&directory)? {
-                break (directory, lock);
+            if let Some(lock) = Locked::directory(&path)? {
+                return Ok(TmpDir { path, lock: Some(lock) });
             }
-        };
-        let tree = directory.join("root");
-        let staging = Staging { store: self.clone(), tree, directory, map: map.clone(), lock: Some(lock) };
-        // The mode of mkdir(2) is subject to the caller's umask.
-        fs::set_permissions(&staging.directory, Permissions::from_mode(0o711))
-            .and_then(|()| DirBuilder::new().mode(0o755).create(&staging.tree))
-            .and_then(|()| fs::set_permissions(&staging.tree, Permissions::from_mode(0o755)))
-            .map_err(|e| failed(&staging.tree, e))?;
-        self.write_json(&staging.directory.join("map.json"), &MapRecord::of(map))?;
-        Ok(staging)
+        }
     }
 
     /// Removes what killed processes left in `tmp/`. What cannot be removed stays for the next time.
@@ -62,18 +50,69 @@ impl Store {
         let Ok(entries) = self.tmp().read_dir() else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             // Small files are on their way to their place, without a lock, for less than a moment.
-            let small = fs::symlink_metadata(&path).is_ok_and(|m| {
+            let moving = |m: fs::Metadata| {
                 m.is_file()
-                    && m.modified()
-                        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
-            });
-            if small {
+                    && m.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
+            };
+            if fs::symlink_metadata(&path).is_ok_and(moving) {
                 continue;
             }
             if let Ok(Some(_lock)) = Locked::try_exclusive(&path) {
                 let _ = remove_tree(&path);
             }
         }
+    }
+}
+
+impl TmpDir {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Renames it to `place`, whose parent exists.
+    fn settle(&mut self, place: &Path) -> Result<()> {
+        fs::rename(&self.path, place)
+            .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
+        self.lock = None;
+        Ok(())
+    }
+}
+
+impl Drop for TmpDir {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            // What cannot be removed now is removed by the next sweep.
+            let _ = remove_tree(&self.path);
+        }
+    }
+}
+
+/// A private directory of the store in which the tree of a layer is made. Dropped, it is removed with all that is in it, whoever owns
+/// that; a killed process's is removed by the next one that stages something.
+#[derive(Debug)]
+pub struct Staging {
+    store: Store,
+    directory: TmpDir,
+    tree: PathBuf,
+    map: IdMap,
+}
+
+impl Store {
+    /// A fresh directory for the tree of a layer that is made with the ids of `map`.
+    ///
+    /// Errors: the store cannot be written.
+    ///
+    /// # Locking
+    /// Exclusive on the directory, until it is dropped or adopted.
+    pub fn stage_layer(&self, map: &IdMap) -> Result<Staging> {
+        let directory = self.stage()?;
+        let tree = directory.path().join("root");
+        self.write_json(&directory.path().join("map.json"), &MapRecord::of(map))?;
+        DirBuilder::new()
+            .create(&tree)
+            .and_then(|()| fs::set_permissions(&tree, Permissions::from_mode(0o755)))
+            .map_err(|e| Error::io(format!("failed to make {}", tree.display()), e))?;
+        Ok(Staging { store: self.clone(), directory, tree, map: map.clone() })
     }
 }
 
@@ -89,22 +128,19 @@ impl Staging {
     /// With a `name` the base stays in the store as `snapshot:NAME`, in place of an older one of that name. Without, it is gone
     /// when the last handle to it is.
     ///
-    /// Errors: the name cannot be one, the store cannot be written.
-    pub fn adopt(mut self, parent: &Base, name: Option<&str>) -> Result<Base> {
-        let name = name.map(snapshot_name).transpose()?;
+    /// Errors: the name cannot be one; the parent is itself a snapshot without a name, and this one has one; the store cannot be
+    /// written.
+    pub fn adopt(self, parent: &Base, name: Option<&str>) -> Result<Base> {
         let key = Digest::of(unique().as_bytes());
         let mut content = parent.content();
         content.layers.push(Layer { key, diff_id: None, origin: Origin::Unpacked });
+        let id = content.id();
+        let store = self.store.clone();
         let Some(name) = name else {
-            let id = content.id();
-            return Ok(Base::new(
-                format!("snapshot of {}", parent.name()),
-                id.to_string(),
-                content,
-                self.store.clone(),
-                Held::Staged { parent: parent.clone(), staging: self },
-            ));
+            let held = Held::Staged { parent: parent.clone(), staging: self };
+            return Ok(Base::new(format!("snapshot of {}", parent.name()), id.to_string(), content, store, held));
         };
+        let name = snapshot_name(name)?;
         if parent.is_staged() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -112,42 +148,25 @@ impl Staging {
             )
             .with_hint("give that one a name, too"));
         }
-        let held = self.store.hold_new_content(&content)?;
-        let place = LayerDir::new(&self.store, key);
+        let held = store.hold_new_content(&content)?;
+        let place = LayerDir::new(&store, key);
         let about = About { whole_map: true, ..About::default() };
-        place.write_about(&self.store, &about)?;
-        self.settle(&place.serving(&about, &self.map, NO_LOWER)?)?;
-        let record = NameRecord {
-            name: format!("snapshot:{name}"),
-            content: content.id(),
-            how: format!("snapshot of {}", parent.name()),
-            when: now(),
-            manifest: None,
-            stamp: None,
-        };
-        self.store.write_name(&record)?;
-        Ok(Base::new(record.name, content.id().to_string(), content, self.store.clone(), Held::Content(held)))
+        place.write_about(&store, &about)?;
+        let place = place.serving(&about, &self.map, NO_LOWER)?;
+        self.settle(&place)?;
+        let name = format!("snapshot:{name}");
+        let how = format!("snapshot of {}", parent.name());
+        store.write_name(&NameRecord { name: name.clone(), content: id, how, when: now(), manifest: None, stamp: None })?;
+        Ok(Base::new(name, id.to_string(), content, store, Held::Content(held)))
     }
 
-    /// Renames the whole directory to `place`, whose parent exists.
-    pub(crate) fn settle(&mut self, place: &Path) -> Result<()> {
-        fs::rename(&self.directory, place)
-            .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
-        self.lock = None;
-        Ok(())
+    /// Gives the tree its place among the layers.
+    pub(crate) fn settle(mut self, place: &Path) -> Result<()> {
+        self.directory.settle(place)
     }
 
     pub(crate) fn map(&self) -> &IdMap {
         &self.map
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if self.lock.is_some() {
-            // What cannot be removed now is removed by the next sweep, which can say why not.
-            let _ = remove_tree(&self.directory);
-        }
     }
 }
 
@@ -168,7 +187,7 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     match gone(fs::remove_dir_all(&tree)) {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
             let map = read_json::<MapRecord>(&path.join("map.json"))?.ok_or(e).map_err(failed)?;
-            let mut worker = Worker::start(&map.to_map()).map_err(failed)?;
+            let mut worker = Worker::start(&map.to_map()).map_err(Error::no_worker)?;
             worker.remove(&tree).map_err(|e| failed(e.source))?;
         }
         other => other.map_err(failed)?,

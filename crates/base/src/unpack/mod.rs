@@ -1,39 +1,77 @@
 //! From a layer's bytes to a directory that an overlay takes.
 
+#[cfg(feature = "tarball")]
+mod entries;
+#[cfg(feature = "tarball")]
+mod layer;
+#[cfg(feature = "tarball")]
+mod lower;
+#[cfg(feature = "tarball")]
+mod path;
+#[cfg(feature = "tarball")]
+mod sparse;
+#[cfg(feature = "tarball")]
+mod stream;
+#[cfg(feature = "tarball")]
+mod tar;
+#[cfg(all(test, feature = "tarball"))]
+mod tests;
+
+#[cfg(feature = "tarball")]
+pub(crate) use {layer::{check_tar, unpack}, stream::LayerStream, tar::TarReader};
+
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};
 use crate::{Base, Digest, Error, ErrorKind, Resolver, Result};
 use rootlet_kernel::IdMap;
 use std::path::PathBuf;
 
-/// The directories of a base's layers on top of `paths`: see [`Base::layer_paths`].
+/// The layers below the one that is looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Below {
+    /// Their directories, bottom first.
+    pub paths: Vec<PathBuf>,
+    /// Stands for all of them; empty for none.
+    pub chain: String,
+}
+
+impl Below {
+    /// Puts a layer on top.
+    pub(crate) fn push(&mut self, layer: &Layer, about: &About, tree: PathBuf) {
+        if about.hides_lower {
+            self.paths.clear();
+        }
+        // A layer that comes twice (the empty one does) counts where it comes last; overlayfs refuses it twice.
+        self.paths.retain(|path| *path != tree);
+        self.paths.push(tree);
+        self.chain = Digest::of(format!("{} {}", self.chain, layer.key).as_bytes()).hex();
+    }
+}
+
+/// The directories of a base's layers on top of `bottom`: see [`Base::layer_paths`].
 pub(crate) fn layer_paths(
     base: &Base,
-    mut paths: Vec<PathBuf>,
+    bottom: Vec<PathBuf>,
     map: &IdMap,
     resolver: &Resolver,
 ) -> Result<Vec<PathBuf>> {
-    let mut lower = String::new();
+    let mut below = Below { paths: bottom, chain: String::new() };
     for layer in base.layers() {
         let place = LayerDir::new(base.store(), layer.key);
-        let ready = match place.about()? {
-            Some(about) => {
-                let tree = place.serving(&about, map, &lower)?.join("root");
-                tree.is_dir().then_some((about, tree))
-            }
-            None => None,
-        };
-        let (about, tree) = match ready {
+        let (about, tree) = match find(&place, map, &below)? {
             Some(ready) => ready,
             None if layer.origin == Origin::Unpacked => return Err(other_map(base.name())),
-            None => unpack(base, layer, &paths, &lower, map, resolver)?,
+            None => unpack(base.name(), layer, &below, map, resolver)?,
         };
-        if about.hides_lower {
-            paths.clear();
-        }
-        paths.push(tree);
-        lower = Digest::of(format!("{lower}{}", layer.key).as_bytes()).hex();
+        below.push(layer, &about, tree);
     }
-    Ok(paths)
+    Ok(below.paths)
+}
+
+/// The layer's directory for that map, when it is unpacked.
+fn find(place: &LayerDir, map: &IdMap, below: &Below) -> Result<Option<(About, PathBuf)>> {
+    let Some(about) = place.about()? else { return Ok(None) };
+    let tree = place.serving(&about, map, &below.chain)?.join("root");
+    Ok(tree.is_dir().then_some((about, tree)))
 }
 
 /// Errors when a snapshot without a name was made for another map.
@@ -45,25 +83,26 @@ pub(crate) fn check_staged(staging: &Staging, map: &IdMap) -> Result<()> {
 }
 
 fn other_map(name: &str) -> Error {
-    Error::new(ErrorKind::OtherIdMap, format!("failed to use `{name}`: the snapshot was made with other user and group ids"))
-        .with_hint("a snapshot serves the user and id map that it was made with: use the same `--user`, or make it again")
+    Error::new(
+        ErrorKind::OtherIdMap,
+        format!("failed to use `{name}`: the snapshot was made with other user and group ids"),
+    )
+    .with_hint("a snapshot serves the user and id map that it was made with: use the same `--user`, or make it again")
 }
 
 #[cfg(not(feature = "tarball"))]
 fn unpack(
-    base: &Base,
+    name: &str,
     layer: &Layer,
-    _lower_paths: &[PathBuf],
-    _lower: &str,
+    _below: &Below,
     _map: &IdMap,
     _resolver: &Resolver,
 ) -> Result<(About, PathBuf)> {
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
-            "failed to unpack the layer {} of `{}`: this build of rootlet has no feature `tarball`",
-            layer.key,
-            base.name()
+            "failed to unpack the layer {} of `{name}`: this build of rootlet has no feature `tarball`",
+            layer.key
         ),
     )
     .with_hint("add the feature in Cargo.toml: `rootlet = { version = \"…\", features = [\"tarball\"] }`"))

@@ -1,0 +1,48 @@
+//! What the layers below know of a directory.
+
+use rootlet_kernel::{IdMap, IdRange, Meta};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// The unpacked layers below, bottom first, and the map they were unpacked with.
+pub(crate) struct Lower<'a> {
+    pub paths: &'a [PathBuf],
+    pub map: &'a IdMap,
+}
+
+impl Lower<'_> {
+    /// Owner, mode and time of the directory `path` as seen through the layers; `None` when it is none, or this user may not look.
+    pub(super) fn directory(&self, path: &[u8]) -> Option<Meta> {
+        for layer in self.paths.iter().rev() {
+            let root = File::open(layer).ok()?;
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            match rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve) {
+                Ok(found) => return self.meta(&File::from(found)),
+                Err(Errno::NOENT) => continue,
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    fn meta(&self, directory: &File) -> Option<Meta> {
+        let m =
+            directory.metadata().ok().filter(|m| FileType::from_raw_mode(m.mode()) == FileType::Directory)?;
+        Some(Meta {
+            mode: m.mode() & 0o7777,
+            uid: inside(&self.map.uids, m.uid())?,
+            gid: inside(&self.map.gids, m.gid())?,
+            mtime: (m.mtime(), m.mtime_nsec() as u32),
+            xattrs: Vec::new(),
+        })
+    }
+}
+
+fn inside(ranges: &[IdRange], outside: u32) -> Option<u32> {
+    let range = ranges.iter().find(|r| outside >= r.outside && outside - r.outside < r.count)?;
+    Some(range.inside + (outside - range.outside))
+}

@@ -1,0 +1,130 @@
+//! Names of a tar's entries, made harmless.
+
+use crate::{Error, ErrorKind, Result};
+
+/// The kernel's limit on a path, with its NUL: `PATH_MAX`.
+const PATH_BYTES: usize = 4096;
+
+/// What a name stands for in a layer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// An entry; empty for the root itself.
+    Path(Vec<u8>),
+    /// `.wh.NAME`: the layers below lose this path.
+    Whiteout(Vec<u8>),
+    /// `.wh..wh..opq`: the layers below lose all that is in this directory.
+    Opaque(Vec<u8>),
+    /// `.wh..wh.…`: bookkeeping of AUFS, which docker skips as well.
+    Bookkeeping,
+}
+
+/// Components joined by `/`, without empty ones and `.`. An absolute name begins at the layer's root, as docker has it.
+///
+/// Errors: `..`, NUL, too long.
+pub(super) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
+    let mut path = Vec::with_capacity(name.len());
+    for part in name.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => continue,
+            b".." => return Err(hostile(name, "holds `..`")),
+            part if part.contains(&0) => return Err(hostile(name, "holds NUL")),
+            _ => {}
+        }
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(part);
+    }
+    match path.len() < PATH_BYTES {
+        true => Ok(path),
+        false => Err(hostile(name, "is longer than 4095 bytes")),
+    }
+}
+
+/// Errors: those of [`normalise`], and a whiteout of nothing, of `.` or of `..`.
+pub(super) fn read(name: &[u8]) -> Result<Name> {
+    let path = normalise(name)?;
+    let (parent, last) = split(&path);
+    let Some(hidden) = last.strip_prefix(b".wh.") else { return Ok(Name::Path(path)) };
+    match hidden {
+        b".wh..opq" => Ok(Name::Opaque(parent.to_vec())),
+        b"" | b"." | b".." => Err(hostile(name, "is a whiteout of nothing")),
+        _ if hidden.starts_with(b".wh.") => Ok(Name::Bookkeeping),
+        _ => Ok(Name::Whiteout(join(parent, hidden))),
+    }
+}
+
+/// Parent and last component; the root's parent is the root.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+fn join(parent: &[u8], last: &[u8]) -> Vec<u8> {
+    match parent {
+        b"" => last.to_vec(),
+        _ => [parent, b"/", last].concat(),
+    }
+}
+
+/// For a person: a name as it is where it is text, with `\xNN` where it is not, and not longer than a line.
+pub(super) fn show(name: &[u8]) -> String {
+    let mut text: String = name.escape_ascii().to_string();
+    if let Ok(plain) = std::str::from_utf8(name)
+        && !plain.contains(char::is_control)
+    {
+        text = plain.to_owned();
+    }
+    match text.char_indices().nth(200) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+fn hostile(name: &[u8], why: &str) -> Error {
+    Error::new(ErrorKind::Hostile, format!("the name `{}` {why}", show(name)))
+        .with_hint("no honest tool writes such a layer: find out where the image comes from")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn makes_names_relative() {
+        for (name, path) in [
+            ("a", "a"),
+            ("./a/b/", "a/b"),
+            ("/etc/passwd", "etc/passwd"),
+            ("//a//./b", "a/b"),
+            ("./", ""),
+            ("/", ""),
+            ("", ""),
+        ] {
+            assert_eq!(normalise(name.as_bytes()).unwrap(), path.as_bytes(), "{name}");
+        }
+        let long = "x/".repeat(2047) + "x";
+        assert!(normalise(long.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn refuses_hostile_names() {
+        let long = "x/".repeat(2048) + "x";
+        for name in ["..", "a/../b", "../etc", "/..", "a\0b", &long, ".wh.", "a/.wh..", ".wh...", "a/.wh.../"]
+        {
+            assert_eq!(read(name.as_bytes()).unwrap_err().kind(), ErrorKind::Hostile, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn reads_whiteouts() {
+        assert_eq!(read(b"a/.wh.b").unwrap(), Name::Whiteout(b"a/b".into()));
+        assert_eq!(read(b".wh.b").unwrap(), Name::Whiteout(b"b".into()));
+        assert_eq!(read(b"a/.wh..wh..opq").unwrap(), Name::Opaque(b"a".into()));
+        assert_eq!(read(b".wh..wh..opq").unwrap(), Name::Opaque(b"".into()));
+        assert_eq!(read(b".wh..wh.plnk").unwrap(), Name::Bookkeeping);
+        assert_eq!(read(b"a/x.wh.b").unwrap(), Name::Path(b"a/x.wh.b".into()));
+    }
+}
