@@ -6,17 +6,25 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+/// A detached copy of the mount at `path`, as it is. With `recursive`, what is mounted below comes too.
+///
+/// # Errors
+/// `EPERM` for anyone but real root.
+pub fn clone(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    Ok(open_tree(CWD, path, flags)?)
+}
+
 /// A detached copy of the mount at `path`, whose files have the owners that `user_namespace` maps: what is 0 on disk is
 /// 0 inside (mount_setattr(2), `MOUNT_ATTR_IDMAP`). With `recursive`, what is mounted below comes too.
 ///
 /// # Errors
 /// `EPERM` for anyone but real root; `EINVAL` where a file system does not support it (overlayfs, older NFS, FUSE).
 pub fn clone_idmapped(path: &Path, user_namespace: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    let mount = open_tree(CWD, path, flags)?;
+    let mount = clone(path, recursive)?;
     let attr = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
         attr_clr: 0,

@@ -1,1 +1,63 @@
-//! The library.
+//! rootlet: a fresh, private, copy-on-write Linux root for every test, as the very user that production uses, without
+//! root and without a daemon, in about a millisecond.
+//!
+//! ```no_run
+//! use rootlet::{Base, Rootlet, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Store::open_default()?;
+//! let base = Base::resolve("host", &store)?;
+//! let root = Rootlet::builder(&base).user("sam").spawn()?;
+//!
+//! let out = root.command("sh").args(["-c", "echo hello > /etc/motd"]).output()?;
+//! assert!(!out.status.success());                        // production would refuse it, so it is refused
+//!
+//! root.write("/etc/motd", "hello")?;                     // the test's author may: as root, inside
+//! assert_eq!(root.metadata("/etc/motd")?.uid(), 0);
+//! for change in root.changes()? {
+//!     println!("{change}");                              // A /etc/motd
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # How it works
+//! A small process of its own, the *nursery*, sits in a user namespace and clones each rootlet: mounts, process numbers,
+//! an overlay, /proc, /dev. pid 1 of the rootlet stays, starts commands and does file operations inside. Nothing of the
+//! calling process is changed: no signal handler, no working directory, no namespace, no variable.
+//!
+//! # Cargo features
+//! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. Without them, `host`, `dir:PATH`
+//! and what is in the store already.
+
+mod builder;
+mod changes;
+mod child;
+mod command;
+mod error;
+mod facts;
+mod files;
+mod ground;
+pub mod host;
+mod identity;
+mod limits;
+mod net;
+mod plan;
+mod report;
+mod rootlet;
+mod seccomp;
+mod skin;
+mod snapshot;
+
+pub use builder::Builder;
+pub use changes::{Change, ChangeKind};
+pub use child::{Child, Tty};
+pub use command::{Command, Stdio};
+pub use error::{Error, ErrorKind, Result};
+pub use files::{DirEntry, Files, Metadata, OpenOptions};
+pub use host::Tier;
+pub use identity::Identity;
+pub use report::Report;
+pub use rootlet::Rootlet;
+pub use rootlet_base as base;
+pub use rootlet_base::{Base, Store};
+pub use rootlet_spec as spec;

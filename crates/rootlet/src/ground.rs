@@ -1,0 +1,313 @@
+//! The ground a rootlet stands on: the base's layers, and for this machine's own root the parts it is put together from,
+//! each made a source of the nursery.
+
+use crate::host::{self, Tier};
+use crate::{Error, ErrorKind, Result};
+use rootlet_base::{Base, BaseKind};
+use rootlet_kernel::{Nursery, Source, Tree, mount};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a base is, as sources of one nursery.
+#[derive(Debug, Default)]
+pub(crate) struct Ground {
+    /// Lower layers of the root, bottom first. None: the root is the skin alone, and the parts fill it.
+    pub layers: Vec<Source>,
+    /// What stands at places of the root besides.
+    pub parts: Vec<Part>,
+    /// Snapshots on top of everything, bottom first.
+    pub snapshots: Vec<Source>,
+    /// What of the base could not be shown.
+    pub not_reproduced: Vec<String>,
+}
+
+/// Something at a place of the root that is not part of its layers.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Absolute, no trailing slash.
+    pub target: String,
+    pub kind: PartKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum PartKind {
+    /// A directory of the host, copied on write.
+    Overlay(Source),
+    /// A file of the host, read-only.
+    File(Source),
+    /// An empty directory of this mode, root's.
+    Directory(u32),
+    /// What a symlink of the host says.
+    Symlink(String),
+    /// A fresh tmpfs of this mode: what a machine forgets when it stops.
+    Tmpfs(u32),
+}
+
+impl Part {
+    fn new(target: impl Into<String>, kind: PartKind) -> Self {
+        Self { target: target.into(), kind }
+    }
+
+    /// Its mount point, or itself, in the skin.
+    pub fn stands_in(&self, tree: &mut Tree) {
+        let path = self.target.trim_start_matches('/');
+        match &self.kind {
+            PartKind::Overlay(_) => tree.directory(path, 0o755, 0, 0),
+            PartKind::Directory(mode) | PartKind::Tmpfs(mode) => tree.directory(path, *mode, 0, 0),
+            PartKind::File(_) => tree.file(path, 0o644, 0, 0, b""),
+            PartKind::Symlink(to) => tree.symlink(path, to),
+        };
+    }
+}
+
+impl Ground {
+    pub fn of(base: &Base, nursery: &Arc<Nursery>) -> Result<Self> {
+        let paths = base.layer_paths(nursery.map())?;
+        let mut ground = Self::default();
+        match base.kind() {
+            BaseKind::Layers => ground.layers = stored(nursery, &paths)?,
+            BaseKind::Directory(directory) => {
+                let snapshots = paths.iter().filter(|p| *p != directory).cloned().collect::<Vec<_>>();
+                ground.layers = vec![owned_directory(nursery, directory)?];
+                ground.snapshots = stored(nursery, &snapshots)?;
+            }
+            BaseKind::Host => {
+                ground.host(nursery)?;
+                ground.snapshots = stored(nursery, &paths)?;
+            }
+        }
+        Ok(ground)
+    }
+
+    /// This machine's own root, without what belongs to its running kernel and services.
+    fn host(&mut self, nursery: &Arc<Nursery>) -> Result<()> {
+        let mounts = MountPoints::read()?;
+        match host::caller().tier() {
+            Tier::Root => match idmapped(nursery, Path::new("/"), false) {
+                Ok(root) => {
+                    self.layers.push(root);
+                    for path in &mounts.shown {
+                        self.add(path, idmapped(nursery, path, false));
+                    }
+                }
+                // The root is an overlayfs, as in a container: its files cannot be shown with their owners.
+                Err(_) => {
+                    self.not_reproduced.push(
+                        "owners of the host's files: its root file system cannot be mounted with other ids, so they \
+                         show as nobody's"
+                            .into(),
+                    );
+                    self.compose(nursery, Path::new("/"), &mounts);
+                }
+            },
+            Tier::SubordinateIds => {
+                self.not_reproduced.push(
+                    "owners of the host's files: they show as nobody's, and root inside may not change those that \
+                     are the host's root's"
+                        .into(),
+                );
+                self.compose(nursery, Path::new("/"), &mounts);
+            }
+        }
+        for (path, mode) in [("/tmp", 0o1777), ("/run", 0o755)] {
+            self.parts.push(Part::new(path, PartKind::Tmpfs(mode)));
+        }
+        Ok(())
+    }
+
+    /// Puts a directory together that cannot be one overlay, because something is mounted below it: the kernel refuses
+    /// to copy it without that (`has_locked_children` of fs/namespace.c). Each part without mounts is one overlay.
+    fn compose(&mut self, nursery: &Arc<Nursery>, directory: &Path, mounts: &MountPoints) {
+        let Ok(entries) = fs::read_dir(directory) else { return };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+        paths.sort();
+        for path in paths {
+            let Some(text) = path.to_str() else { continue };
+            if HIDDEN.contains(&text) {
+                continue;
+            }
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            let kind = metadata.file_type();
+            if kind.is_symlink() {
+                if let Some(to) = fs::read_link(&path).ok().and_then(|to| to.into_os_string().into_string().ok()) {
+                    self.parts.push(Part::new(text, PartKind::Symlink(to)));
+                }
+            } else if kind.is_dir() {
+                if mounts.inside(&path) {
+                    self.parts.push(Part::new(text, PartKind::Directory(0o755)));
+                    self.compose(nursery, &path, mounts);
+                } else if fs::read_dir(&path).is_err() {
+                    // Nobody inside could look into it: all that can be told of it is that it is there.
+                    self.parts.push(Part::new(text, PartKind::Directory(0o700)));
+                } else {
+                    self.add(&path, nursery.add_path(&path, false));
+                }
+            } else if kind.is_file() && mounts.shown.contains(&path) {
+                self.add(&path, nursery.add_path(&path, false));
+            }
+        }
+    }
+
+    fn add(&mut self, path: &Path, source: io::Result<Source>) {
+        let Some(text) = path.to_str() else { return };
+        match source {
+            Ok(source) if path.is_dir() => self.parts.push(Part::new(text, PartKind::Overlay(source))),
+            Ok(source) => self.parts.push(Part::new(text, PartKind::File(source))),
+            Err(e) => {
+                let why = crate::error::errno_name(&e).unwrap_or("refused");
+                self.not_reproduced.push(format!("the host's {text}: it cannot be mounted ({why})"));
+                self.parts.push(Part::new(text, PartKind::Directory(0o755)));
+            }
+        }
+    }
+}
+
+/// Unpacked layers of the store: they have the nursery's own ids.
+fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
+    paths
+        .iter()
+        .map(|path| {
+            plain(nursery, path, false).map_err(|e| {
+                Error::io(format!("failed to mount the layer {}", path.display()), e)
+            })
+        })
+        .collect()
+}
+
+/// A directory as it is, with the ids it has on disk. The nursery of real root may not walk to it, so it gets the mount.
+fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
+    match host::caller().tier() {
+        Tier::Root => {
+            use std::os::fd::AsFd;
+            nursery.add_mount(mount::clone(path, recursive)?.as_fd())
+        }
+        Tier::SubordinateIds => nursery.add_path(path, recursive),
+    }
+}
+
+/// A directory on disk for the writable layer: it becomes root's inside.
+pub(crate) fn upper(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
+    own(nursery.map(), path)?;
+    plain(nursery, path, false)
+}
+
+/// Makes a directory of the host that of root inside. An ordinary user's own directory belongs to an id that root inside
+/// has power over; real root's does not.
+pub(crate) fn own(map: &rootlet_kernel::IdMap, path: &Path) -> io::Result<()> {
+    match host::caller().tier() {
+        Tier::Root => std::os::unix::fs::chown(path, map.uid_outside(0), map.gid_outside(0)),
+        Tier::SubordinateIds => Ok(()),
+    }
+}
+
+/// A directory whose ids on disk are those inside.
+fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
+    use std::os::fd::AsFd;
+    nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace(), recursive)?.as_fd())
+}
+
+fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
+    let source = match host::caller().tier() {
+        Tier::Root => idmapped(nursery, path, false),
+        Tier::SubordinateIds => nursery.add_path(path, false),
+    };
+    source.map_err(|e| {
+        let below = e.raw_os_error() == Some(22);
+        let error = Error::new(ErrorKind::Base, format!("failed to use the directory {}", path.display())).caused_by(e);
+        match below {
+            true => error.with_hint("something is mounted below it, or its file system has no idmapped mounts: copy it, or pack it as tar:FILE"),
+            false => error,
+        }
+    })
+}
+
+/// What is bound into a rootlet: the project's directory, a socket. `true`: the owners are those on the host.
+pub(crate) fn volume(nursery: &Arc<Nursery>, path: &Path) -> io::Result<(Source, bool)> {
+    if host::caller().tier() == Tier::Root {
+        if let Ok(source) = idmapped(nursery, path, true) {
+            return Ok((source, true));
+        }
+    }
+    Ok((plain(nursery, path, true)?, host::caller().tier() != Tier::Root))
+}
+
+/// The part of the host's tree that is its kernel's and services': /proc and /dev are made anew, /tmp and /run are empty.
+const HIDDEN: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
+
+struct MountPoints {
+    /// Everything that is mounted anywhere but on `/`.
+    all: BTreeSet<PathBuf>,
+    /// What of it belongs to the machine's files.
+    shown: BTreeSet<PathBuf>,
+}
+
+impl MountPoints {
+    fn read() -> Result<Self> {
+        let text = fs::read_to_string("/proc/self/mountinfo")
+            .map_err(|e| Error::io("failed to read /proc/self/mountinfo", e))?;
+        let mut points = Self { all: BTreeSet::new(), shown: BTreeSet::new() };
+        // proc_pid_mountinfo(5): the mount point is the fifth field; behind a lone dash comes the type.
+        for line in text.lines() {
+            let Some(path) = line.split(' ').nth(4).map(unescape) else { continue };
+            let kind = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("");
+            if path == Path::new("/") {
+                continue;
+            }
+            if !HIDDEN.iter().any(|hidden| path.starts_with(hidden)) && !of_the_kernel(kind) && path.exists() {
+                points.shown.insert(path.clone());
+            }
+            points.all.insert(path);
+        }
+        Ok(points)
+    }
+
+    /// Whether something is mounted strictly below `path`.
+    fn inside(&self, path: &Path) -> bool {
+        self.all.iter().any(|p| p != path && p.starts_with(path))
+    }
+}
+
+/// File systems that show the kernel's state rather than files.
+fn of_the_kernel(kind: &str) -> bool {
+    const KINDS: [&str; 19] = [
+        "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf", "mqueue",
+        "hugetlbfs", "configfs", "fusectl", "autofs", "pstore", "efivarfs", "binfmt_misc", "nsfs",
+    ];
+    KINDS.contains(&kind)
+}
+
+/// Octal escapes of mountinfo: space, tab, newline, backslash.
+fn unescape(field: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = field.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let octal = bytes.get(i + 1..i + 4).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        match (bytes[i], octal) {
+            (b'\\', Some(byte)) => {
+                out.push(byte);
+                i += 4;
+            }
+            (byte, _) => {
+                out.push(byte);
+                i += 1;
+            }
+        }
+    }
+    std::ffi::OsString::from_vec(out).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_unescaped() {
+        assert_eq!(unescape(r"/a\040b\134c"), Path::new(r"/a b\c"));
+        assert_eq!(unescape(r"/plain\"), Path::new(r"/plain\"));
+    }
+}

@@ -1,0 +1,196 @@
+//! What this host allows, and which ids a rootlet gets from it.
+
+use crate::{Error, ErrorKind, Result};
+use rootlet_base::BaseKind;
+use rootlet_kernel::{IdMap, IdRange, StartError, SubIds};
+use serde::Serialize;
+use std::sync::OnceLock;
+
+/// How ids inside come from the host (`ARCHITECTURE.md`, "Identity").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Real root: a reserved range of ids, never the host's own.
+    Root,
+    /// An ordinary user with subordinate ids.
+    SubordinateIds,
+}
+
+/// Where real root's rootlets have their ids: above those that systemd-nspawn hands out (0x80000 to 0x6fffffff, see
+/// systemd's UIDS-GIDS), and below 2^31, which some tools take for negative.
+const RESERVED: SubIds = SubIds { first: 0x7000_0000, count: SubIds::USUAL };
+
+/// The caller, once looked up: neither changes while a process lives.
+pub(crate) struct Caller {
+    pub uid: u32,
+    pub gid: u32,
+    pub name: String,
+    uids: Option<SubIds>,
+    gids: Option<SubIds>,
+}
+
+/// The caller of this process.
+pub(crate) fn caller() -> &'static Caller {
+    static CALLER: OnceLock<Caller> = OnceLock::new();
+    CALLER.get_or_init(Caller::look_up)
+}
+
+impl Caller {
+    fn look_up() -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if uid == 0 {
+            let (uids, gids) = (reserved("/proc/self/uid_map"), reserved("/proc/self/gid_map"));
+            return Self { uid, gid, name: "root".into(), uids, gids };
+        }
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        // Names of a directory service are not in the file; subuid(5) may then name the number.
+        let passwd = read("/etc/passwd");
+        let name = passwd
+            .lines()
+            .find(|line| line.split(':').nth(2).and_then(|f| f.parse().ok()) == Some(uid))
+            .and_then(|line| line.split(':').next())
+            .unwrap_or_default();
+        let ids = |path| SubIds::from_table(&read(path), name, uid);
+        Self { uid, gid, uids: ids("/etc/subuid"), gids: ids("/etc/subgid"), name: name.into() }
+    }
+
+    pub fn tier(&self) -> Tier {
+        if self.uid == 0 { Tier::Root } else { Tier::SubordinateIds }
+    }
+
+    pub fn sub_ids(&self) -> Option<(SubIds, SubIds)> {
+        self.uids.zip(self.gids)
+    }
+
+    /// The id map for a production user `uid`:`gid` on a base of this kind.
+    ///
+    /// An ordinary user's own id is the production user's inside, so that the project's files belong to both; on a
+    /// directory that the user unpacked, it is root's, since what the user owns there would be root's in truth.
+    pub fn id_map(&self, kind: &BaseKind, uid: u32, gid: u32) -> Result<IdMap> {
+        let (Some(uids), Some(gids)) = (self.uids, self.gids) else { return Err(self.no_sub_ids()) };
+        if self.uid == 0 {
+            return Ok(IdMap { uids: with_high(uids, uid), gids: with_high(gids, gid) });
+        }
+        if matches!(kind, BaseKind::Directory(_)) {
+            let map = |ids: SubIds, own, high| {
+                let mut ranges = ids.ranges(Some((0, own)));
+                reach(&mut ranges, ids, high);
+                ranges
+            };
+            return Ok(IdMap { uids: map(uids, self.uid, uid), gids: map(gids, self.gid, gid) });
+        }
+        // Root's files are in every layer: root itself always keeps its subordinate id, or each layer would have to be
+        // unpacked once more for it.
+        let production = |id| if id == 0 { 1000 } else { id };
+        Ok(IdMap {
+            uids: uids.ranges(Some((production(uid), self.uid))),
+            gids: gids.ranges(Some((production(gid), self.gid))),
+        })
+    }
+
+    fn no_sub_ids(&self) -> Error {
+        if self.uid == 0 {
+            return Error::new(ErrorKind::Host, "this process may map no ids but its own (see /proc/self/uid_map)")
+                .with_hint("give the container or user namespace that this runs in more ids");
+        }
+        let who = if self.name.is_empty() { self.uid.to_string() } else { self.name.clone() };
+        Error::new(ErrorKind::Host, format!("the user {who} has no subordinate ids in /etc/subuid and /etc/subgid"))
+            .with_hint(format!(
+                "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
+            ))
+    }
+}
+
+/// The reserved range where it is there to be given, else what a container leaves besides its own root.
+fn reserved(map: &str) -> Option<SubIds> {
+    let text = std::fs::read_to_string(map).ok()?;
+    let ranges = text.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().map(|f| f.parse::<u32>().ok());
+        let (inside, _, count) = (fields.next()??, fields.next()??, fields.next()??);
+        Some((inside, count))
+    });
+    let mut widest: Option<SubIds> = None;
+    for (inside, count) in ranges {
+        if inside <= RESERVED.first && u64::from(inside) + u64::from(count) > u64::from(RESERVED.first) + 0x1_0001 {
+            return Some(RESERVED);
+        }
+        let rest = SubIds { first: inside + 1, count: count.saturating_sub(1).min(SubIds::USUAL) };
+        if rest.count > widest.map_or(0, |w| w.count) {
+            widest = Some(rest);
+        }
+    }
+    widest
+}
+
+/// The range, and an id beyond it as the one that follows.
+fn with_high(ids: SubIds, id: u32) -> Vec<IdRange> {
+    let own = (id >= ids.count).then(|| (id, ids.first + ids.count));
+    ids.ranges(own)
+}
+
+/// Gives a high id the last of the range.
+fn reach(ranges: &mut Vec<IdRange>, ids: SubIds, id: u32) {
+    let count = ids.count.min(SubIds::USUAL);
+    if id < count || count < 2 {
+        return;
+    }
+    if let Some(last) = ranges.last_mut() {
+        last.count -= 1;
+        ranges.push(IdRange { inside: id, outside: ids.first + count - 1, count: 1 });
+    }
+}
+
+/// Why no user namespace came to be, with what mends it.
+pub(crate) fn explain(error: StartError) -> Error {
+    let missing_tool = error.source.kind() == std::io::ErrorKind::NotFound && error.step.starts_with("run new");
+    let hint = if missing_tool {
+        "install newuidmap and newgidmap: `apt-get install uidmap`, `dnf install shadow-utils`, `apk add shadow-uidmap`"
+    } else if error.step.contains("newuidmap") || error.step.contains("newgidmap") {
+        "the ranges in /etc/subuid and /etc/subgid must be the caller's, and newuidmap must keep its rights (no no_new_privs)"
+    } else if error.step.contains("user namespace") {
+        "allow user namespaces: check /proc/sys/user/max_user_namespaces, kernel.unprivileged_userns_clone (Debian), \
+         kernel.apparmor_restrict_unprivileged_userns (Ubuntu), and the seccomp profile of a container around this"
+    } else {
+        "run `rootlet doctor` to see what this host allows"
+    };
+    let what = error.to_string();
+    let source = error.source;
+    Error::new(ErrorKind::Host, what).caused_by(source).with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alice() -> Caller {
+        let ids = Some(SubIds { first: 100_000, count: 65536 });
+        Caller { uid: 1001, gid: 1002, name: "alice".into(), uids: ids, gids: ids }
+    }
+
+    #[test]
+    fn production_is_the_callers_own() {
+        let map = alice().id_map(&BaseKind::Layers, 1000, 1000).unwrap();
+        assert_eq!((map.uid_outside(1000), map.gid_outside(1000)), (Some(1001), Some(1002)));
+        assert_eq!((map.uid_outside(0), map.uid_outside(65535)), (Some(100_000), Some(165_535)));
+        let high = alice().id_map(&BaseKind::Layers, 1_000_680_000, 0).unwrap();
+        assert_eq!((high.uid_outside(1_000_680_000), high.gid_outside(0)), (Some(1001), Some(100_000)));
+    }
+
+    #[test]
+    fn in_a_directory_the_callers_is_roots() {
+        let kind = BaseKind::Directory("/x".into());
+        let map = alice().id_map(&kind, 1000, 1000).unwrap();
+        assert_eq!((map.uid_outside(0), map.uid_outside(1000)), (Some(1001), Some(101_000)));
+        let high = alice().id_map(&kind, 1_000_680_000, 0).unwrap();
+        assert_eq!(high.uid_outside(1_000_680_000), Some(165_535));
+        assert_eq!(high.uid_outside(65535), None);
+    }
+
+    #[test]
+    fn real_root_never_gives_its_own_id() {
+        let root = Caller { uid: 0, gid: 0, name: "root".into(), uids: Some(RESERVED), gids: Some(RESERVED) };
+        let map = root.id_map(&BaseKind::Host, 1_000_680_000, 5).unwrap();
+        assert_eq!(map.uid_outside(0), Some(0x7000_0000));
+        assert_eq!(map.uid_outside(1_000_680_000), Some(0x7001_0000));
+    }
+}

@@ -1,0 +1,265 @@
+//! From what is wanted to the operations that make it: pure, so that the same wish gives the same plan on every machine.
+
+use rootlet_kernel::plan::{attributes, namespaces};
+use rootlet_kernel::{FileSystem, Op};
+use rootlet_spec::Net;
+
+/// All that a plan depends on. Places are those of the nursery's small tree (`/src/3`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    pub skin: String,
+    /// Snapshots and layers of the root, topmost first.
+    pub lowers: Vec<String>,
+    pub parts: Vec<PlannedPart>,
+    /// The place of a directory on disk for the writable layer; `None`: in memory.
+    pub disk: Option<String>,
+    pub mounts: Vec<PlannedMount>,
+    /// Directories to be made where they are missing: path, mode, uid, gid.
+    pub directories: Vec<(String, u32, u32, u32)>,
+    pub hostname: String,
+    pub net: Net,
+    pub read_only: bool,
+}
+
+/// A part of a root that is put together.
+#[derive(Clone, Debug)]
+pub(crate) enum PlannedPart {
+    /// A copy-on-write directory; its lowers, topmost first.
+    Overlay(String, Vec<String>),
+    /// A file.
+    File(String, String),
+    /// A tmpfs of this mode.
+    Tmpfs(String, u32),
+}
+
+/// A mount of the Spec, its source already at a place.
+#[derive(Clone, Debug)]
+pub(crate) enum PlannedMount {
+    Bind { target: String, place: String, is_directory: bool, read_only: bool },
+    Tmpfs { target: String, size: Option<u64>, mode: u32 },
+    Volume { target: String },
+}
+
+/// A copy-on-write area of the root: where it is, and its trees as file operations number them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Area {
+    /// `""` is the root itself, else an absolute path without a trailing slash.
+    pub target: String,
+    pub upper: u32,
+    /// Topmost first.
+    pub lowers: Vec<u32>,
+}
+
+/// A plan, and what is to be known of its outcome.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Planned {
+    pub namespaces: u64,
+    pub ops: Vec<Op>,
+    pub areas: Vec<Area>,
+}
+
+pub(crate) fn plan(inputs: &Inputs) -> Planned {
+    let mut p = Planned { namespaces: namespaces::ALWAYS, ..Planned::default() };
+    if inputs.net != Net::Host {
+        p.namespaces |= namespaces::NET;
+    }
+    let up = match &inputs.disk {
+        Some(place) => place.clone(),
+        None => {
+            p.ops.push(Op::UpperTmpfs("mode=0755".into()));
+            "/up".into()
+        }
+    };
+    root(&mut p, inputs, &up);
+    system(&mut p);
+    for (i, mount) in inputs.mounts.iter().enumerate() {
+        mount_op(&mut p.ops, mount, &format!("{up}/v{i}"));
+    }
+    for (path, mode, uid, gid) in &inputs.directories {
+        p.ops.push(Op::MakeDirectory { path: path.clone(), mode: *mode, uid: *uid, gid: *gid });
+    }
+    p.ops.push(Op::Hostname(inputs.hostname.clone()));
+    if inputs.net == Net::Private {
+        p.ops.push(Op::LoopbackUp);
+    }
+    p.ops.push(Op::Enter);
+    if inputs.read_only {
+        p.ops.push(Op::ReadOnly);
+    }
+    p
+}
+
+/// The root and its parts.
+fn root(p: &mut Planned, inputs: &Inputs, up: &str) {
+    let lowers: Vec<String> = std::iter::once(inputs.skin.clone()).chain(inputs.lowers.iter().cloned()).collect();
+    let data = area(p, "", &lowers, up);
+    p.ops.push(Op::RootOverlay(data));
+    for part in &inputs.parts {
+        match part {
+            PlannedPart::Overlay(target, lowers) => {
+                let data = area(p, target, lowers, up);
+                p.ops.push(Op::Overlay { target: target.clone(), data });
+            }
+            PlannedPart::File(target, place) => p.ops.push(bind(target, place, true)),
+            PlannedPart::Tmpfs(target, mode) => p.ops.push(tmpfs(target, None, *mode, 0)),
+        }
+    }
+}
+
+/// The options of an overlay, whose own directories are made first and which stays open for the report.
+fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str) -> String {
+    let n = p.areas.len();
+    let (upper, work) = (format!("{up}/u{n}"), format!("{up}/w{n}"));
+    p.ops.push(Op::MakePlace(upper.clone(), 0o755));
+    p.ops.push(Op::MakePlace(work.clone(), 0o755));
+    let mut tree = p.areas.iter().map(|a| 1 + a.lowers.len() as u32).sum::<u32>();
+    let mut keep = |place: &str| {
+        p.ops.push(Op::KeepOpen(place.to_owned()));
+        tree += 1;
+        tree
+    };
+    let (upper_tree, lower_trees) = (keep(&upper), lowers.iter().map(|place| keep(place)).collect());
+    p.areas.push(Area { target: target.to_owned(), upper: upper_tree, lowers: lower_trees });
+    // xino: an inode's number is the same in stat(2) and readdir(3), although its layers are different file systems.
+    format!("lowerdir={},upperdir={upper},workdir={work},userxattr,xino=on", lowers.join(":"))
+}
+
+/// What every root has: /proc, /dev, a pty, shared memory (the runtime specification, config-linux).
+fn system(p: &mut Planned) {
+    let plain = attributes::NOSUID | attributes::NODEV | attributes::NOEXEC;
+    p.ops.push(file_system(FileSystem::Proc, "/proc", plain, vec![]));
+    p.ops.push(Op::Dev("/dev".into()));
+    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    let pts = attributes::NOSUID | attributes::NOEXEC;
+    p.ops.push(file_system(FileSystem::Devpts, "/dev/pts", pts, options.map(|(k, v)| (k.into(), v.into())).to_vec()));
+    p.ops.push(tmpfs("/dev/shm", Some(64 << 20), 0o1777, attributes::NOEXEC));
+}
+
+fn file_system(kind: FileSystem, target: &str, attributes: u32, options: Vec<(String, String)>) -> Op {
+    Op::FileSystem { kind, target: target.into(), attributes, options }
+}
+
+fn tmpfs(target: &str, size: Option<u64>, mode: u32, more: u32) -> Op {
+    let mut options = vec![("mode".to_owned(), format!("{mode:o}"))];
+    options.extend(size.map(|bytes| ("size".to_owned(), bytes.to_string())));
+    file_system(FileSystem::Tmpfs, target, attributes::NOSUID | attributes::NODEV | more, options)
+}
+
+fn bind(target: &str, place: &str, read_only: bool) -> Op {
+    Op::Bind {
+        target: target.into(),
+        place: place.into(),
+        recursive: true,
+        attributes: if read_only { attributes::RDONLY } else { 0 },
+    }
+}
+
+fn mount_op(ops: &mut Vec<Op>, mount: &PlannedMount, room: &str) {
+    let make = |target: &str| Op::MakeDirectory { path: target.into(), mode: 0o755, uid: 0, gid: 0 };
+    match mount {
+        PlannedMount::Bind { target, place, is_directory, read_only } => {
+            ops.push(if *is_directory { make(target) } else { Op::Touch(target.clone()) });
+            ops.push(bind(target, place, *read_only));
+        }
+        // docker's own options for --tmpfs.
+        PlannedMount::Tmpfs { target, size, mode } => {
+            ops.push(make(target));
+            ops.push(tmpfs(target, *size, *mode, attributes::NOEXEC));
+        }
+        PlannedMount::Volume { target } => {
+            ops.push(make(target));
+            ops.push(Op::MakePlace(room.into(), 0o755));
+            ops.push(Op::CopyOut { path: target.clone(), place: room.into() });
+            ops.push(bind(target, room, false));
+        }
+    }
+}
+
+/// What an operation attempts, to follow "failed to".
+pub(crate) fn describe(op: &Op) -> String {
+    match op {
+        Op::UpperTmpfs(_) => "mount a tmpfs for the writable layer".into(),
+        Op::MakePlace(path, _) => format!("make the directory {path} of the writable layer"),
+        Op::RootOverlay(_) => "mount the overlay on /".into(),
+        Op::RootTmpfs(_) => "mount a tmpfs on /".into(),
+        Op::RootBind(_) => "bind the base on /".into(),
+        Op::Overlay { target, .. } => format!("mount an overlay on {target}"),
+        Op::Bind { target, .. } => format!("bind a directory or file of the host on {target}"),
+        Op::FileSystem { kind, target, .. } => {
+            let kind = match kind {
+                FileSystem::Tmpfs => "a tmpfs",
+                FileSystem::Proc => "a procfs",
+                FileSystem::Devpts => "a devpts",
+            };
+            format!("mount {kind} on {target}")
+        }
+        Op::Dev(target) => format!("move the prepared /dev to {target}"),
+        Op::MakeDirectory { path, .. } => format!("make the directory {path}"),
+        Op::Touch(path) => format!("make the file {path}, for something to be bound on"),
+        Op::Symlink { path, .. } => format!("make the symlink {path}"),
+        Op::Hostname(_) => "set the host name".into(),
+        Op::LoopbackUp => "bring loopback up".into(),
+        Op::KeepOpen(place) => format!("open {place}"),
+        Op::CopyOut { path, .. } => format!("copy what the base has at {path} into a volume"),
+        Op::Enter => "change to the new root".into(),
+        Op::ReadOnly => "make / read-only".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_root() {
+        let inputs = Inputs {
+            skin: "/src/2".into(),
+            lowers: vec!["/src/1".into()],
+            hostname: "rootlet".into(),
+            ..Inputs::default()
+        };
+        let planned = plan(&inputs);
+        let told: Vec<String> = planned.ops.iter().map(describe).collect();
+        assert_eq!(
+            told,
+            [
+                "mount a tmpfs for the writable layer",
+                "make the directory /up/u0 of the writable layer",
+                "make the directory /up/w0 of the writable layer",
+                "open /up/u0",
+                "open /src/2",
+                "open /src/1",
+                "mount the overlay on /",
+                "mount a procfs on /proc",
+                "move the prepared /dev to /dev",
+                "mount a devpts on /dev/pts",
+                "mount a tmpfs on /dev/shm",
+                "set the host name",
+                "change to the new root",
+            ]
+        );
+        let data = "lowerdir=/src/2:/src/1,upperdir=/up/u0,workdir=/up/w0,userxattr,xino=on";
+        assert!(planned.ops.contains(&Op::RootOverlay(data.into())));
+        assert_eq!(planned.areas, [Area { target: String::new(), upper: 1, lowers: vec![2, 3] }]);
+        assert_eq!(planned.namespaces & namespaces::NET, 0);
+    }
+
+    #[test]
+    fn parts_are_areas_of_their_own() {
+        let inputs = Inputs {
+            skin: "/src/9".into(),
+            parts: vec![
+                PlannedPart::Overlay("/usr".into(), vec!["/src/1".into()]),
+                PlannedPart::Overlay("/etc".into(), vec!["/src/9/etc".into(), "/src/2".into()]),
+            ],
+            net: Net::Private,
+            read_only: true,
+            ..Inputs::default()
+        };
+        let planned = plan(&inputs);
+        let trees: Vec<_> = planned.areas.iter().map(|a| (a.target.as_str(), a.upper, a.lowers.len())).collect();
+        assert_eq!(trees, [("", 1, 1), ("/usr", 3, 1), ("/etc", 5, 2)]);
+        assert_eq!(planned.ops.last(), Some(&Op::ReadOnly));
+        assert_ne!(planned.namespaces & namespaces::NET, 0);
+    }
+}

@@ -1,0 +1,221 @@
+//! A live rootlet.
+
+use crate::builder::Builder;
+use crate::command::Command;
+use crate::facts::Facts;
+use crate::files::Files;
+use crate::limits::{self, Cgroup};
+use crate::plan::Area;
+use crate::report::Report;
+use crate::{Identity, Result, seccomp};
+use rootlet_base::{Base, Staging};
+use rootlet_kernel::{Exec, IdMap, Init, Who};
+use rootlet_spec::Spec;
+use std::ffi::OsStr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A fresh, private root with a live pid 1, in which commands run and files can be touched. When it is dropped, every
+/// process of it ends and everything written in it is gone.
+///
+/// File operations ([`Files`], to which this dereferences) are those of the test's author: made as root inside, unless
+/// [`Rootlet::as_user`] says otherwise. Commands run as the asked user. It can be used from many threads at once.
+///
+/// ```no_run
+/// use rootlet::{Base, Rootlet, Store};
+/// # fn main() -> rootlet::Result<()> {
+/// let store = Store::open_default()?;
+/// let root = Rootlet::builder(&Base::resolve("host", &store)?).user("sam").spawn()?;
+/// let out = root.command("id").arg("-un").output()?;
+/// assert_eq!(out.stdout, b"sam\n");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Rootlet {
+    files: Files,
+    live: Live,
+    exec: Exec,
+}
+
+/// What a rootlet consists of. Dropped in this order: first the processes, then what they used.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub init: Arc<Init>,
+    pub cgroup: Option<Cgroup>,
+    pub staging: Option<Staging>,
+    pub areas: Vec<Area>,
+    /// Places that the plan made, which are no changes of the run.
+    pub made: Vec<String>,
+    pub map: IdMap,
+    pub base: Base,
+    pub spec: Spec,
+    pub facts: Arc<Facts>,
+    pub identity: Identity,
+    pub report: Report,
+    /// The account was asked for, so that its home and its `~/.local/bin` are.
+    pub makes_account: bool,
+}
+
+impl Rootlet {
+    /// The way to a rootlet on this base.
+    pub fn builder(base: &Base) -> Builder {
+        Builder::new(base)
+    }
+
+    pub(crate) fn new(live: Live) -> Result<Self> {
+        let exec = exec_of(&live)?;
+        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec })
+    }
+
+    pub(crate) fn init(&self) -> &Arc<Init> {
+        &self.live.init
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    pub(crate) fn live_mut(&mut self) -> &mut Live {
+        &mut self.live
+    }
+
+    /// Everything about a command but what it is.
+    pub(crate) fn exec(&self) -> &Exec {
+        &self.exec
+    }
+
+    /// A command to be run in this rootlet, again and again; as `std::process::Command::new`, with the `PATH` of inside.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
+        Command::new(self, program.as_ref())
+    }
+
+    /// The command that the Spec or the image names; `None` when neither does.
+    pub fn default_command(&self) -> Option<Command<'_>> {
+        let argv = self.live.spec.argv();
+        let (program, args) = argv.split_first()?;
+        let mut command = self.command(program);
+        command.args(args);
+        Some(command)
+    }
+
+    /// The identity that a user has in this root: `sam`, `1000`, `root`.
+    ///
+    /// # Errors
+    /// No such user in the root's own `/etc/passwd`.
+    pub fn identity(&self, user: &str) -> Result<Identity> {
+        let user: rootlet_spec::UserSpec = user.parse()?;
+        if let rootlet_spec::UserSpec::Name(name, None) = &user
+            && self.live.identity.name.as_deref() == Some(name)
+        {
+            return Ok(self.live.identity.clone());
+        }
+        self.live.facts.accounts.identify(&user, &[])
+    }
+
+    /// File operations as a user of this root: what production would refuse that user, is refused.
+    pub fn as_user(&self, user: &str) -> Result<Files> {
+        Ok(Files::new(self.live.init.clone(), who(&self.identity(user)?)))
+    }
+
+    /// Who commands run as.
+    pub fn user(&self) -> &Identity {
+        &self.live.identity
+    }
+
+    /// The Spec it was made from, the base's defaults filled in.
+    pub fn spec(&self) -> &Spec {
+        &self.live.spec
+    }
+
+    /// The base it stands on.
+    pub fn base(&self) -> &Base {
+        &self.live.base
+    }
+
+    /// Who ran, on what, and what could not be reproduced.
+    pub fn report(&self) -> &Report {
+        &self.live.report
+    }
+
+    /// How many processes there are besides pid 1: daemons that a command left, for instance.
+    pub fn process_count(&self) -> std::io::Result<u32> {
+        self.live.init.count()
+    }
+
+    /// Sends a signal to every process of the rootlet.
+    pub fn signal_all(&self, signal: i32) -> std::io::Result<()> {
+        self.live.init.kill_all(signal)
+    }
+
+    /// The number of pid 1 on the host.
+    pub fn host_pid(&self) -> std::io::Result<u32> {
+        self.live.init.host_pid()
+    }
+}
+
+impl Deref for Rootlet {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
+}
+
+pub(crate) fn who(identity: &Identity) -> Who {
+    Who { uid: identity.uid, gid: identity.gid, groups: identity.groups.clone() }
+}
+
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What all commands of a rootlet have in common.
+fn exec_of(live: &Live) -> Result<Exec> {
+    let spec = &live.spec;
+    let mut rlimits: Vec<_> = spec.ulimits.iter().map(|u| (u.resource, u.soft, u.hard)).collect();
+    if live.cgroup.is_none() {
+        rlimits.extend(limits::rlimits(&spec.limits));
+    }
+    let mut exec = Exec {
+        umask: spec.umask.unwrap_or(0o022),
+        rlimits,
+        no_new_privs: !spec.allow_new_privileges,
+        workdir: match &spec.workdir {
+            Some(workdir) => workdir.clone(),
+            None if live.makes_account => live.identity.home.clone(),
+            None => "/".into(),
+        },
+        ..Exec::default()
+    };
+    take_identity(&mut exec, &live.identity, spec)?;
+    exec.env = environment(live, &live.identity);
+    Ok(exec)
+}
+
+/// The rights of an identity: root has what is allowed, anyone else has none, though they could be gained by a setuid
+/// program where that is allowed (a real kubelet does the same with added capabilities).
+pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -> Result<()> {
+    let allowed = spec.caps.mask()?;
+    exec.who = who(identity);
+    exec.bounding = allowed;
+    exec.effective = if identity.uid == 0 { allowed } else { 0 };
+    exec.filter = if spec.seccomp_unconfined { Vec::new() } else { seccomp::filter(allowed)? };
+    Ok(())
+}
+
+/// docker's variables, then the image's and the Spec's.
+pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
+    let spec = &live.spec;
+    let hostname = crate::builder::hostname(spec);
+    let mut env: Vec<(String, String)> =
+        vec![("PATH".into(), DEFAULT_PATH.into()), ("HOSTNAME".into(), hostname), ("HOME".into(), identity.home.clone())];
+    for (name, value) in &spec.env {
+        env.retain(|(known, _)| known != name);
+        env.push((name.clone(), value.clone()));
+    }
+    let own_path = spec.env.iter().any(|(name, _)| name == "PATH") && !live.base.defaults().env.iter().any(|(n, _)| n == "PATH");
+    if live.makes_account && *identity == live.identity && !own_path {
+        for (_, path) in env.iter_mut().filter(|(name, _)| name == "PATH") {
+            *path = format!("{}/.local/bin:{path}", identity.home.trim_end_matches('/'));
+        }
+    }
+    env.into_iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect()
+}

@@ -1,0 +1,160 @@
+//! The system call filter: what docker's and Kubernetes' default profile (RuntimeDefault) refuse to a container, so that
+//! a program that tries it fails here as it does there. Refusals are EPERM, as theirs.
+
+use crate::{Error, ErrorKind, Result};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Never allowed, each for its right: (capability that lifts it, system calls). From docker's published profile
+/// (moby, profiles/seccomp): what is in none of its lists, or in one that asks for a capability.
+const REFUSED: &[(Option<u32>, &[i64])] = &[
+    (
+        Some(CAP_SYS_ADMIN),
+        &[
+            libc::SYS_mount,
+            libc::SYS_umount2,
+            libc::SYS_mount_setattr,
+            libc::SYS_move_mount,
+            libc::SYS_open_tree,
+            libc::SYS_fsopen,
+            libc::SYS_fsconfig,
+            libc::SYS_fsmount,
+            libc::SYS_fspick,
+            libc::SYS_pivot_root,
+            libc::SYS_unshare,
+            libc::SYS_setns,
+            libc::SYS_sethostname,
+            libc::SYS_setdomainname,
+            libc::SYS_quotactl,
+            libc::SYS_fanotify_init,
+            libc::SYS_lookup_dcookie,
+        ],
+    ),
+    // CAP_BPF or CAP_SYS_ADMIN; CAP_PERFMON; CAP_SYS_MODULE; CAP_SYS_BOOT; CAP_SYS_TIME; CAP_SYS_PACCT; CAP_SYSLOG.
+    (Some(39), &[libc::SYS_bpf]),
+    (Some(38), &[libc::SYS_perf_event_open]),
+    (Some(16), &[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module]),
+    (Some(22), &[libc::SYS_reboot, libc::SYS_kexec_load, libc::SYS_kexec_file_load]),
+    (Some(25), &[libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_clock_adjtime]),
+    (Some(20), &[libc::SYS_acct]),
+    (Some(34), &[libc::SYS_syslog]),
+    (
+        None,
+        &[
+            libc::SYS_add_key,
+            libc::SYS_request_key,
+            libc::SYS_keyctl,
+            libc::SYS_userfaultfd,
+            libc::SYS_swapon,
+            libc::SYS_swapoff,
+            libc::SYS_nfsservctl,
+            libc::SYS_vhangup,
+            libc::SYS_open_by_handle_at,
+            libc::SYS_move_pages,
+        ],
+    ),
+];
+
+/// Namespaces in the flags of clone(2).
+const CLONE_NEW: u64 = 0x7e02_0000;
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541c;
+
+/// The program for a process with these capabilities, as bytes of `struct sock_filter`s.
+pub(crate) fn filter(capabilities: u64) -> Result<Vec<u8>> {
+    static MADE: LazyLock<Mutex<HashMap<u64, Vec<u8>>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = made.get(&capabilities) {
+        return Ok(program.clone());
+    }
+    let program = compile(capabilities)
+        .map_err(|e| Error::new(ErrorKind::Setup, "failed to compile the system call filter").caused_by(e))?;
+    let mut bytes = Vec::with_capacity(program.len() * 8);
+    for f in &program {
+        bytes.extend_from_slice(&f.code.to_ne_bytes());
+        bytes.extend_from_slice(&[f.jt, f.jf]);
+        bytes.extend_from_slice(&f.k.to_ne_bytes());
+    }
+    made.insert(capabilities, bytes.clone());
+    Ok(bytes)
+}
+
+fn compile(capabilities: u64) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
+    let has = |cap: Option<u32>| cap.is_some_and(|cap| capabilities & (1 << cap | 1 << CAP_SYS_ADMIN) != 0);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for (lifted_by, calls) in REFUSED {
+        if !has(*lifted_by) {
+            rules.extend(calls.iter().map(|&call| (call, vec![])));
+        }
+    }
+    // TIOCSTI and TIOCLINUX put words into the mouth of whoever holds the terminal. The kernel looks at 32 bits of the
+    // request, hence so do we.
+    let ioctl = [TIOCSTI, TIOCLINUX].map(|request| low(1, SeccompCmpOp::Eq, request));
+    rules.insert(libc::SYS_ioctl, rules_of(ioctl)?);
+    if capabilities & 1 << CAP_SYS_ADMIN == 0 {
+        // Any of the bits: one rule each.
+        let bits = (0..64).map(|n| 1u64 << n).filter(|bit| CLONE_NEW & bit != 0);
+        let any: Vec<_> = bits.map(|bit| low(0, SeccompCmpOp::MaskedEq(bit), bit)).collect();
+        rules.insert(libc::SYS_clone, rules_of(any)?);
+    }
+    let arch = if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let mut program: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
+    // clone3(2) takes its flags from memory, where a filter cannot see them. As docker does, it is answered with ENOSYS,
+    // so that the C library falls back to clone(2).
+    if capabilities & 1 << CAP_SYS_ADMIN == 0 {
+        answer_enosys(&mut program, JUMP_EQUAL, libc::SYS_clone3 as u32);
+    }
+    // The x32 interface has the same calls under other numbers.
+    if cfg!(target_arch = "x86_64") {
+        answer_enosys(&mut program, JUMP_GREATER_OR_EQUAL, 0x4000_0000);
+    }
+    Ok(program)
+}
+
+type Condition = std::result::Result<SeccompCondition, seccompiler::BackendError>;
+
+fn low(argument: u8, operator: SeccompCmpOp, value: u64) -> Condition {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+}
+
+fn rules_of(
+    conditions: impl IntoIterator<Item = Condition>,
+) -> std::result::Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    conditions.into_iter().map(|c| SeccompRule::new(vec![c?])).collect()
+}
+
+// Instructions of classic BPF, as linux/bpf_common.h composes them.
+const LOAD: u16 = 0x20;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
+const RETURN: u16 = 0x06;
+
+/// Puts in front of the rules, right behind where the program loads the call's number (offset 0 of struct seccomp_data):
+/// a number that compares so is answered with ENOSYS.
+fn answer_enosys(program: &mut BpfProgram, comparison: u16, number: u32) {
+    let at = program.iter().position(|f| f.code == LOAD && f.k == 0).map_or(0, |i| i + 1);
+    let enosys = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let instruction = |code, jt, jf, k| seccompiler::sock_filter { code, jt, jf, k };
+    program.splice(at..at, [instruction(comparison, 0, 1, number), instruction(RETURN, 0, 0, enosys)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_compiles_for_every_set() {
+        for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, 0xa80425fb] {
+            let program = filter(caps).unwrap();
+            assert_eq!(program.len() % 8, 0);
+            assert!(program.len() / 8 > 10);
+        }
+        assert!(filter(0).unwrap().len() > filter(u64::MAX).unwrap().len());
+    }
+}
