@@ -1,0 +1,64 @@
+//! A hostile program inside finds every door shut.
+
+use super::{bases, with_probe};
+use rootlet_tests::hostile;
+use std::collections::BTreeMap;
+
+/// What is harmless inside a root, for any user: it concerns nobody else, and docker lets it through as well.
+const HARMLESS: &[&str] = &["personality", "kill pid 1", "setgroups", "packet socket", "raw socket", "vsock"];
+
+/// What root inside may do besides: it is root there, and of nothing else.
+const HARMLESS_FOR_ROOT: &[&str] = &[
+    "chroot escape",
+    "setuid 0",
+    "root of pid 1",
+    "descriptors of pid 1",
+    "memory of pid 1",
+    "ptrace pid 1",
+];
+
+fn attempts(user: &str) -> Vec<BTreeMap<String, String>> {
+    let each = bases().into_iter().map(|(_, base)| {
+        let root = with_probe(&base).bind_read_only(hostile(), "/hostile").user(user).spawn().unwrap();
+        let output = root.command("/hostile").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // The root outlives the attempt to kill its first process.
+        assert!(root.command("/probe").args(["exit", "0"]).status().unwrap().success());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let parsed =
+            lines.lines().map(|line| serde_json::from_str::<BTreeMap<String, String>>(line).unwrap());
+        parsed.map(|mut line| (line.remove("try").unwrap(), line.remove("errno").unwrap())).collect()
+    });
+    each.collect()
+}
+
+#[test]
+fn sam_gets_nowhere() {
+    for outcomes in attempts("sam") {
+        let through: Vec<_> = outcomes
+            .iter()
+            .filter(|(name, errno)| *errno == "ok" && !HARMLESS.contains(&name.as_str()))
+            .collect();
+        assert!(through.is_empty(), "{through:?}");
+    }
+}
+
+#[test]
+fn root_inside_gets_no_further_than_in_docker() {
+    for outcomes in attempts("root") {
+        let harmless = |name: &str| HARMLESS.contains(&name) || HARMLESS_FOR_ROOT.contains(&name);
+        let through: Vec<_> =
+            outcomes.iter().filter(|(name, errno)| *errno == "ok" && !harmless(name)).collect();
+        assert!(through.is_empty(), "{through:?}");
+    }
+}
+
+#[test]
+fn the_terminal_is_guarded_by_the_filter_itself() {
+    for outcomes in attempts("root") {
+        // ENOTTY would only mean that there was no terminal to attack.
+        for name in ["TIOCSTI", "TIOCSTI with high bits", "TIOCLINUX"] {
+            assert_eq!(outcomes[name], "EPERM", "{name}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What sam is refused, and with which errno; what he may do.
+
+use super::{can, in_each_base_as, with_probe};
+use rootlet::spec::Net;
+
+#[test]
+fn sam_may_read_but_not_write_the_system() {
+    in_each_base_as("sam", |root| {
+        for file in ["/etc/passwd", "/etc/hosts"] {
+            let can = can(root, file);
+            assert_eq!((&*can.read, &*can.write, &*can.create), ("ok", "EACCES", "EACCES"), "{file}");
+        }
+        for directory in ["/", "/usr", "/etc", "/home"] {
+            assert_eq!(can(root, directory).create, "EACCES", "{directory}");
+        }
+    });
+}
+
+#[test]
+fn sam_may_not_read_secrets() {
+    in_each_base_as("sam", |root| {
+        assert_eq!(can(root, "/etc/shadow").read, "EACCES");
+        assert_eq!(can(root, "/root").read, "EACCES");
+        assert_eq!(can(root, "/root/.profile").read, "EACCES");
+    });
+}
+
+#[test]
+fn sam_may_write_where_production_lets_him() {
+    in_each_base_as("sam", |root| {
+        for directory in ["/home/sam", "/tmp", "/dev/shm"] {
+            let can = can(root, directory);
+            assert_eq!((&*can.create, &*can.unlink), ("ok", "ok"), "{directory}");
+        }
+        assert_eq!(can(root, "/dev/null").write, "ok");
+    });
+}
+
+#[test]
+fn root_may_write_the_copy() {
+    in_each_base_as("root", |root| {
+        for directory in ["/", "/etc", "/usr", "/root", "/home/sam"] {
+            let can = can(root, directory);
+            assert_eq!((&*can.create, &*can.unlink), ("ok", "ok"), "{directory}");
+        }
+        assert_eq!(can(root, "/etc/shadow").write, "ok");
+    });
+}
+
+#[test]
+fn a_read_only_root_is_read_only_for_root_too() {
+    for (name, base) in super::bases() {
+        let root = with_probe(&base).user("root").read_only(true).spawn().unwrap();
+        for directory in ["/", "/etc", "/tmp"] {
+            assert_eq!(can(&root, directory).create, "EROFS", "{directory} on {name}");
+        }
+    }
+}
+
+#[test]
+fn low_ports_are_roots_in_a_network_of_its_own() {
+    for (_, base) in super::bases() {
+        let root = with_probe(&base).user("sam").net(Net::Private).spawn().unwrap();
+        let output = root.command("/probe").args(["listen", "80"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "probe: EACCES\n");
+    }
+}
+
+#[test]
+fn setuid_programs_raise_nothing() {
+    in_each_base_as("sam", |root| {
+        // `su` of both bases is setuid root. Without new privileges it cannot even read the passwords.
+        let output = root.command("su").args(["-c", "id -u"]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    });
+}
