@@ -15,8 +15,26 @@ fn main() {
     // The host of a cross build may have another linker for the target; cargo tells it to build scripts.
     let linker = env::var("RUSTC_LINKER").ok();
     let mut rustc = Command::new(var("RUSTC"));
-    rustc.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "nursery", "--target", &var("TARGET")]);
-    rustc.args(["-C", "panic=abort", "-C", "opt-level=2", "-C", "relocation-model=static", "-C", "strip=symbols"]);
+    rustc.args([
+        "--edition",
+        "2024",
+        "--crate-type",
+        "bin",
+        "--crate-name",
+        "nursery",
+        "--target",
+        &var("TARGET"),
+    ]);
+    rustc.args([
+        "-C",
+        "panic=abort",
+        "-C",
+        "opt-level=2",
+        "-C",
+        "relocation-model=static",
+        "-C",
+        "strip=symbols",
+    ]);
     rustc.args(["-C", "target-feature=+crt-static", "-C", "codegen-units=1", "-C", "force-unwind-tables=no"]);
     for arg in ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,noexecstack"] {
         rustc.arg("-C").arg(format!("link-arg={arg}"));

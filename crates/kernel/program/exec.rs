@@ -42,7 +42,6 @@ struct Exec<'a> {
     effective: u64,
     rlimits: Reader<'a>,
     rlimit_count: u32,
-    filter: &'a [u8],
     workdir: Str<'a>,
     pty: u32,
     argv: &'a [*const u8],
@@ -91,7 +90,6 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
     for _ in 0..rlimit_count {
         let _ = (f.u32()?, f.u64()?, f.u64()?);
     }
-    let filter = f.bytes()?;
     let workdir = Str::new(f.c_str()?).ok()?;
     let pty = f.u32()?;
 
@@ -131,7 +129,6 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         effective,
         rlimits,
         rlimit_count,
-        filter,
         workdir,
         pty,
         argv: &pointers[argv.0..argv.1],
@@ -193,10 +190,6 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
     }
     sys::umask(e.umask);
 
-    let no_new_privs = e.flags & exec::NO_NEW_PRIVS != 0;
-    if !no_new_privs && !e.filter.is_empty() {
-        at(exec::STEP_SECCOMP, sys::seccomp(e.filter))?;
-    }
     become_user(e)?;
     if let Err(errno) = sys::chdir(e.workdir) {
         if e.flags & exec::LAX_WORKDIR == 0 {
@@ -204,12 +197,9 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
         }
         at(exec::STEP_WORKDIR, sys::chdir(lit(c"/")))?;
     }
-    if no_new_privs {
+    if e.flags & exec::NO_NEW_PRIVS != 0 {
         const PR_SET_NO_NEW_PRIVS: usize = 38;
-        at(exec::STEP_SECCOMP, sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0))?;
-        if !e.filter.is_empty() {
-            at(exec::STEP_SECCOMP, sys::seccomp(e.filter))?;
-        }
+        at(exec::STEP_PRIVILEGES, sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
     // What the nursery ignores, a command must not.
     sys::set_signal(13, 0);
@@ -263,7 +253,8 @@ fn take_terminal(e: &Exec) -> Result<()> {
     for i in 0..len {
         path[9 + i] = digits[len - 1 - i];
     }
-    let slave = sys::openat2(sys::AT_FDCWD, Str::new(&path[..10 + len])?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
+    let slave =
+        sys::openat2(sys::AT_FDCWD, Str::new(&path[..10 + len])?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
     // As grantpt(3) leaves it for whoever runs on it.
     sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
     sys::ioctl_number(slave, TIOCSCTTY, 0)?;

@@ -30,8 +30,10 @@ pub fn run(socket: Fd, trees: &[Fd; setup::MAX_TREES]) -> ! {
     let Ok(signals) = sys::signalfd(1 << (SIGCHLD - 1)) else { sys::exit(1) };
     let mut commands = Commands { table: [Command { pid: 0, status: -1 }; MAX_COMMANDS], len: 0 };
     loop {
-        let mut fds =
-            [PollFd { fd: socket, events: POLLIN, revents: 0 }, PollFd { fd: signals, events: POLLIN, revents: 0 }];
+        let mut fds = [
+            PollFd { fd: socket, events: POLLIN, revents: 0 },
+            PollFd { fd: signals, events: POLLIN, revents: 0 },
+        ];
         match sys::poll(&mut fds) {
             Ok(_) | Err(sys::EINTR) => {}
             Err(_) => sys::exit(1),
@@ -183,9 +185,11 @@ fn connect(fields: &mut Reader) -> Result<Fd> {
 fn open_pty() -> Result<(Fd, u32)> {
     const TIOCSPTLCK: usize = 0x4004_5431;
     const TIOCGPTN: usize = 0x8004_5430;
-    let master = sys::openat2(sys::AT_FDCWD, lit(c"/dev/pts/ptmx"), sys::O_RDWR | sys::O_NOCTTY, 0, setup::INSIDE)?;
+    let master =
+        sys::openat2(sys::AT_FDCWD, lit(c"/dev/pts/ptmx"), sys::O_RDWR | sys::O_NOCTTY, 0, setup::INSIDE)?;
     let (mut unlock, mut number) = (0u32, 0u32);
-    let ready = sys::ioctl(master, TIOCSPTLCK, &mut unlock).and_then(|_| sys::ioctl(master, TIOCGPTN, &mut number));
+    let ready =
+        sys::ioctl(master, TIOCSPTLCK, &mut unlock).and_then(|_| sys::ioctl(master, TIOCGPTN, &mut number));
     match ready {
         Ok(_) => Ok((master, number)),
         Err(e) => {
@@ -199,11 +203,13 @@ fn copy_tree(message: &mut Message, trees: &[Fd; setup::MAX_TREES]) -> Result<()
     let target = message.take(0);
     let tree = message.fields().u32().and_then(|i| trees.get((i as usize).checked_sub(1)?).copied());
     let copied = match tree {
-        Some(fd) if fd >= 0 => sys::openat(fd, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0).and_then(|from| {
-            let copied = tree::copy(from, target);
-            sys::close(from);
-            copied
-        }),
+        Some(fd) if fd >= 0 => {
+            sys::openat(fd, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0).and_then(|from| {
+                let copied = tree::copy(from, target);
+                sys::close(from);
+                copied
+            })
+        }
         _ => Err(sys::EINVAL),
     };
     sys::close(target);
@@ -212,7 +218,8 @@ fn copy_tree(message: &mut Message, trees: &[Fd; setup::MAX_TREES]) -> Result<()
 
 /// The processes of this pid namespace besides us, as our own /proc lists them.
 fn count() -> Result<u32> {
-    let proc = sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
+    let proc =
+        sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
     let mut n = 0;
     let listed = tree::each_entry(proc, |name, _| {
         n += u32::from(name.bytes().iter().all(u8::is_ascii_digit));

@@ -92,16 +92,19 @@ fn prepare() -> Step<Option<Ready>> {
     }
     at(1, sys::unshare(sys::CLONE_NEWNS))?;
 
-    match Message::receive(SOCKET) {
-        Ok(Some(m)) if m.kind == ask::MAPPED => {}
+    let mapped = match Message::receive(SOCKET) {
+        Ok(Some(m)) if m.kind == ask::MAPPED => m,
         _ => return Ok(None),
-    }
+    };
     at(2, sys::setresgid(0))?;
     at(2, sys::setresuid(0))?;
     at(2, sys::setgroups(&[]))?;
     small_tree(proc)?;
     build_dev(&nodes)?;
     let small = at(1, sys::openat(sys::AT_FDCWD, lit(c"/proc/self/ns/mnt"), sys::O_RDONLY, 0))?;
+    let mut fields = mapped.fields();
+    let (pass, filter) = (fields.u64().unwrap_or(0), fields.bytes().unwrap_or(b""));
+    at(10, sys::install_filter(filter, pass))?;
     let xattrs = sys::setxattr(lit(c"/src"), lit(c"user.overlay.probe"), b"y").is_ok();
     Ok(Some(Ready { flags: if xattrs { hello::TMPFS_XATTRS } else { 0 }, host, small }))
 }
@@ -138,7 +141,10 @@ const NODES: [(&core::ffi::CStr, &core::ffi::CStr); 6] = [
 /// them anew. The tmpfs below is shared by all, hence read-only; /dev/pts and /dev/shm are each rootlet's own.
 fn build_dev(nodes: &[Fd; NODES.len()]) -> Step {
     let here = sys::AT_FDCWD;
-    let dev = at(7, sys::fs_mount(lit(c"tmpfs"), &[(lit(c"mode"), lit(c"0755"))], u64::from(sys::MS_NOSUID as u32)))?;
+    let dev = at(
+        7,
+        sys::fs_mount(lit(c"tmpfs"), &[(lit(c"mode"), lit(c"0755"))], u64::from(sys::MS_NOSUID as u32)),
+    )?;
     at(7, sys::move_mount(dev, here, lit(c"/dev")))?;
     for (&node, (_, path)) in nodes.iter().zip(NODES) {
         if node >= 0 {

@@ -68,7 +68,13 @@ impl Setup {
         match number(fields)? {
             op::UPPER_TMPFS => {
                 let data = text(fields)?;
-                sys::mount(lit(c"rootlet"), lit(c"/up"), lit(c"tmpfs"), sys::MS_NOSUID | sys::MS_NODEV, data)?;
+                sys::mount(
+                    lit(c"rootlet"),
+                    lit(c"/up"),
+                    lit(c"tmpfs"),
+                    sys::MS_NOSUID | sys::MS_NODEV,
+                    data,
+                )?;
             }
             op::MKDIR_OUTSIDE => {
                 let (path, mode) = (text(fields)?, number(fields)?);
@@ -216,8 +222,7 @@ impl Setup {
         sys::pivot_root(lit(c"."), lit(c"."))?;
         // The old tree lies on the new one now; without it, nothing of the host has a name here.
         sys::umount(lit(c"."), sys::MNT_DETACH)?;
-        sys::chdir(lit(c"/"))
-            .map(|_| ())
+        sys::chdir(lit(c"/")).map(|_| ())
     }
 }
 

@@ -258,7 +258,8 @@ impl Builder {
                     let flags = sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY | sys::O_NOFOLLOW;
                     sys::openat(dir, name, flags, 0o600)
                 })?;
-                self.file = Some(OpenFile { fd, left, times, mode: o.mode, uid: o.uid, gid: o.gid, owned: false });
+                self.file =
+                    Some(OpenFile { fd, left, times, mode: o.mode, uid: o.uid, gid: o.gid, owned: false });
                 Ok(())
             }
             record::DATA => {
@@ -268,7 +269,8 @@ impl Builder {
                 sys::write_all(file.fd, data)
             }
             record::SYMLINK => {
-                let (path, target, o, times) = (string(fields)?, string(fields)?, owner(fields)?, times(fields)?);
+                let (path, target, o, times) =
+                    (string(fields)?, string(fields)?, owner(fields)?, times(fields)?);
                 self.make(path, |dir, name| {
                     sys::symlinkat(target, dir, name)?;
                     sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
@@ -345,7 +347,8 @@ impl Builder {
             }
         }
         let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
-        let done = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH).and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
+        let done = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH)
+            .and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
         sys::close(fd);
         done.map(|_| ())
     }
@@ -378,7 +381,10 @@ impl OpenFile {
 fn hard_link(from_dir: Fd, from: Str, dir: Fd, name: Str) -> Result<()> {
     match sys::linkat(from_dir, from, dir, name) {
         Err(sys::EEXIST) => {
-            let (a, b) = (sys::statx(from_dir, from, sys::AT_SYMLINK_NOFOLLOW)?, sys::statx(dir, name, sys::AT_SYMLINK_NOFOLLOW)?);
+            let (a, b) = (
+                sys::statx(from_dir, from, sys::AT_SYMLINK_NOFOLLOW)?,
+                sys::statx(dir, name, sys::AT_SYMLINK_NOFOLLOW)?,
+            );
             if a.ino == b.ino && (a.dev_major, a.dev_minor) == (b.dev_major, b.dev_minor) {
                 return Ok(());
             }

@@ -55,7 +55,8 @@ impl SubIds {
             return vec![all, single];
         }
         let below = IdRange { count: inside, ..all };
-        let above = IdRange { inside: inside + 1, outside: self.first + inside + 1, count: count - inside - 1 };
+        let above =
+            IdRange { inside: inside + 1, outside: self.first + inside + 1, count: count - inside - 1 };
         [below, single, above].into_iter().filter(|r| r.count > 0).collect()
     }
 

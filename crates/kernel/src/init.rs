@@ -45,8 +45,6 @@ pub struct Exec {
     pub effective: u64,
     /// Resource, soft and hard limit.
     pub rlimits: Vec<(u32, u64, u64)>,
-    /// A program of `struct sock_filter`s; empty: none.
-    pub filter: Vec<u8>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
     /// Work directory; entered as the user.
@@ -100,8 +98,8 @@ pub enum ExecStep {
     Capabilities,
     /// Entering the work directory.
     Workdir,
-    /// no_new_privs and the system call filter.
-    Filter,
+    /// no_new_privs.
+    Privileges,
     /// Executing the program.
     Execute,
 }
@@ -266,7 +264,9 @@ impl Init {
     pub fn set_times(&self, who: &Who, path: &[u8], times: [i64; 4]) -> io::Result<()> {
         let mut message = question(init::UTIMES, who);
         message.bytes(path);
-        times.iter().for_each(|&t| { message.u64(t as u64); });
+        times.iter().for_each(|&t| {
+            message.u64(t as u64);
+        });
         self.change(&message)
     }
 
@@ -375,7 +375,9 @@ fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bo
 fn question(kind: u32, who: &Who) -> Message {
     let mut message = Message::new(kind);
     message.u32(who.uid).u32(who.gid).u32(who.groups.len() as u32);
-    who.groups.iter().for_each(|&g| { message.u32(g); });
+    who.groups.iter().for_each(|&g| {
+        message.u32(g);
+    });
     message
 }
 
@@ -389,13 +391,21 @@ fn exec_message(e: &Exec, pty: Option<u32>) -> Message {
     }
     let mut m = Message::new(init::EXEC);
     m.u32(flags).u32(e.who.uid).u32(e.who.gid).u32(e.who.groups.len() as u32);
-    e.who.groups.iter().for_each(|&g| { m.u32(g); });
+    e.who.groups.iter().for_each(|&g| {
+        m.u32(g);
+    });
     m.u32(e.umask).u64(e.bounding).u64(e.effective).u32(e.rlimits.len() as u32);
-    e.rlimits.iter().for_each(|&(resource, soft, hard)| { m.u32(resource).u64(soft).u64(hard); });
-    m.bytes(&e.filter).bytes(e.workdir.as_bytes()).u32(pty.unwrap_or(0)).u32(e.argv.len() as u32);
-    e.argv.iter().for_each(|s| { m.bytes(s); });
+    e.rlimits.iter().for_each(|&(resource, soft, hard)| {
+        m.u32(resource).u64(soft).u64(hard);
+    });
+    m.bytes(e.workdir.as_bytes()).u32(pty.unwrap_or(0)).u32(e.argv.len() as u32);
+    e.argv.iter().for_each(|s| {
+        m.bytes(s);
+    });
     m.u32(e.env.len() as u32);
-    e.env.iter().for_each(|s| { m.bytes(s); });
+    e.env.iter().for_each(|s| {
+        m.bytes(s);
+    });
     m
 }
 
@@ -407,7 +417,7 @@ fn step(number: u32) -> ExecStep {
         exec::STEP_IDENTITY => ExecStep::Identity,
         exec::STEP_CAPABILITIES => ExecStep::Capabilities,
         exec::STEP_WORKDIR => ExecStep::Workdir,
-        exec::STEP_SECCOMP => ExecStep::Filter,
+        exec::STEP_PRIVILEGES => ExecStep::Privileges,
         exec::STEP_EXEC => ExecStep::Execute,
         _ => ExecStep::Ask,
     }

@@ -25,7 +25,7 @@ mod wire;
 
 pub use idmap::{IdMap, IdRange, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
-pub use nursery::{Nursery, Source, SpawnError};
+pub use nursery::{Filter, Nursery, Source, SpawnError};
 pub use plan::{FileSystem, Op, Plan};
 pub use start::StartError;
 pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// The program, as build.rs made it.
-static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] = include_bytes!(concat!(env!("OUT_DIR"), "/nursery"));
+static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/nursery"));
 
 const fn parse(digits: &str) -> usize {
     let digits = digits.as_bytes();
@@ -27,6 +28,17 @@ const fn parse(digits: &str) -> usize {
         i += 1;
     }
     n
+}
+
+/// A system call filter that all commands of a nursery are under.
+///
+/// It must let a call through whose sixth argument is the word that it is made with: those are rootlet's own.
+#[derive(Clone, Copy)]
+pub struct Filter {
+    /// Tells one filter from another.
+    pub key: u64,
+    /// Makes the program, an array of `struct sock_filter`, for (`key`, the word).
+    pub make: fn(u64, u64) -> Vec<u8>,
 }
 
 /// A process in a user namespace, from which rootlets are cloned. It ends when the last handle of it does, or the
@@ -69,11 +81,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The nurseries of this process. A forked child of it (Python's multiprocessing) must not talk over its parent's
 /// sockets, hence the process number.
-static SHARED: LazyLock<Mutex<(u32, HashMap<IdMap, Arc<Nursery>>)>> = LazyLock::new(Mutex::default);
+static SHARED: LazyLock<Mutex<(u32, Family)>> = LazyLock::new(Mutex::default);
+
+type Family = HashMap<(IdMap, Option<u64>), Arc<Nursery>>;
 
 impl Nursery {
-    /// The nursery of this process for `map`: started at the first call, and again when it has been killed.
-    pub fn shared(map: &IdMap) -> Result<Arc<Self>, StartError> {
+    /// The nursery of this process for `map` and `filter`: started at the first call, and again when it has been killed.
+    pub fn shared(map: &IdMap, filter: Option<Filter>) -> Result<Arc<Self>, StartError> {
+        let key = (map.clone(), filter.map(|f| f.key));
         let mut shared = lock(&SHARED);
         let process = std::process::id();
         if shared.0 != process {
@@ -81,18 +96,18 @@ impl Nursery {
             std::mem::forget(std::mem::take(&mut shared.1));
             shared.0 = process;
         }
-        if let Some(nursery) = shared.1.get(map) {
+        if let Some(nursery) = shared.1.get(&key) {
             if nursery.is_alive() {
                 return Ok(nursery.clone());
             }
-            shared.1.remove(map);
+            shared.1.remove(&key);
         }
-        let nursery = Arc::new(Self::start(map)?);
-        shared.1.insert(map.clone(), nursery.clone());
+        let nursery = Arc::new(Self::start(map, filter)?);
+        shared.1.insert(key, nursery.clone());
         Ok(nursery)
     }
 
-    fn start(map: &IdMap) -> Result<Self, StartError> {
+    fn start(map: &IdMap, filter: Option<Filter>) -> Result<Self, StartError> {
         let (ours, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
         let mut child = execute(theirs)?;
         let pid = child.id();
@@ -105,7 +120,12 @@ impl Nursery {
             let user_namespace = File::open(format!("/proc/{pid}/ns/user"))
                 .map_err(|e| StartError::new("open the nursery's user namespace", e))?;
             map.write(pid)?;
-            Message::new(ask::MAPPED).send(&ours, &[]).map_err(died)?;
+            let mut pass = [0; 8];
+            rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
+                .map_err(|e| StartError::new("get random bytes", e.into()))?;
+            let pass = u64::from_ne_bytes(pass);
+            let program = filter.map(|f| (f.make)(f.key, pass)).unwrap_or_default();
+            Message::new(ask::MAPPED).u64(pass).bytes(&program).send(&ours, &[]).map_err(died)?;
             Ok(user_namespace)
         })();
         match started {
@@ -218,10 +238,13 @@ impl Nursery {
         match (ready.errno, ready.kind, ready.fd) {
             (0, tell::READY, Some(pidfd)) => Ok(Init::new(ours, pidfd)),
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
-            (errno, _, _) if ready.step == u32::MAX => Err(SpawnError::Clone(io::Error::from_raw_os_error(errno))),
-            (errno, _, _) => {
-                Err(SpawnError::Step { index: ready.step as usize, source: io::Error::from_raw_os_error(errno) })
+            (errno, _, _) if ready.step == u32::MAX => {
+                Err(SpawnError::Clone(io::Error::from_raw_os_error(errno)))
             }
+            (errno, _, _) => Err(SpawnError::Step {
+                index: ready.step as usize,
+                source: io::Error::from_raw_os_error(errno),
+            }),
         }
     }
 
@@ -301,7 +324,10 @@ fn program() -> io::Result<OwnedFd> {
         .or_else(|_| rustix::fs::memfd_create("rootlet-nursery", flags))?;
     let mut file = File::from(fd);
     file.write_all(PROGRAM)?;
-    rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
     // Executing what is open for writing would be ETXTBSY: open it anew, for reading.
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
     Ok(File::open(path)?.into())

@@ -76,7 +76,7 @@ fn tree_error(path: &[u8]) -> impl FnOnce(io::Error) -> TreeError {
 impl Worker {
     /// Starts one. Errors: the host allows no user namespace, newuidmap is missing or refuses, …
     pub fn start(map: &IdMap) -> Result<Worker, StartError> {
-        let nursery = Nursery::shared(map)?;
+        let nursery = Nursery::shared(map, None)?;
         nursery.worker().map_err(|e| StartError::new("start a worker", e))
     }
 
@@ -205,7 +205,13 @@ impl TreeWriter<'_> {
     }
 
     /// A regular file of exactly `size` bytes read from `data`; fewer is an error (`UnexpectedEof`).
-    pub fn file(&mut self, path: &[u8], meta: &Meta, size: u64, data: &mut dyn Read) -> Result<(), TreeError> {
+    pub fn file(
+        &mut self,
+        path: &[u8],
+        meta: &Meta,
+        size: u64,
+        data: &mut dyn Read,
+    ) -> Result<(), TreeError> {
         self.make_room(path, path.len())?;
         self.tree.file_record(path, meta, size);
         let mut left = size;
@@ -275,7 +281,8 @@ impl TreeWriter<'_> {
         }
         self.flush(b"")?;
         Message::new(record::END).send(&self.worker.socket, &[]).map_err(tree_error(b""))?;
-        let answer = socket::receive_large(&self.worker.socket, RecvFlags::empty()).map_err(tree_error(b""))?;
+        let answer =
+            socket::receive_large(&self.worker.socket, RecvFlags::empty()).map_err(tree_error(b""))?;
         // The answer has come: there is nothing to wait for when this is dropped.
         self.failed = true;
         answered(answer)

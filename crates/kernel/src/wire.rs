@@ -14,7 +14,8 @@ pub const IN_MEMFD: u32 = 0x8000_0000;
 
 /// What the library asks of the nursery.
 pub mod ask {
-    /// The id maps are written: become the namespace's root, build the small tree. Answered by `HELLO`.
+    /// pass `u64`, filter (a string of `sock_filter`s): the id maps are written; become the namespace's root, build the
+    /// small tree, put all that comes after under the filter. Answered by `HELLO`.
     pub const MAPPED: u32 = 1;
     /// `id`, `path`: make the host's directory or file `path` available as source `id`. Answered.
     pub const SOURCE_PATH: u32 = 2;
@@ -47,7 +48,7 @@ pub mod hello {
     /// tmpfs takes `user.*` attributes here, so that the upper layer can be in memory (Linux 6.6).
     pub const TMPFS_XATTRS: u32 = 1;
     /// What failed on the way is told by the step; nothing works then.
-    pub const STEP_NAMES: [&str; 10] = [
+    pub const STEP_NAMES: [&str; 11] = [
         "make a user namespace",
         "make a mount namespace",
         "become root of the user namespace",
@@ -58,6 +59,7 @@ pub mod hello {
         "build /dev",
         "make a directory",
         "close descriptors",
+        "install the system call filter",
     ];
 }
 
@@ -155,8 +157,7 @@ pub mod init {
 }
 
 /// Fields of `EXEC`, in order: `flags` (see [`exec`]), uid, gid, number of groups, the groups, umask, bounding set
-/// `u64`, effective set `u64`, number of rlimits, each (resource, soft `u64`, hard `u64`), seccomp program (a string of
-/// `sock_filter`s), work directory, pty number, number of arguments, the arguments, number of variables, the variables.
+/// `u64`, effective set `u64`, number of rlimits, each (resource, soft `u64`, hard `u64`), work directory, pty number, number of arguments, the arguments, number of variables, the variables.
 /// Descriptors: status pipe, then stdin, stdout, stderr where the flags say that they come.
 ///
 /// Here are its flags, and the steps that a failure names.
@@ -180,8 +181,8 @@ pub mod exec {
     pub const STEP_CAPABILITIES: u32 = 5;
     /// chdir(2).
     pub const STEP_WORKDIR: u32 = 6;
-    /// prctl(2) or seccomp(2).
-    pub const STEP_SECCOMP: u32 = 7;
+    /// PR_SET_NO_NEW_PRIVS.
+    pub const STEP_PRIVILEGES: u32 = 7;
     /// execve(2).
     pub const STEP_EXEC: u32 = 8;
     /// The message could not be read: a bug, or more arguments than fit.

@@ -12,10 +12,19 @@ fn map() -> IdMap {
         return IdMap { uids: ids.ranges(None), gids: ids.ranges(None) };
     }
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let name = passwd.lines().find(|l| l.split(':').nth(2) == Some(&uid.to_string())).unwrap().split(':').next().unwrap();
+    let name = passwd
+        .lines()
+        .find(|l| l.split(':').nth(2) == Some(&uid.to_string()))
+        .unwrap()
+        .split(':')
+        .next()
+        .unwrap();
     let ids = |file| SubIds::from_table(&std::fs::read_to_string(file).unwrap(), name, uid).unwrap();
     let gid = rustix::process::getgid().as_raw();
-    IdMap { uids: ids("/etc/subuid").ranges(Some((1000, uid))), gids: ids("/etc/subgid").ranges(Some((1000, gid))) }
+    IdMap {
+        uids: ids("/etc/subuid").ranges(Some((1000, uid))),
+        gids: ids("/etc/subgid").ranges(Some((1000, gid))),
+    }
 }
 
 /// A base of one static file: this test needs no distribution.
@@ -35,7 +44,14 @@ fn base(directory: &std::path::Path) {
         writer.symlink(format!("bin/{applet}").as_bytes(), b"busybox", &root).unwrap();
     }
     writer.file(b"etc/shadow", &Meta { mode: 0o640, ..Meta::default() }, 7, &mut &b"secret\n"[..]).unwrap();
-    writer.file(b"home/sam/mine", &Meta { mode: 0o600, uid: 1000, gid: 1000, ..Meta::default() }, 2, &mut &b"x\n"[..]).unwrap();
+    writer
+        .file(
+            b"home/sam/mine",
+            &Meta { mode: 0o600, uid: 1000, gid: 1000, ..Meta::default() },
+            2,
+            &mut &b"x\n"[..],
+        )
+        .unwrap();
     for dir in ["proc", "dev"] {
         writer.directory(dir.as_bytes(), &root).unwrap();
     }
@@ -43,7 +59,7 @@ fn base(directory: &std::path::Path) {
 }
 
 fn spawn(directory: &std::path::Path) -> Init {
-    let nursery = Nursery::shared(&map()).unwrap();
+    let nursery = Nursery::shared(&map(), None).unwrap();
     let layer = nursery.add_path(&directory.join("layer"), false).unwrap();
     assert!(nursery.upper_in_memory().unwrap(), "this host's tmpfs has user attributes");
     let ops = [
@@ -83,14 +99,16 @@ fn a_root_of_its_own() {
     let directory = tempdir();
     base(&directory);
     let init = spawn(&directory);
-    let (ended, text) = sh(&init, 1000, "id; echo hello > /etc/motd; cat /etc/shadow; cat /home/sam/mine; echo $$; exit 3");
+    let (ended, text) =
+        sh(&init, 1000, "id; echo hello > /etc/motd; cat /etc/shadow; cat /home/sam/mine; echo $$; exit 3");
     println!("{text}");
     assert_eq!(ended, Ended::Exited(3));
     assert!(text.contains("uid=1000 gid=1000"));
     assert!(text.contains("can't create /etc/motd: Permission denied"));
     assert!(text.contains("can't open '/etc/shadow': Permission denied"));
     assert!(text.contains("x\n"));
-    let (_, text) = sh(&init, 0, "echo hello > /etc/motd; cat /etc/motd /etc/shadow; ls -ln /etc /dev /proc/self/fd");
+    let (_, text) =
+        sh(&init, 0, "echo hello > /etc/motd; cat /etc/motd /etc/shadow; ls -ln /etc /dev /proc/self/fd");
     println!("{text}");
     assert!(text.contains("hello\nsecret"));
     assert_eq!(sh(&init, 0, "kill -9 $$").0, Ended::Signaled(9, false));

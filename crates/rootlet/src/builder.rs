@@ -8,7 +8,7 @@ use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, describe, plan};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
 use crate::skin::{self, Wanted, skin};
-use crate::{Error, ErrorKind, Identity, Result};
+use crate::{Error, ErrorKind, Identity, Result, seccomp};
 use rootlet_base::{Base, BaseKind, Staging};
 use rootlet_kernel::{Init, Nursery, Plan, Source, SpawnError};
 use rootlet_spec::{Mount, Net, Spec, User, UserSpec, Writable};
@@ -137,14 +137,16 @@ impl Builder {
     /// host does not allow it ([`ErrorKind::Host`]), or a step failed ([`ErrorKind::Setup`]). Nothing is left behind then.
     pub fn spawn(self) -> Result<Rootlet> {
         if let Some(wrong) = self.wrong {
-            return Err(Error::new(ErrorKind::Spec, wrong.to_string()).with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
+            return Err(Error::new(ErrorKind::Spec, wrong.to_string())
+                .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
         }
         let spec = self.spec.with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base)?;
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
         let map = host::caller().id_map(self.base.kind(), who.identity.uid, who.identity.gid)?;
-        let nursery = Nursery::shared(&map).map_err(host::explain)?;
+        let filter = if spec.seccomp_unconfined { None } else { Some(seccomp::filter(spec.caps.mask()?)) };
+        let nursery = Nursery::shared(&map, filter).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
         let init = spawn_plan(&nursery, &planned)?;
@@ -230,7 +232,7 @@ pub(crate) fn facts_of(base: &Base) -> Result<Arc<Facts>> {
 
 fn ask_base(base: &Base) -> Result<Facts> {
     let map = host::caller().id_map(base.kind(), 1000, 1000)?;
-    let nursery = Nursery::shared(&map).map_err(host::explain)?;
+    let nursery = Nursery::shared(&map, None).map_err(host::explain)?;
     let ground = Ground::of(base, &nursery)?;
     let mut tree = rootlet_kernel::Tree::new();
     // Only the mount points that a plan relies on.
@@ -244,12 +246,16 @@ fn ask_base(base: &Base) -> Result<Facts> {
     };
     let mut planned = plan(&inputs);
     // No /proc, no /dev: what stands there is one of the facts.
-    planned.ops.retain(|op| !matches!(op, rootlet_kernel::Op::FileSystem { .. } | rootlet_kernel::Op::Dev(_)));
+    planned
+        .ops
+        .retain(|op| !matches!(op, rootlet_kernel::Op::FileSystem { .. } | rootlet_kernel::Op::Dev(_)));
     Facts::of_rootlet(&spawn_plan(&nursery, &planned)?)
 }
 
 fn add_skin(nursery: &Arc<Nursery>, tree: &rootlet_kernel::Tree) -> Result<Source> {
-    nursery.add_tree(tree).map_err(|e| Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e))
+    nursery.add_tree(tree).map_err(|e| {
+        Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
+    })
 }
 
 /// Topmost first, as overlayfs wants them.
@@ -260,9 +266,11 @@ fn places<'a>(sources: impl DoubleEndedIterator<Item = &'a Source>) -> Vec<Strin
 fn spawn_plan(nursery: &Nursery, planned: &Planned) -> Result<Init> {
     nursery.spawn(&Plan::new(planned.namespaces, &planned.ops)).map_err(|error| match error {
         SpawnError::Start(start) => host::explain(start),
-        SpawnError::Clone(e) => Error::new(ErrorKind::Setup, "failed to start a process in namespaces of its own")
-            .caused_by(e)
-            .with_hint("the limits are in /proc/sys/user/max_*_namespaces and `ulimit -u`"),
+        SpawnError::Clone(e) => {
+            Error::new(ErrorKind::Setup, "failed to start a process in namespaces of its own")
+                .caused_by(e)
+                .with_hint("the limits are in /proc/sys/user/max_*_namespaces and `ulimit -u`")
+        }
         SpawnError::Step { index, source } => {
             let what = planned.ops.get(index).map_or_else(|| "perform the plan".into(), describe);
             let hint = step_hint(&what, &source);
@@ -272,17 +280,23 @@ fn spawn_plan(nursery: &Nursery, planned: &Planned) -> Result<Init> {
                 None => error,
             }
         }
-        SpawnError::Io(e) => Error::new(ErrorKind::Setup, "lost the nursery process while it made the root").caused_by(e),
+        SpawnError::Io(e) => {
+            Error::new(ErrorKind::Setup, "lost the nursery process while it made the root").caused_by(e)
+        }
     })
 }
 
 fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
     match source.raw_os_error() {
-        Some(libc::ENOSPC) => Some("memory or disk for the writable layer is used up; try --writable disk, or free some"),
-        Some(libc::EINVAL) if what.contains("overlay") => {
-            Some("the kernel has no overlayfs in user namespaces (Linux 5.11), or a layer lies on a file system it cannot use")
+        Some(libc::ENOSPC) => {
+            Some("memory or disk for the writable layer is used up; try --writable disk, or free some")
         }
-        Some(libc::EPERM) if what.contains("procfs") => Some("this container hides parts of /proc; run `rootlet doctor`"),
+        Some(libc::EINVAL) if what.contains("overlay") => Some(
+            "the kernel has no overlayfs in user namespaces (Linux 5.11), or a layer lies on a file system it cannot use",
+        ),
+        Some(libc::EPERM) if what.contains("procfs") => {
+            Some("this container hides parts of /proc; run `rootlet doctor`")
+        }
         Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
         _ => None,
     }
@@ -310,12 +324,19 @@ struct Guards {
 
 impl Prepared {
     /// The one of this process for these wishes. Few are remembered: each holds mounts in the nursery.
-    fn shared(base: &Base, nursery: &Arc<Nursery>, facts: &Facts, who: &Who, spec: &Spec) -> Result<Arc<Self>> {
+    fn shared(
+        base: &Base,
+        nursery: &Arc<Nursery>,
+        facts: &Facts,
+        who: &Who,
+        spec: &Spec,
+    ) -> Result<Arc<Self>> {
         static KNOWN: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
         const MOST: usize = 16;
         let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let hostname = hostname(spec);
-        let key = format!("{} {:?} {:?} {hostname} {:?}", base.id(), who.account, who.identity.groups, spec.net);
+        let key =
+            format!("{} {:?} {:?} {hostname} {:?}", base.id(), who.account, who.identity.groups, spec.net);
         {
             let mut known = lock();
             // What was prepared in a nursery that is gone is gone with it.
@@ -349,7 +370,13 @@ impl Prepared {
         Ok(prepared)
     }
 
-    fn plan(&self, nursery: &Arc<Nursery>, facts: &Facts, who: &Who, spec: &Spec) -> Result<(Planned, Guards)> {
+    fn plan(
+        &self,
+        nursery: &Arc<Nursery>,
+        facts: &Facts,
+        who: &Who,
+        spec: &Spec,
+    ) -> Result<(Planned, Guards)> {
         let mut guards = Guards::default();
         let in_memory = nursery.upper_in_memory().map_err(host::explain)?;
         let disk = if in_memory && spec.writable == Writable::Memory {
@@ -393,8 +420,9 @@ impl Prepared {
     /// A writable layer below the store, which is removed with the rootlet, or by the next process after a kill.
     fn on_disk(&self, nursery: &Arc<Nursery>, guards: &mut Guards) -> Result<String> {
         let staging = self._base.store().stage_layer(nursery.map())?;
-        let source = ground::upper(nursery, staging.path())
-            .map_err(|e| Error::new(ErrorKind::Setup, "failed to mount the writable layer on disk").caused_by(e))?;
+        let source = ground::upper(nursery, staging.path()).map_err(|e| {
+            Error::new(ErrorKind::Setup, "failed to mount the writable layer on disk").caused_by(e)
+        })?;
         let place = source.place();
         guards._volumes.push(source);
         guards.staging = Some(staging);
@@ -416,7 +444,8 @@ fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> R
                 let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
                 let (bound, exact) = ground::volume(nursery, &source).map_err(|e| Error::io(what(), e))?;
                 if !exact {
-                    let note = format!("owners in {target}: its file system cannot be mounted with other ids");
+                    let note =
+                        format!("owners in {target}: its file system cannot be mounted with other ids");
                     guards.not_reproduced.push(note);
                 }
                 let place = bound.place();
@@ -445,4 +474,3 @@ fn directories(facts: &Facts, who: &Who, spec: &Spec, guards: &mut Guards) -> Ve
     guards.made.extend(all.iter().map(|(path, ..)| path.trim_end_matches('/').to_owned()));
     all
 }
-

@@ -59,7 +59,10 @@ impl Rootlet {
             walk.directory(&[], false).map_err(|e| Error::io("failed to read what was changed", e))?;
         }
         let made = &self.live().made;
-        found.retain(|change| !(change.kind == ChangeKind::Added && made.iter().any(|m| OsStr::new(m) == change.path.as_os_str())));
+        found.retain(|change| {
+            !(change.kind == ChangeKind::Added
+                && made.iter().any(|m| OsStr::new(m) == change.path.as_os_str()))
+        });
         found.sort();
         Ok(found)
     }
@@ -133,7 +136,9 @@ impl Walk<'_> {
         let now = self.live.init.list(&self.root, self.area.upper, path)?;
         for &tree in &self.area.lowers {
             let Ok(old) = self.live.init.list(&self.root, tree, path) else { continue };
-            for (name, _) in old.iter().filter(|(name, stat)| !is_whiteout(stat) && !now.iter().any(|(n, _)| n == name)) {
+            for (name, _) in
+                old.iter().filter(|(name, stat)| !is_whiteout(stat) && !now.iter().any(|(n, _)| n == name))
+            {
                 let child = [path, b"/", name].concat();
                 if self.before(&child)?.is_some() {
                     self.add(&child, ChangeKind::Removed, &Stat::default());
@@ -169,7 +174,9 @@ impl Walk<'_> {
     fn stat(&self, tree: u32, path: &[u8]) -> io::Result<Option<Stat>> {
         match self.live.init.stat(&self.root, tree, path, false) {
             Ok(stat) => Ok(Some(stat)),
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => Ok(None),
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES)) => {
+                Ok(None)
+            }
             Err(e) => Err(e),
         }
     }
@@ -177,7 +184,14 @@ impl Walk<'_> {
     fn is_opaque(&self, tree: u32, path: &[u8]) -> io::Result<bool> {
         match self.live.init.get_xattr(&self.root, tree, path, "user.overlay.opaque") {
             Ok(value) => Ok(value == b"y"),
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENODATA | libc::ENOTSUP | libc::EACCES | libc::EPERM)) => Ok(false),
+            Err(e)
+                if matches!(
+                    e.raw_os_error(),
+                    Some(libc::ENODATA | libc::ENOTSUP | libc::EACCES | libc::EPERM)
+                ) =>
+            {
+                Ok(false)
+            }
             Err(e) => Err(e),
         }
     }
@@ -203,4 +217,3 @@ impl Change {
         self.mode & libc::S_IFMT == libc::S_IFDIR
     }
 }
-

@@ -101,7 +101,9 @@ impl Child {
             None => return Ok(None),
             Some(Ended::Exited(code)) => ExitStatus::from_raw((code & 0xff) << 8),
             Some(Ended::Signaled(signal, core)) => ExitStatus::from_raw(signal | if core { 0x80 } else { 0 }),
-            Some(Ended::Lost) => return Err(Error::new(ErrorKind::Ended, "the rootlet ended before its command did")),
+            Some(Ended::Lost) => {
+                return Err(Error::new(ErrorKind::Ended, "the rootlet ended before its command did"));
+            }
         };
         self.ended = Some(status);
         Ok(Some(status))
@@ -124,7 +126,9 @@ impl Child {
 
     fn send(&mut self, signal: i32, group: bool) -> Result<()> {
         match self.init.kill(self.started.pid, signal, group) {
-            Err(e) if e.raw_os_error() != Some(libc::ESRCH) => Err(Error::io("failed to signal a command", e)),
+            Err(e) if e.raw_os_error() != Some(libc::ESRCH) => {
+                Err(Error::io("failed to signal a command", e))
+            }
             _ => Ok(()),
         }
     }
@@ -151,7 +155,12 @@ impl Child {
 }
 
 /// Reads two pipes to their ends, whichever has something: a command that fills one must not wait for the other.
-fn read_both(mut out: PipeReader, to_out: &mut Vec<u8>, mut err: PipeReader, to_err: &mut Vec<u8>) -> io::Result<()> {
+fn read_both(
+    mut out: PipeReader,
+    to_out: &mut Vec<u8>,
+    mut err: PipeReader,
+    to_err: &mut Vec<u8>,
+) -> io::Result<()> {
     let mut buffer = [0u8; 16 * 1024];
     loop {
         let mut fds = [PollFd::new(&out, PollFlags::IN), PollFd::new(&err, PollFlags::IN)];

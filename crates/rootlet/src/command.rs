@@ -98,8 +98,12 @@ impl Stdio {
             Kind::Piped => {
                 let (reader, writer) = io::pipe()?;
                 match is_input {
-                    true => Stream { theirs: Theirs::Owned(reader.into()), reader: None, writer: Some(writer) },
-                    false => Stream { theirs: Theirs::Owned(writer.into()), reader: Some(reader), writer: None },
+                    true => {
+                        Stream { theirs: Theirs::Owned(reader.into()), reader: None, writer: Some(writer) }
+                    }
+                    false => {
+                        Stream { theirs: Theirs::Owned(writer.into()), reader: Some(reader), writer: None }
+                    }
                 }
             }
         })
@@ -141,7 +145,10 @@ impl<'a> Command<'a> {
     }
 
     /// Sets variables.
-    pub fn envs(&mut self, vars: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>) -> &mut Self {
+    pub fn envs(
+        &mut self,
+        vars: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> &mut Self {
         for (name, value) in vars {
             self.env(name, value);
         }
@@ -226,7 +233,8 @@ impl<'a> Command<'a> {
             let failed = |e| Error::new(ErrorKind::Command, "failed to open a terminal inside").caused_by(e);
             let (master, number) = init.open_pty().map_err(failed)?;
             tty.resize(&master).map_err(failed)?;
-            let started = init.exec(&exec, Streams::Pty(number)).map_err(|e| self.explain(e, &exec.workdir))?;
+            let started =
+                init.exec(&exec, Streams::Pty(number)).map_err(|e| self.explain(e, &exec.workdir))?;
             return Ok(Child::on_tty(init.clone(), started, master));
         }
         let failed = |e| Error::io("failed to open the streams of a command", e);
@@ -274,7 +282,10 @@ impl<'a> Command<'a> {
         exec.argv = self.argv.iter().map(|arg| arg.as_bytes().to_vec()).collect();
         let strings = exec.argv.iter().chain(&exec.env).map(Vec::as_slice).chain([exec.workdir.as_bytes()]);
         if strings.into_iter().any(|s| s.contains(&0)) {
-            return Err(Error::new(ErrorKind::Command, "an argument, a variable or the work directory contains a NUL byte"));
+            return Err(Error::new(
+                ErrorKind::Command,
+                "an argument, a variable or the work directory contains a NUL byte",
+            ));
         }
         Ok(exec)
     }
@@ -298,10 +309,14 @@ impl<'a> Command<'a> {
                 format!("failed to execute `{program}`"),
                 Some("its mode, or that of a directory above it, does not let this user execute it"),
             ),
-            (ExecStep::Execute, Some(libc::E2BIG)) => {
-                (ErrorKind::Command, format!("failed to execute `{program}`"), Some("its arguments and variables are too long together"))
+            (ExecStep::Execute, Some(libc::E2BIG)) => (
+                ErrorKind::Command,
+                format!("failed to execute `{program}`"),
+                Some("its arguments and variables are too long together"),
+            ),
+            (ExecStep::Execute, _) => {
+                (ErrorKind::CommandNotExecutable, format!("failed to execute `{program}`"), None)
             }
-            (ExecStep::Execute, _) => (ErrorKind::CommandNotExecutable, format!("failed to execute `{program}`"), None),
             (ExecStep::Workdir, _) => (
                 ErrorKind::Command,
                 format!("failed to enter the work directory {}", rootlet_spec::printable(workdir)),
@@ -312,15 +327,21 @@ impl<'a> Command<'a> {
                 "failed to become the user".into(),
                 Some("one of its ids or groups is not mapped: subordinate ids cover 0 to 65535"),
             ),
-            (ExecStep::Limit, _) => {
-                (ErrorKind::Command, "failed to set a limit".into(), Some("a hard limit cannot be raised above the caller's own (see `ulimit -H`)"))
-            }
+            (ExecStep::Limit, _) => (
+                ErrorKind::Command,
+                "failed to set a limit".into(),
+                Some("a hard limit cannot be raised above the caller's own (see `ulimit -H`)"),
+            ),
             (ExecStep::Ask, Some(libc::ESRCH)) => (ErrorKind::Ended, "the rootlet has ended".into(), None),
-            (ExecStep::Ask, _) => (ErrorKind::Command, format!("failed to ask pid 1 to start `{program}`"), None),
+            (ExecStep::Ask, _) => {
+                (ErrorKind::Command, format!("failed to ask pid 1 to start `{program}`"), None)
+            }
             (ExecStep::Clone, _) => (ErrorKind::Command, "failed to start a process".into(), None),
             (ExecStep::Terminal, _) => (ErrorKind::Command, "failed to attach the streams".into(), None),
-            (ExecStep::Capabilities, _) => (ErrorKind::Command, "failed to set the capabilities".into(), None),
-            (ExecStep::Filter, _) => (ErrorKind::Command, "failed to set the system call filter".into(), None),
+            (ExecStep::Capabilities, _) => {
+                (ErrorKind::Command, "failed to set the capabilities".into(), None)
+            }
+            (ExecStep::Privileges, _) => (ErrorKind::Command, "failed to set no_new_privs".into(), None),
         };
         let error = Error::new(kind, what).caused_by(error.source);
         match hint {
@@ -337,10 +358,16 @@ impl<'a> Command<'a> {
             false => None,
         };
         let error = match &interpreter {
-            Some(interpreter) => Error::new(ErrorKind::CommandNotFound, format!("failed to execute `{program}`"))
-                .with_hint(format!("it is there, but its interpreter {interpreter} is not in this root")),
-            None if path.contains(&b'/') => Error::new(ErrorKind::CommandNotFound, format!("`{program}` is not there")),
-            None => Error::new(ErrorKind::CommandNotFound, format!("no `{program}` in the PATH of this root")),
+            Some(interpreter) => {
+                Error::new(ErrorKind::CommandNotFound, format!("failed to execute `{program}`"))
+                    .with_hint(format!("it is there, but its interpreter {interpreter} is not in this root"))
+            }
+            None if path.contains(&b'/') => {
+                Error::new(ErrorKind::CommandNotFound, format!("`{program}` is not there"))
+            }
+            None => {
+                Error::new(ErrorKind::CommandNotFound, format!("no `{program}` in the PATH of this root"))
+            }
         };
         error.caused_by(source)
     }
@@ -351,7 +378,12 @@ impl<'a> Command<'a> {
         let mut head = Vec::new();
         self.rootlet.open(path).ok()?.take(4096).read_to_end(&mut head).ok()?;
         let name = if let Some(line) = head.strip_prefix(b"#!") {
-            line.split(|&b| b == b'\n').next()?.trim_ascii().split(|b| b.is_ascii_whitespace()).next()?.to_vec()
+            line.split(|&b| b == b'\n')
+                .next()?
+                .trim_ascii()
+                .split(|b| b.is_ascii_whitespace())
+                .next()?
+                .to_vec()
         } else if head.starts_with(b"\x7fELF") {
             // The interpreter's name is the first string of the file that begins as one.
             let at = head.windows(4).position(|w| w == b"/lib")?;

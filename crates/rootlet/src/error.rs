@@ -131,7 +131,8 @@ impl From<rootlet_spec::ParseError> for Error {
 /// So that `?` works in a function that returns [`io::Result`], as file operations do.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        let kind = error.raw_os_error().map(io::Error::from_raw_os_error).map_or(io::ErrorKind::Other, |e| e.kind());
+        let kind =
+            error.raw_os_error().map(io::Error::from_raw_os_error).map_or(io::ErrorKind::Other, |e| e.kind());
         io::Error::new(kind, error)
     }
 }

@@ -93,7 +93,9 @@ impl Facts {
             Err(e) if e.raw_os_error() == Some(24) => Err(e),
             r => Ok(r.ok()),
         };
-        let file = |path: &str| optional(path).map_err(|e| Error::io(format!("failed to read {path} of the base"), e));
+        let file = |path: &str| {
+            optional(path).map_err(|e| Error::io(format!("failed to read {path} of the base"), e))
+        };
         Ok(Self {
             version: VERSION,
             accounts: AccountFiles {
@@ -127,7 +129,9 @@ pub(crate) fn check(facts: &Facts) -> Result<()> {
     for path in ["proc", "dev"] {
         if facts.place(path) == Place::Other {
             return Err(Error::new(ErrorKind::Base, format!("the base's /{path} is no directory"))
-                .with_hint("a root file system has empty directories there; this base may be damaged or hostile"));
+                .with_hint(
+                    "a root file system has empty directories there; this base may be damaged or hostile",
+                ));
         }
     }
     Ok(())

@@ -223,7 +223,10 @@ impl Files {
             .init
             .list(&self.who, 0, bytes(path)?)?
             .into_iter()
-            .map(|(name, stat)| DirEntry { path: path.join(OsString::from_vec(name)), metadata: Metadata(stat) })
+            .map(|(name, stat)| DirEntry {
+                path: path.join(OsString::from_vec(name)),
+                metadata: Metadata(stat),
+            })
             .collect();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)

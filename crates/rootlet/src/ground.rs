@@ -132,7 +132,9 @@ impl Ground {
             let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
             let kind = metadata.file_type();
             if kind.is_symlink() {
-                if let Some(to) = fs::read_link(&path).ok().and_then(|to| to.into_os_string().into_string().ok()) {
+                if let Some(to) =
+                    fs::read_link(&path).ok().and_then(|to| to.into_os_string().into_string().ok())
+                {
                     self.parts.push(Part::new(text, PartKind::Symlink(to)));
                 }
             } else if kind.is_dir() {
@@ -170,9 +172,8 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
     paths
         .iter()
         .map(|path| {
-            plain(nursery, path, false).map_err(|e| {
-                Error::io(format!("failed to mount the layer {}", path.display()), e)
-            })
+            plain(nursery, path, false)
+                .map_err(|e| Error::io(format!("failed to mount the layer {}", path.display()), e))
         })
         .collect()
 }
@@ -256,7 +257,8 @@ impl MountPoints {
             if path == Path::new("/") {
                 continue;
             }
-            if !HIDDEN.iter().any(|hidden| path.starts_with(hidden)) && !of_the_kernel(kind) && path.exists() {
+            if !HIDDEN.iter().any(|hidden| path.starts_with(hidden)) && !of_the_kernel(kind) && path.exists()
+            {
                 points.shown.insert(path.clone());
             }
             points.all.insert(path);
@@ -273,8 +275,25 @@ impl MountPoints {
 /// File systems that show the kernel's state rather than files.
 fn of_the_kernel(kind: &str) -> bool {
     const KINDS: [&str; 19] = [
-        "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf", "mqueue",
-        "hugetlbfs", "configfs", "fusectl", "autofs", "pstore", "efivarfs", "binfmt_misc", "nsfs",
+        "proc",
+        "sysfs",
+        "devtmpfs",
+        "devpts",
+        "cgroup",
+        "cgroup2",
+        "securityfs",
+        "debugfs",
+        "tracefs",
+        "bpf",
+        "mqueue",
+        "hugetlbfs",
+        "configfs",
+        "fusectl",
+        "autofs",
+        "pstore",
+        "efivarfs",
+        "binfmt_misc",
+        "nsfs",
     ];
     KINDS.contains(&kind)
 }
@@ -286,7 +305,10 @@ fn unescape(field: &str) -> PathBuf {
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {
-        let octal = bytes.get(i + 1..i + 4).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        let octal = bytes
+            .get(i + 1..i + 4)
+            .and_then(|d| std::str::from_utf8(d).ok())
+            .and_then(|d| u8::from_str_radix(d, 8).ok());
         match (bytes[i], octal) {
             (b'\\', Some(byte)) => {
                 out.push(byte);

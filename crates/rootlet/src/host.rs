@@ -90,14 +90,20 @@ impl Caller {
 
     fn no_sub_ids(&self) -> Error {
         if self.uid == 0 {
-            return Error::new(ErrorKind::Host, "this process may map no ids but its own (see /proc/self/uid_map)")
-                .with_hint("give the container or user namespace that this runs in more ids");
+            return Error::new(
+                ErrorKind::Host,
+                "this process may map no ids but its own (see /proc/self/uid_map)",
+            )
+            .with_hint("give the container or user namespace that this runs in more ids");
         }
         let who = if self.name.is_empty() { self.uid.to_string() } else { self.name.clone() };
-        Error::new(ErrorKind::Host, format!("the user {who} has no subordinate ids in /etc/subuid and /etc/subgid"))
-            .with_hint(format!(
-                "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
-            ))
+        Error::new(
+            ErrorKind::Host,
+            format!("the user {who} has no subordinate ids in /etc/subuid and /etc/subgid"),
+        )
+        .with_hint(format!(
+            "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
+        ))
     }
 }
 
@@ -111,7 +117,9 @@ fn reserved(map: &str) -> Option<SubIds> {
     });
     let mut widest: Option<SubIds> = None;
     for (inside, count) in ranges {
-        if inside <= RESERVED.first && u64::from(inside) + u64::from(count) > u64::from(RESERVED.first) + 0x1_0001 {
+        if inside <= RESERVED.first
+            && u64::from(inside) + u64::from(count) > u64::from(RESERVED.first) + 0x1_0001
+        {
             return Some(RESERVED);
         }
         let rest = SubIds { first: inside + 1, count: count.saturating_sub(1).min(SubIds::USUAL) };
@@ -142,7 +150,8 @@ fn reach(ranges: &mut Vec<IdRange>, ids: SubIds, id: u32) {
 
 /// Why no user namespace came to be, with what mends it.
 pub(crate) fn explain(error: StartError) -> Error {
-    let missing_tool = error.source.kind() == std::io::ErrorKind::NotFound && error.step.starts_with("run new");
+    let missing_tool =
+        error.source.kind() == std::io::ErrorKind::NotFound && error.step.starts_with("run new");
     let hint = if missing_tool {
         "install newuidmap and newgidmap: `apt-get install uidmap`, `dnf install shadow-utils`, `apk add shadow-uidmap`"
     } else if error.step.contains("newuidmap") || error.step.contains("newgidmap") {

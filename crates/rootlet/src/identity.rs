@@ -71,7 +71,8 @@ impl AccountFiles {
         let mut identity = match user {
             UserSpec::Account(user) => self.made(user),
             UserSpec::Name(name, group) => {
-                let account = accounts(&self.passwd).find(|a| a.name == name).ok_or_else(|| self.no_user(name))?;
+                let account =
+                    accounts(&self.passwd).find(|a| a.name == name).ok_or_else(|| self.no_user(name))?;
                 self.existing(&account, group.as_ref())?
             }
             UserSpec::Id(uid, group) => match accounts(&self.passwd).find(|a| a.uid == *uid) {
@@ -135,10 +136,12 @@ impl AccountFiles {
     fn gid(&self, group: &GroupSpec) -> Result<u32> {
         match group {
             GroupSpec::Id(gid) => Ok(*gid),
-            GroupSpec::Name(name) => groups(&self.group).find(|g| g.name == name).map(|g| g.gid).ok_or_else(|| {
-                let known: Vec<_> = groups(&self.group).map(|g| g.name.to_owned()).collect();
-                unknown("group", name, "/etc/group", &known).with_hint("give its number instead")
-            }),
+            GroupSpec::Name(name) => {
+                groups(&self.group).find(|g| g.name == name).map(|g| g.gid).ok_or_else(|| {
+                    let known: Vec<_> = groups(&self.group).map(|g| g.name.to_owned()).collect();
+                    unknown("group", name, "/etc/group", &known).with_hint("give its number instead")
+                })
+            }
         }
     }
 
@@ -158,8 +161,9 @@ impl AccountFiles {
         }
         let User { name, uid, gid, home, shell } = user;
         let passwd = insert(&self.passwd, name, *uid, &format!("{name}:x:{uid}:{gid}::{home}:{shell}"));
-        let has_group = groups(&self.group).any(|g| g.gid == *gid);
-        let mut group = match has_group {
+        // A uid is the account's own, and so is the group that bears its name; a group of others (gid 0) keeps its name.
+        let others = *gid != *uid && groups(&self.group).any(|g| g.gid == *gid);
+        let mut group = match others {
             true => self.group.clone(),
             false => insert(&self.group, name, *gid, &format!("{name}:x:{gid}:")),
         };

@@ -31,7 +31,9 @@ impl Cgroup {
             Err(Unavailable::Host(why)) => {
                 report.limits_by = Some("rlimit");
                 let note = "limits of the whole tree: no cgroup can be made here";
-                report.not_reproduced.push(format!("{note} ({why}); memory and processes are limited one by one, cpus not at all"));
+                report.not_reproduced.push(format!(
+                    "{note} ({why}); memory and processes are limited one by one, cpus not at all"
+                ));
                 Ok(None)
             }
             Err(Unavailable::Refused(what, e)) => Err(Error::new(ErrorKind::Setup, what).caused_by(e)),
@@ -41,10 +43,17 @@ impl Cgroup {
     fn make(init: &Init, limits: &Limits) -> Result<Self, Unavailable> {
         let parent = own_cgroup().ok_or(Unavailable::Host("no cgroup v2 is mounted".into()))?;
         let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
-        let wanted = [("memory", limits.memory.is_some()), ("pids", limits.pids.is_some()), ("cpu", limits.cpus.is_some())];
+        let wanted = [
+            ("memory", limits.memory.is_some()),
+            ("pids", limits.pids.is_some()),
+            ("cpu", limits.cpus.is_some()),
+        ];
         for (controller, _) in wanted.iter().filter(|(_, wanted)| *wanted) {
             if !has.split_whitespace().any(|c| c == *controller) {
-                return Err(Unavailable::Host(format!("the controller {controller} is not delegated to {}", parent.display())));
+                return Err(Unavailable::Host(format!(
+                    "the controller {controller} is not delegated to {}",
+                    parent.display()
+                )));
             }
         }
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -60,7 +69,9 @@ impl Cgroup {
         cgroup.set("memory.swap.max", limits.memory.map(|_| 0)).or_else(|_| Ok(()))?;
         cgroup.set("pids.max", limits.pids.map(|n| n.saturating_add(1)))?;
         cgroup.set("cpu.max", limits.cpus.map(|n| format!("{} 100000", (n * 100_000.0) as u64)))?;
-        let pid = init.host_pid().map_err(|e| Unavailable::Refused("failed to find pid 1 of the rootlet".into(), e))?;
+        let pid = init
+            .host_pid()
+            .map_err(|e| Unavailable::Refused("failed to find pid 1 of the rootlet".into(), e))?;
         cgroup.set("cgroup.procs", Some(pid))?;
         Ok(cgroup)
     }

@@ -46,15 +46,20 @@ impl Rootlet {
             let left = end.saturating_duration_since(Instant::now());
             match self.connect_within(port, left.max(Duration::from_millis(1))) {
                 Ok(_) => return Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::ConnectionRefused || e.kind() == io::ErrorKind::TimedOut => {}
+                Err(e)
+                    if e.kind() == io::ErrorKind::ConnectionRefused
+                        || e.kind() == io::ErrorKind::TimedOut => {}
                 Err(e) if e.raw_os_error() == Some(libc::ESRCH) => {
                     return Err(Error::new(ErrorKind::Ended, "the rootlet has ended").caused_by(e));
                 }
                 Err(e) => return Err(Error::io(format!("failed to connect to port {port}"), e)),
             }
             if Instant::now() >= end {
-                return Err(Error::new(ErrorKind::TimedOut, format!("nobody listened on port {port} within {timeout:?}"))
-                    .with_hint("the service may have failed to start: look at what it wrote"));
+                return Err(Error::new(
+                    ErrorKind::TimedOut,
+                    format!("nobody listened on port {port} within {timeout:?}"),
+                )
+                .with_hint("the service may have failed to start: look at what it wrote"));
             }
             // Nothing tells when a port is opened, so it is tried again, ever less often.
             std::thread::sleep(pause.min(end.saturating_duration_since(Instant::now())));

@@ -91,7 +91,8 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
 
 /// The root and its parts.
 fn root(p: &mut Planned, inputs: &Inputs, up: &str) {
-    let lowers: Vec<String> = std::iter::once(inputs.skin.clone()).chain(inputs.lowers.iter().cloned()).collect();
+    let lowers: Vec<String> =
+        std::iter::once(inputs.skin.clone()).chain(inputs.lowers.iter().cloned()).collect();
     let data = area(p, "", &lowers, up);
     p.ops.push(Op::RootOverlay(data));
     for part in &inputs.parts {
@@ -131,7 +132,12 @@ fn system(p: &mut Planned) {
     p.ops.push(Op::Dev("/dev".into()));
     let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
     let pts = attributes::NOSUID | attributes::NOEXEC;
-    p.ops.push(file_system(FileSystem::Devpts, "/dev/pts", pts, options.map(|(k, v)| (k.into(), v.into())).to_vec()));
+    p.ops.push(file_system(
+        FileSystem::Devpts,
+        "/dev/pts",
+        pts,
+        options.map(|(k, v)| (k.into(), v.into())).to_vec(),
+    ));
     p.ops.push(tmpfs("/dev/shm", Some(64 << 20), 0o1777, attributes::NOEXEC));
 }
 
@@ -257,7 +263,8 @@ mod tests {
             ..Inputs::default()
         };
         let planned = plan(&inputs);
-        let trees: Vec<_> = planned.areas.iter().map(|a| (a.target.as_str(), a.upper, a.lowers.len())).collect();
+        let trees: Vec<_> =
+            planned.areas.iter().map(|a| (a.target.as_str(), a.upper, a.lowers.len())).collect();
         assert_eq!(trees, [("", 1, 1), ("/usr", 3, 1), ("/etc", 5, 2)]);
         assert_eq!(planned.ops.last(), Some(&Op::ReadOnly));
         assert_ne!(planned.namespaces & namespaces::NET, 0);

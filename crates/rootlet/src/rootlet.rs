@@ -7,7 +7,7 @@ use crate::files::Files;
 use crate::limits::{self, Cgroup};
 use crate::plan::Area;
 use crate::report::Report;
-use crate::{Identity, Result, seccomp};
+use crate::{Identity, Result};
 use rootlet_base::{Base, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Who};
 use rootlet_spec::Spec;
@@ -197,7 +197,6 @@ pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -
     exec.who = who(identity);
     exec.bounding = allowed;
     exec.effective = if identity.uid == 0 { allowed } else { 0 };
-    exec.filter = if spec.seccomp_unconfined { Vec::new() } else { seccomp::filter(allowed)? };
     Ok(())
 }
 
@@ -205,13 +204,17 @@ pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -
 pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
     let spec = &live.spec;
     let hostname = crate::builder::hostname(spec);
-    let mut env: Vec<(String, String)> =
-        vec![("PATH".into(), DEFAULT_PATH.into()), ("HOSTNAME".into(), hostname), ("HOME".into(), identity.home.clone())];
+    let mut env: Vec<(String, String)> = vec![
+        ("PATH".into(), DEFAULT_PATH.into()),
+        ("HOSTNAME".into(), hostname),
+        ("HOME".into(), identity.home.clone()),
+    ];
     for (name, value) in &spec.env {
         env.retain(|(known, _)| known != name);
         env.push((name.clone(), value.clone()));
     }
-    let own_path = spec.env.iter().any(|(name, _)| name == "PATH") && !live.base.defaults().env.iter().any(|(n, _)| n == "PATH");
+    let own_path = spec.env.iter().any(|(name, _)| name == "PATH")
+        && !live.base.defaults().env.iter().any(|(n, _)| n == "PATH");
     if live.makes_account && *identity == live.identity && !own_path {
         for (_, path) in env.iter_mut().filter(|(name, _)| name == "PATH") {
             *path = format!("{}/.local/bin:{path}", identity.home.trim_end_matches('/'));

@@ -1,12 +1,12 @@
 //! The system call filter: what docker's and Kubernetes' default profile (RuntimeDefault) refuse to a container, so that
 //! a program that tries it fails here as it does there. Refusals are EPERM, as theirs.
 
-use crate::{Error, ErrorKind, Result};
+use rootlet_kernel::Filter;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
 };
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 const CAP_SYS_ADMIN: u32 = 21;
 
@@ -65,31 +65,34 @@ const CLONE_NEW: u64 = 0x7e02_0000;
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 
-/// The program for a process with these capabilities, as bytes of `struct sock_filter`s.
-pub(crate) fn filter(capabilities: u64) -> Result<Vec<u8>> {
-    static MADE: LazyLock<Mutex<HashMap<u64, Vec<u8>>>> = LazyLock::new(Mutex::default);
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(program) = made.get(&capabilities) {
-        return Ok(program.clone());
+/// The filter for commands that may have these capabilities.
+pub(crate) fn filter(capabilities: u64) -> Filter {
+    // Compiling cannot fail for a table that the test below compiles; an empty program would be none.
+    Filter {
+        key: capabilities,
+        make: |capabilities, pass| bytes(&compile(capabilities, pass).unwrap_or_default()),
     }
-    let program = compile(capabilities)
-        .map_err(|e| Error::new(ErrorKind::Setup, "failed to compile the system call filter").caused_by(e))?;
-    let mut bytes = Vec::with_capacity(program.len() * 8);
-    for f in &program {
-        bytes.extend_from_slice(&f.code.to_ne_bytes());
-        bytes.extend_from_slice(&[f.jt, f.jf]);
-        bytes.extend_from_slice(&f.k.to_ne_bytes());
-    }
-    made.insert(capabilities, bytes.clone());
-    Ok(bytes)
 }
 
-fn compile(capabilities: u64) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
+/// As an array of `struct sock_filter`.
+fn bytes(program: &BpfProgram) -> Vec<u8> {
+    let instruction = |f: &seccompiler::sock_filter| {
+        let ([a, b], [c, d, e, g]) = (f.code.to_ne_bytes(), f.k.to_ne_bytes());
+        [a, b, f.jt, f.jf, c, d, e, g]
+    };
+    program.iter().flat_map(instruction).collect()
+}
+
+/// Where calls of rootlet's own carry the word that lets them through: the sixth argument, which none of them uses.
+const PASS: u8 = 5;
+
+fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
     let has = |cap: Option<u32>| cap.is_some_and(|cap| capabilities & (1 << cap | 1 << CAP_SYS_ADMIN) != 0);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (lifted_by, calls) in REFUSED {
-        if !has(*lifted_by) {
-            rules.extend(calls.iter().map(|&call| (call, vec![])));
+        for &call in calls.iter().filter(|_| !has(*lifted_by)) {
+            let others = SeccompCondition::new(PASS, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, pass);
+            rules.insert(call, rules_of([others])?);
         }
     }
     // TIOCSTI and TIOCLINUX put words into the mouth of whoever holds the terminal. The kernel looks at 32 bits of the
@@ -104,15 +107,16 @@ fn compile(capabilities: u64) -> std::result::Result<BpfProgram, seccompiler::Ba
     }
     let arch = if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
-    let mut program: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
+    let mut program: BpfProgram =
+        SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
     // clone3(2) takes its flags from memory, where a filter cannot see them. As docker does, it is answered with ENOSYS,
     // so that the C library falls back to clone(2).
     if capabilities & 1 << CAP_SYS_ADMIN == 0 {
-        answer_enosys(&mut program, JUMP_EQUAL, libc::SYS_clone3 as u32);
+        hide_clone3(&mut program, pass);
     }
     // The x32 interface has the same calls under other numbers.
     if cfg!(target_arch = "x86_64") {
-        answer_enosys(&mut program, JUMP_GREATER_OR_EQUAL, 0x4000_0000);
+        before_rules(&mut program, [jump(GREATER_OR_EQUAL, 0x4000_0000, 0, 1), stop(ENOSYS)]);
     }
     Ok(program)
 }
@@ -131,17 +135,44 @@ fn rules_of(
 
 // Instructions of classic BPF, as linux/bpf_common.h composes them.
 const LOAD: u16 = 0x20;
-const JUMP_EQUAL: u16 = 0x15;
-const JUMP_GREATER_OR_EQUAL: u16 = 0x35;
+const EQUAL: u16 = 0x15;
+const GREATER_OR_EQUAL: u16 = 0x35;
 const RETURN: u16 = 0x06;
+const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
-/// Puts in front of the rules, right behind where the program loads the call's number (offset 0 of struct seccomp_data):
-/// a number that compares so is answered with ENOSYS.
-fn answer_enosys(program: &mut BpfProgram, comparison: u16, number: u32) {
+fn jump(comparison: u16, k: u32, if_true: u8, if_false: u8) -> seccompiler::sock_filter {
+    seccompiler::sock_filter { code: comparison, jt: if_true, jf: if_false, k }
+}
+
+fn load(offset: u32) -> seccompiler::sock_filter {
+    seccompiler::sock_filter { code: LOAD, jt: 0, jf: 0, k: offset }
+}
+
+fn stop(action: u32) -> seccompiler::sock_filter {
+    seccompiler::sock_filter { code: RETURN, jt: 0, jf: 0, k: action }
+}
+
+fn hide_clone3(program: &mut BpfProgram, pass: u64) {
+    // Offsets in struct seccomp_data, whose words are in the machine's order.
+    let argument = 16 + 8 * u32::from(PASS);
+    before_rules(
+        program,
+        [
+            jump(EQUAL, libc::SYS_clone3 as u32, 0, 6),
+            load(argument),
+            jump(EQUAL, pass as u32, 0, 3),
+            load(argument + 4),
+            jump(EQUAL, (pass >> 32) as u32, 0, 1),
+            stop(libc::SECCOMP_RET_ALLOW),
+            stop(ENOSYS),
+        ],
+    );
+}
+
+/// Puts instructions right behind where the program loads the number of the call (offset 0 of struct seccomp_data).
+fn before_rules<const N: usize>(program: &mut BpfProgram, instructions: [seccompiler::sock_filter; N]) {
     let at = program.iter().position(|f| f.code == LOAD && f.k == 0).map_or(0, |i| i + 1);
-    let enosys = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-    let instruction = |code, jt, jf, k| seccompiler::sock_filter { code, jt, jf, k };
-    program.splice(at..at, [instruction(comparison, 0, 1, number), instruction(RETURN, 0, 0, enosys)]);
+    program.splice(at..at, instructions);
 }
 
 #[cfg(test)]
@@ -150,11 +181,9 @@ mod tests {
 
     #[test]
     fn it_compiles_for_every_set() {
-        for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, 0xa80425fb] {
-            let program = filter(caps).unwrap();
-            assert_eq!(program.len() % 8, 0);
-            assert!(program.len() / 8 > 10);
+        for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, 0xa804_25fb] {
+            assert!(compile(caps, 0x1234_5678_9abc_def0).unwrap().len() > 10);
         }
-        assert!(filter(0).unwrap().len() > filter(u64::MAX).unwrap().len());
+        assert!(compile(0, 1).unwrap().len() > compile(u64::MAX, 1).unwrap().len());
     }
 }

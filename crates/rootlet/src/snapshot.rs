@@ -23,7 +23,9 @@ impl Rootlet {
     fn take_snapshot(&self, name: Option<&str>) -> Result<Base> {
         let live = self.live();
         let staging = live.base.store().stage_layer(&live.map)?;
-        let failed = |e: std::io::Error| Error::new(ErrorKind::Io, "failed to copy the writable layer into the store").caused_by(e);
+        let failed = |e: std::io::Error| {
+            Error::new(ErrorKind::Io, "failed to copy the writable layer into the store").caused_by(e)
+        };
         crate::ground::own(&live.map, staging.path()).map_err(failed)?;
         for area in &live.areas {
             // An area is a directory of the area around it, where its mount point stands.
