@@ -88,8 +88,17 @@ pub(crate) struct Image {
     pub documents: Vec<(Digest, Vec<u8>)>,
 }
 
+/// Which sort of document a descriptor points at: registries keep them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A manifest or an index.
+    Manifest,
+    /// A config.
+    Config,
+}
+
 /// Fetches a small document and verifies its digest.
-pub(crate) type Fetch<'a> = dyn FnMut(&Descriptor) -> Result<Vec<u8>> + 'a;
+pub(crate) type Fetch<'a> = dyn FnMut(What, &Descriptor) -> Result<Vec<u8>> + 'a;
 
 /// Indexes in indexes are allowed; a chain longer than this is a trap.
 const DEPTH: usize = 4;
@@ -103,13 +112,13 @@ impl Image {
             let document: Document = parse("manifest", &bytes)?;
             documents.push((Digest::of(&bytes), bytes));
             if let Some(manifests) = &document.manifests {
-                bytes = fetch(choose(manifests.iter(), platform)?)?;
+                bytes = fetch(What::Manifest, choose(manifests.iter(), platform)?)?;
                 continue;
             }
             let (Some(config), Some(layers)) = (document.config, document.layers) else {
                 return Err(not_an_image(document.schema_version));
             };
-            let config_bytes = fetch(&config)?;
+            let config_bytes = fetch(What::Config, &config)?;
             return Self::of_config(documents, config.digest, config_bytes, layers);
         }
         Err(Error::new(ErrorKind::Hostile, format!("the index leads to an index more than {DEPTH} times")))
@@ -212,7 +221,8 @@ pub(crate) fn choose<'a>(
     {
         return Ok(only);
     }
-    let known: Vec<String> = manifests.filter_map(|entry| entry.platform.as_ref()).filter_map(platform_name).collect();
+    let known: Vec<String> =
+        manifests.filter_map(|entry| entry.platform.as_ref()).filter_map(platform_name).collect();
     let error = Error::new(ErrorKind::NotFound, format!("the image is not for {wanted}"));
     Err(match known.is_empty() {
         true => error,
@@ -233,8 +243,9 @@ pub(crate) fn read_index(bytes: &[u8]) -> Result<Vec<Descriptor>> {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| Error::new(ErrorKind::Corrupt, format!("the {what} of the image cannot be read")).caused_by(e))
+    serde_json::from_slice(bytes).map_err(|e| {
+        Error::new(ErrorKind::Corrupt, format!("the {what} of the image cannot be read")).caused_by(e)
+    })
 }
 
 fn check_media_type(media_type: &str) -> Result<()> {
@@ -243,7 +254,8 @@ fn check_media_type(media_type: &str) -> Result<()> {
         "application/vnd.oci.image.layer.nondistributable.v1.tar",
         "application/vnd.docker.image.rootfs.diff.tar",
     ];
-    let error = |why: &str| Error::new(ErrorKind::Unsupported, format!("a layer is of type `{media_type}`: {why}"));
+    let error =
+        |why: &str| Error::new(ErrorKind::Unsupported, format!("a layer is of type `{media_type}`: {why}"));
     if media_type.contains("foreign") {
         return Err(error("its bytes are not in the registry"));
     }
@@ -274,7 +286,11 @@ mod tests {
             media_type: String::new(),
             digest: format!("sha256:{}", first.to_string().repeat(64)).parse().unwrap(),
             size: 1,
-            platform: Some(PlatformOf { os: wanted.os, architecture: wanted.architecture, variant: wanted.variant }),
+            platform: Some(PlatformOf {
+                os: wanted.os,
+                architecture: wanted.architecture,
+                variant: wanted.variant,
+            }),
             annotations: None,
         }
     }
@@ -289,9 +305,14 @@ mod tests {
             entry("linux/arm64/v8", '4'),
             entry("windows/amd64", '5'),
         ];
-        for (wanted, digit) in
-            [("amd64", "3"), ("linux/arm/v6", "1"), ("arm", "2"), ("arm64", "4"), ("linux/arm64/v8", "4"), ("windows/amd64", "5")]
-        {
+        for (wanted, digit) in [
+            ("amd64", "3"),
+            ("linux/arm/v6", "1"),
+            ("arm", "2"),
+            ("arm64", "4"),
+            ("linux/arm64/v8", "4"),
+            ("windows/amd64", "5"),
+        ] {
             let chosen = choose(index.iter(), &wanted.parse().unwrap()).unwrap();
             assert!(chosen.digest.hex().starts_with(digit), "{wanted}");
         }
@@ -318,18 +339,24 @@ mod tests {
     #[test]
     fn refuses_what_is_no_image() {
         let kind = |bytes: &[u8]| {
-            Image::read(bytes.to_vec(), &Platform::default(), &mut |_| panic!("nothing to fetch")).unwrap_err().kind()
+            Image::read(bytes.to_vec(), &Platform::default(), &mut |_, _| panic!("nothing to fetch"))
+                .unwrap_err()
+                .kind()
         };
         assert_eq!(kind(b"{\"schemaVersion\":1}"), ErrorKind::Unsupported);
         assert_eq!(kind(b"{\"schemaVersion\":2}"), ErrorKind::Corrupt);
         assert_eq!(kind(b"<html>"), ErrorKind::Corrupt);
-        assert_eq!(check_media_type("application/vnd.cncf.helm.chart.content.v1.tar+gzip").unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            check_media_type("application/vnd.cncf.helm.chart.content.v1.tar+gzip").unwrap_err().kind(),
+            ErrorKind::Unsupported
+        );
     }
 
     #[test]
     fn an_index_that_leads_to_itself_ends() {
         let index = br#"{"schemaVersion":2,"manifests":[{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":1}]}"#;
-        let error = Image::read(index.to_vec(), &Platform::default(), &mut |_| Ok(index.to_vec())).unwrap_err();
+        let error =
+            Image::read(index.to_vec(), &Platform::default(), &mut |_, _| Ok(index.to_vec())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Hostile);
     }
 }

@@ -247,7 +247,10 @@ impl Resolver {
 
     /// What the store knows under that name, when the file it was read from is as it was.
     pub(crate) fn stored_file(&self, name: &str, stamp: &Stamp) -> Result<Option<Base>> {
-        Ok(self.stored(name)?.filter(|(record, _)| record.stamp.as_ref() == Some(stamp)).map(|(_, base)| base))
+        Ok(self
+            .stored(name)?
+            .filter(|(record, _)| record.stamp.as_ref() == Some(stamp))
+            .map(|(_, base)| base))
     }
 
     /// What the store knows under that name, when it still leads to the same manifest.
@@ -287,7 +290,14 @@ impl Resolver {
         stamp: Option<Stamp>,
     ) -> Result<Base> {
         let id = content.id();
-        self.store.write_name(&NameRecord { name: name.clone(), content: id, how, when: now(), manifest, stamp })?;
+        self.store.write_name(&NameRecord {
+            name: name.clone(),
+            content: id,
+            how,
+            when: now(),
+            manifest,
+            stamp,
+        })?;
         Ok(Base::new(name, id.to_string(), content.clone(), self.store.clone(), Held::Content(held)))
     }
 

@@ -4,7 +4,7 @@
 //! blobs are taken into the store in one pass, verified, since they have no place of their own that the store could point at.
 
 use crate::base::BaseKind;
-use crate::image::{Descriptor, Image, read_config, read_index};
+use crate::image::{Descriptor, Image, What, read_config, read_index};
 use crate::resolve::Step;
 use crate::store::{Content, Layer, Locked, Origin, Stamp};
 use crate::unpack::{LayerStream, TarReader};
@@ -78,7 +78,10 @@ fn read(resolver: &Resolver, path: &Path, staging: &Path, name: &str) -> Result<
     while let Some(entry) = tar.next()? {
         let entry_name = entry.name.strip_prefix(b"./").unwrap_or(&entry.name).to_vec();
         if (members.files.len() + links.len()) as u64 > resolver.limits.layer_entries.min(100_000) {
-            return Err(Error::new(ErrorKind::Limit, "it holds more than 100000 files: it is not a saved image"));
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "it holds more than 100000 files: it is not a saved image",
+            ));
         }
         match entry.kind {
             tar::EntryType::Regular => {
@@ -137,7 +140,10 @@ fn write_blob(data: &mut impl Read, staging: &Path) -> Result<Member> {
 impl Members {
     fn member(&self, name: &str) -> Result<Member> {
         self.files.get(name.as_bytes()).copied().ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, format!("it does not hold `{}`, which it speaks of", name.escape_debug()))
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("it does not hold `{}`, which it speaks of", name.escape_debug()),
+            )
         })
     }
 
@@ -154,12 +160,12 @@ impl Members {
 fn oci(resolver: &Resolver, members: &Members, tag: Option<&str>) -> Result<Content> {
     let limit = resolver.limits.document_bytes;
     let entries = read_index(&members.document("index.json", limit)?)?;
-    let mut fetch = |blob: &Descriptor| {
+    let mut fetch = |_: What, blob: &Descriptor| {
         let name = format!("blobs/sha256/{}", blob.digest.hex());
         check(members.member(&name)?, blob.digest)?;
         members.document(&name, limit)
     };
-    let top = fetch(super::oci_layout::choose(&entries, tag, &resolver.platform)?)?;
+    let top = fetch(What::Manifest, super::oci_layout::choose(&entries, tag, &resolver.platform)?)?;
     let image = Image::read(top, &resolver.platform, &mut fetch)?;
     for (_, blob) in &image.layers {
         check(members.member(&format!("blobs/sha256/{}", blob.digest.hex()))?, blob.digest)?;
@@ -170,33 +176,48 @@ fn oci(resolver: &Resolver, members: &Members, tag: Option<&str>) -> Result<Cont
 fn check(member: Member, promised: Digest) -> Result<()> {
     match member.digest == promised {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::Corrupt, format!("the digest of the blob {promised} is {}", member.digest))),
+        false => Err(Error::new(
+            ErrorKind::Corrupt,
+            format!("the digest of the blob {promised} is {}", member.digest),
+        )),
     }
 }
 
 fn docker(resolver: &Resolver, members: &Members, tag: Option<&str>) -> Result<Content> {
     let limit = resolver.limits.document_bytes;
     if !members.files.contains_key(b"manifest.json".as_slice()) {
-        return Err(Error::new(ErrorKind::Corrupt, "it holds neither `index.json` nor `manifest.json`, so it is not a saved image")
-            .with_hint("for a tarball of a root write `tar:PATH`"));
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            "it holds neither `index.json` nor `manifest.json`, so it is not a saved image",
+        )
+        .with_hint("for a tarball of a root write `tar:PATH`"));
     }
     let images: Vec<Saved> = serde_json::from_slice(&members.document("manifest.json", limit)?)
         .map_err(|e| Error::new(ErrorKind::Corrupt, "its `manifest.json` cannot be read").caused_by(e))?;
     let image = choose(&images, tag)?;
     let (defaults, diff_ids) = read_config(&members.document(&image.config, limit)?)?;
     if diff_ids.len() != image.layers.len() {
-        return Err(Error::new(ErrorKind::Corrupt, "its config and its manifest have different numbers of layers"));
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            "its config and its manifest have different numbers of layers",
+        ));
     }
     let layers = diff_ids.into_iter().zip(&image.layers).map(|(diff_id, file)| {
         let Member { digest, size } = members.member(file)?;
         Ok(Layer { key: diff_id, diff_id: Some(diff_id), origin: Origin::Blob { digest, size } })
     });
-    Ok(Content { bottom: BaseKind::Layers, layers: layers.collect::<Result<_>>()?, defaults, documents: Vec::new() })
+    Ok(Content {
+        bottom: BaseKind::Layers,
+        layers: layers.collect::<Result<_>>()?,
+        defaults,
+        documents: Vec::new(),
+    })
 }
 
 /// The image of that tag; without one, the only image there is.
 fn choose<'a>(images: &'a [Saved], tag: Option<&str>) -> Result<&'a Saved> {
-    let whole = |name: &str| name.parse::<crate::ImageRef>().map(|image| image.to_string()).unwrap_or_default();
+    let whole =
+        |name: &str| name.parse::<crate::ImageRef>().map(|image| image.to_string()).unwrap_or_default();
     let tags = |image: &Saved| image.repo_tags.clone().unwrap_or_default();
     let all = || {
         let all: Vec<String> = images.iter().flat_map(tags).take(10).collect();
@@ -214,7 +235,9 @@ fn choose<'a>(images: &'a [Saved], tag: Option<&str>) -> Result<&'a Saved> {
                 };
                 tags(image).iter().any(called)
             })
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("it has no image `{tag}`")).with_hint(all())),
+            .ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("it has no image `{tag}`")).with_hint(all())
+            }),
     }
 }
 
@@ -228,7 +251,9 @@ fn adopt(resolver: &Resolver, members: &Members, content: &Content) -> Result<()
         let (from, to) = (members.staging.join(digest.hex()), resolver.store.blob_file(digest));
         match std::fs::rename(&from, &to) {
             // Two layers of an image may be one blob.
-            Err(e) if !to.exists() => return Err(Error::io(format!("failed to move a blob to {}", to.display()), e)),
+            Err(e) if !to.exists() => {
+                return Err(Error::io(format!("failed to move a blob to {}", to.display()), e));
+            }
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `oci:PATH[:TAG]`: an image of an OCI image layout, whose blobs stay where they are.
 
-use crate::image::{Descriptor, Image, read_index};
+use crate::image::{Descriptor, Image, What, read_index};
 use crate::resolve::Platform;
 use crate::store::Origin;
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Resolver, Result};
@@ -16,7 +16,9 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf, tag: Option<String>) -
     let index = read_small(&path.join("index.json"), limit).map_err(|e| {
         let error = e.within(context());
         match error.kind() {
-            ErrorKind::NotFound => error.with_hint("an OCI image layout is a directory that holds `index.json` and `blobs/`"),
+            ErrorKind::NotFound => {
+                error.with_hint("an OCI image layout is a directory that holds `index.json` and `blobs/`")
+            }
             _ => error,
         }
     })?;
@@ -26,11 +28,12 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf, tag: Option<String>) -
     if let Some(base) = resolver.stored_manifest(&name, entry.digest)? {
         return Ok(base);
     }
-    let mut fetch = |blob: &Descriptor| read_blob(&path, blob, limit);
-    let image = fetch(entry)
+    let mut fetch = |_: What, blob: &Descriptor| read_blob(&path, blob, limit);
+    let image = fetch(What::Manifest, entry)
         .and_then(|top| Image::read(top, &resolver.platform, &mut fetch))
         .map_err(|e| e.within(context()))?;
-    let mut content = image.content(|blob| Origin::File { path: blob_file(&path, blob.digest), digest: blob.digest });
+    let mut content =
+        image.content(|blob| Origin::File { path: blob_file(&path, blob.digest), digest: blob.digest });
     content.documents.clear();
     resolver.keep(name, &content, "read from the OCI layout".into(), Some(entry.digest), None)
 }
@@ -42,8 +45,16 @@ fn blob_file(layout: &Path, digest: Digest) -> PathBuf {
 fn read_blob(layout: &Path, blob: &Descriptor, limit: u64) -> Result<Vec<u8>> {
     let bytes = read_small(&blob_file(layout, blob.digest), limit)?;
     match Digest::of(&bytes) {
-        found if found == blob.digest => Ok(bytes),
-        found => Err(Error::new(ErrorKind::Corrupt, format!("the digest of the blob {} is {found}", blob.digest))),
+        found if found == blob.digest && bytes.len() as u64 == blob.size => Ok(bytes),
+        found => Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "the blob {} has {} bytes of digest {found}, and {} were promised",
+                blob.digest,
+                bytes.len(),
+                blob.size
+            ),
+        )),
     }
 }
 
@@ -60,14 +71,21 @@ fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// The entry with that tag; without one, the only image there is. Several entries of one tag are one image for several
 /// platforms.
-pub(crate) fn choose<'a>(entries: &'a [Descriptor], tag: Option<&str>, platform: &Platform) -> Result<&'a Descriptor> {
+pub(crate) fn choose<'a>(
+    entries: &'a [Descriptor],
+    tag: Option<&str>,
+    platform: &Platform,
+) -> Result<&'a Descriptor> {
     let tagged = |entry: &&Descriptor| tag.is_none_or(|tag| names(entry).any(|name| name == tag));
     let found: Vec<&Descriptor> = entries.iter().filter(tagged).collect();
     let first = |entry: &&Descriptor| names(entry).next().map(str::to_owned);
     let mut tags: Vec<String> = entries.iter().filter_map(|entry| first(&entry)).collect();
     tags.dedup();
     match (&found[..], tag) {
-        ([], Some(tag)) => Err(Error::new(ErrorKind::NotFound, format!("it has no image `{tag}`")).with_hint(there_are(&tags))),
+        ([], Some(tag)) => {
+            Err(Error::new(ErrorKind::NotFound, format!("it has no image `{tag}`"))
+                .with_hint(there_are(&tags)))
+        }
         ([], None) => Err(Error::new(ErrorKind::NotFound, "it holds no image")),
         ([one], _) => Ok(one),
         (several, None) if several.iter().any(|entry| first(entry) != first(&several[0])) => {

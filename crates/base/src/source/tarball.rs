@@ -19,7 +19,10 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf) -> Result<Base> {
     check(&path, &name)?;
     let digest = digest(resolver, &path, &name)?;
     if Stamp::of(&path)? != stamp {
-        return Err(Error::new(ErrorKind::Io, format!("failed to read `{name}`: the file changes while it is read")));
+        return Err(Error::new(
+            ErrorKind::Io,
+            format!("failed to read `{name}`: the file changes while it is read"),
+        ));
     }
     let origin = Origin::File { path, digest };
     let content = Content {
@@ -54,11 +57,17 @@ fn digest(resolver: &Resolver, path: &Path, name: &str) -> Result<Digest> {
 fn check(path: &Path, name: &str) -> Result<()> {
     let m = std::fs::metadata(path).map_err(|e| Error::io(format!("failed to read `{name}`"), e))?;
     if m.is_dir() {
-        return Err(Error::new(ErrorKind::NotFound, format!("failed to use `{name}` as a base: it is a directory"))
-            .with_hint(format!("for a directory write `dir:{}`", path.display())));
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("failed to use `{name}` as a base: it is a directory"),
+        )
+        .with_hint(format!("for a directory write `dir:{}`", path.display())));
     }
     if !m.is_file() {
-        return Err(Error::new(ErrorKind::NotFound, format!("failed to use `{name}` as a base: it is not a file")));
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("failed to use `{name}` as a base: it is not a file"),
+        ));
     }
     #[cfg(feature = "tarball")]
     crate::unpack::check_tar(path).map_err(|e| e.within(format!("failed to use `{name}` as a base")))?;

@@ -81,7 +81,8 @@ impl Store {
     ///
     /// Errors: the store cannot be read.
     pub fn list(&self) -> Result<Vec<BaseInfo>> {
-        let mut all: Vec<BaseInfo> = self.names()?.into_iter().filter_map(|record| self.info(record)).collect();
+        let mut all: Vec<BaseInfo> =
+            self.names()?.into_iter().filter_map(|record| self.info(record)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
@@ -102,15 +103,19 @@ impl Store {
     pub fn remove(&self, name: &str) -> Result<Removed> {
         let _alone = Locked::exclusive(&self.lock_file("gc"))?;
         let record = self.find(name)?.ok_or_else(|| self.unknown(name))?;
-        let shared = self.names()?.iter().any(|other| other.content == record.content && other.name != record.name);
+        let shared =
+            self.names()?.iter().any(|other| other.content == record.content && other.name != record.name);
         let mut removed = Removed::default();
         if !shared {
             let content = self.content_dir(record.content);
             match Locked::try_exclusive(&content)? {
                 Some(lock) => self.discard(&content, lock, &mut removed),
                 None if content.exists() => {
-                    return Err(Error::new(ErrorKind::InUse, format!("failed to remove the base `{name}`: it is in use"))
-                        .with_hint("it can be removed when the rootlets made from it have ended"));
+                    return Err(Error::new(
+                        ErrorKind::InUse,
+                        format!("failed to remove the base `{name}`: it is in use"),
+                    )
+                    .with_hint("it can be removed when the rootlets made from it have ended"));
                 }
                 None => {}
             }
@@ -164,7 +169,10 @@ impl Store {
             }
             blobs.extend(content.documents.iter().map(Digest::hex));
         }
-        for path in entries(&self.path().join("layers"))?.into_iter().filter(|path| !layers.contains(&file_name(path))) {
+        for path in entries(&self.path().join("layers"))?
+            .into_iter()
+            .filter(|path| !layers.contains(&file_name(path)))
+        {
             self.discard_layer(&path, removed);
         }
         self.sweep_index(&blobs)?;
@@ -176,7 +184,9 @@ impl Store {
                         removed.blobs += 1;
                         removed.bytes += size;
                     }
-                    Err(e) => removed.problems.push(Error::io(format!("failed to remove {}", path.display()), e)),
+                    Err(e) => {
+                        removed.problems.push(Error::io(format!("failed to remove {}", path.display()), e))
+                    }
                 }
             }
         }

@@ -15,7 +15,13 @@ impl Store {
     /// # Locking
     /// Exclusive on `locks/index`.
     #[cfg_attr(not(feature = "registry"), allow(dead_code, reason = "only pulled images are listed"))]
-    pub(crate) fn index_image(&self, name: &str, media_type: &str, digest: Digest, size: usize) -> Result<()> {
+    pub(crate) fn index_image(
+        &self,
+        name: &str,
+        media_type: &str,
+        digest: Digest,
+        size: usize,
+    ) -> Result<()> {
         self.change_index(|manifests| {
             manifests.retain(|entry| entry["annotations"][REF_NAME] != name);
             manifests.push(json!({
@@ -40,9 +46,11 @@ impl Store {
     fn change_index(&self, change: impl FnOnce(&mut Vec<Value>)) -> Result<()> {
         let _alone = Locked::exclusive(&self.lock_file("index"))?;
         let path = self.images().join("index.json");
-        let bytes = fs::read(&path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
-        let mut index: Value = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("{} is damaged", path.display())).caused_by(e))?;
+        let bytes =
+            fs::read(&path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
+        let mut index: Value = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("{} is damaged", path.display())).caused_by(e)
+        })?;
         let before = index.clone();
         match &mut index["manifests"] {
             Value::Array(manifests) => change(manifests),

@@ -56,6 +56,22 @@ impl Locked {
         Ok(retry(path, open)?.expect("an attempt that creates the file never finds it missing"))
     }
 
+    /// Locks the file for this holder alone, and makes it when it is not there; `None` when another holds it.
+    ///
+    /// # Locking
+    /// Does not wait.
+    #[cfg_attr(not(feature = "registry"), allow(dead_code, reason = "for blobs on their way"))]
+    pub(crate) fn try_made(path: &Path) -> Result<Option<Self>> {
+        retry(path, || {
+            let file = create(path)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(e)) => Err(e),
+            }
+        })
+    }
+
     /// Locks the file together with other readers, and makes it when it is not there.
     ///
     /// # Locking

@@ -17,6 +17,7 @@
 //! │   └── PROJECTION/              unpacked for the id maps that agree on these ids                             0711
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
+//! ├── kept/ID.json                how to start a kept rootlet again; its snapshot is a base of its own
 //! ├── locks/NAME                   one at a time: fetching a blob; the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
 //! ```
@@ -35,6 +36,7 @@
 
 mod gc;
 mod index;
+mod kept;
 mod layers;
 mod lock;
 mod record;
@@ -43,7 +45,9 @@ mod staging;
 pub use gc::{BaseInfo, GcOptions, LayerInfo, Removed};
 pub use staging::Staging;
 
-pub(crate) use layers::{About, LayerDir, MapRecord, unmapped};
+#[cfg(feature = "tarball")]
+pub(crate) use layers::unmapped;
+pub(crate) use layers::{About, LayerDir, MapRecord};
 pub(crate) use lock::Locked;
 pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp, now};
 

@@ -52,7 +52,8 @@ impl Store {
             // Small files are on their way to their place, without a lock, for less than a moment.
             let moving = |m: fs::Metadata| {
                 m.is_file()
-                    && m.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
+                    && m.modified()
+                        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
             };
             if fs::symlink_metadata(&path).is_ok_and(moving) {
                 continue;
@@ -138,7 +139,13 @@ impl Staging {
         let store = self.store.clone();
         let Some(name) = name else {
             let held = Held::Staged { parent: parent.clone(), staging: self };
-            return Ok(Base::new(format!("snapshot of {}", parent.name()), id.to_string(), content, store, held));
+            return Ok(Base::new(
+                format!("snapshot of {}", parent.name()),
+                id.to_string(),
+                content,
+                store,
+                held,
+            ));
         };
         let name = snapshot_name(name)?;
         if parent.is_staged() {
@@ -156,7 +163,14 @@ impl Staging {
         self.settle(&place)?;
         let name = format!("snapshot:{name}");
         let how = format!("snapshot of {}", parent.name());
-        store.write_name(&NameRecord { name: name.clone(), content: id, how, when: now(), manifest: None, stamp: None })?;
+        store.write_name(&NameRecord {
+            name: name.clone(),
+            content: id,
+            how,
+            when: now(),
+            manifest: None,
+            stamp: None,
+        })?;
         Ok(Base::new(name, id.to_string(), content, store, Held::Content(held)))
     }
 

@@ -18,7 +18,11 @@ mod tar;
 mod tests;
 
 #[cfg(feature = "tarball")]
-pub(crate) use {layer::{check_tar, unpack}, stream::LayerStream, tar::TarReader};
+pub(crate) use {
+    layer::{check_tar, unpack},
+    stream::LayerStream,
+    tar::TarReader,
+};
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};
 use crate::{Base, Digest, Error, ErrorKind, Resolver, Result};

@@ -49,7 +49,12 @@ impl Sink for Recorder {
         self.add("file", path, meta, &text)
     }
     fn symlink(&mut self, path: &[u8], target: &[u8], meta: &Meta) -> Result<(), TreeError> {
-        self.add("symlink", path, &Meta { mode: 0o777, ..meta.clone() }, &format!(" {}", target.escape_ascii()))
+        self.add(
+            "symlink",
+            path,
+            &Meta { mode: 0o777, ..meta.clone() },
+            &format!(" {}", target.escape_ascii()),
+        )
     }
     fn hard_link(&mut self, path: &[u8], existing: &[u8]) -> Result<(), TreeError> {
         self.plain(format!("link {} {}", path.escape_ascii(), existing.escape_ascii()))
@@ -123,7 +128,12 @@ fn map() -> IdMap {
     IdMap { uids: ranges.clone(), gids: ranges }
 }
 
-fn unpack_on(layers: &[PathBuf], bytes: &[u8], limits: Limits, map: &IdMap) -> Result<(Vec<String>, About), Error> {
+fn unpack_on(
+    layers: &[PathBuf],
+    bytes: &[u8],
+    limits: Limits,
+    map: &IdMap,
+) -> Result<(Vec<String>, About), Error> {
     let mut tar = TarReader::new(LayerStream::new(bytes, limits, &Silent, "test")?);
     let mut sink = Recorder::default();
     let lower = Lower { paths: layers, map };
@@ -196,15 +206,22 @@ fn refuses_what_no_honest_layer_holds() {
 #[test]
 fn absolute_names_begin_at_the_layers_root() {
     let tar = Tar::default().dir("/etc").file("//etc/./passwd", "x").link("/etc/shadow", "/etc/passwd");
-    assert_eq!(unpack(tar).unwrap(), ["dir etc 755 0:0", "file etc/passwd 644 0:0 x", "link etc/shadow etc/passwd"]);
+    assert_eq!(
+        unpack(tar).unwrap(),
+        ["dir etc 755 0:0", "file etc/passwd 644 0:0 x", "link etc/shadow etc/passwd"]
+    );
 }
 
 #[test]
 fn device_nodes_are_left_out_and_counted() {
-    let tar = Tar::default()
-        .dir("dev")
-        .raw(b'3', b"dev/null", b"", 0o666, (0, 0), b"")
-        .raw(b'4', b"dev/sda", b"", 0o660, (0, 6), b"");
+    let tar = Tar::default().dir("dev").raw(b'3', b"dev/null", b"", 0o666, (0, 0), b"").raw(
+        b'4',
+        b"dev/sda",
+        b"",
+        0o660,
+        (0, 6),
+        b"",
+    );
     let (lines, about) = unpack_on(&[], &tar.end(), Limits::default(), &map()).unwrap();
     assert_eq!(lines, ["dir dev 755 0:0"]);
     assert_eq!(about.devices, 2);
@@ -272,7 +289,8 @@ fn a_header_of_any_size_is_not_read_into_memory() {
 
 #[test]
 fn whiteouts_hide_the_layers_below_and_never_this_one() {
-    let tar = Tar::default().dir("a").file("a/.wh.gone", "").file("a/.wh..wh..opq", "").file("a/.wh..wh.plnk", "");
+    let tar =
+        Tar::default().dir("a").file("a/.wh.gone", "").file("a/.wh..wh..opq", "").file("a/.wh..wh.plnk", "");
     assert_eq!(unpack(tar).unwrap(), ["dir a 755 0:0", "whiteout a/gone", "opaque a"]);
     // A directory at a whiteout does not bring back what was there.
     let tar = Tar::default().file(".wh.d", "").dir("d").file("d/new", "x");
@@ -403,7 +421,11 @@ fn what_gnu_tar_writes_is_read() {
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         assert!(tar.stdout.len() < 1 << 20, "tar saw no holes");
         let (lines, _) = unpack_on(&[], &tar.stdout, Limits::default(), &map()).unwrap();
-        assert_eq!(lines, [format!("file s 644 0:0 {} bytes", 8 << 20), "file t 644 0:0 after".into()], "{format:?}");
+        assert_eq!(
+            lines,
+            [format!("file s 644 0:0 {} bytes", 8 << 20), "file t 644 0:0 after".into()],
+            "{format:?}"
+        );
     }
 }
 
@@ -488,7 +510,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn xz(bytes: &[u8]) -> Vec<u8> {
     use std::process::{Command, Stdio};
-    let mut child = Command::new("xz").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        Command::new("xz").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(bytes).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());

@@ -1,0 +1,212 @@
+//! One registry, spoken to through `oci-client`: the only module that knows of it and of asynchronous calls.
+
+use super::config::Endpoint;
+use super::{credentials, failure};
+use crate::resolve::Resolver;
+use crate::{Digest, Error, ErrorKind, ImageRef, Result};
+use futures_util::StreamExt;
+use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What we take for a manifest. Docker's registry gives schema 1 to those who do not say.
+const MANIFESTS: &[&str] = &[
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// A repository of a registry.
+pub(super) struct Repository {
+    client: Client,
+    endpoint: Endpoint,
+    auth: RegistryAuth,
+    /// Where the credentials are from.
+    file: Option<PathBuf>,
+    /// The image's name and where it is looked for, for errors.
+    pub(super) about: String,
+}
+
+/// Bytes of a blob, as they come.
+pub(super) struct Blob {
+    /// Whether they begin where they were asked to, rather than at the beginning.
+    pub(super) resumed: bool,
+    stream: oci_client::client::SizedStream,
+}
+
+impl Repository {
+    /// `plain`: by http rather than https.
+    pub(super) fn new(
+        resolver: &Resolver,
+        image: &ImageRef,
+        endpoint: Endpoint,
+        plain: bool,
+    ) -> Result<Self> {
+        // The provider of the process, unless the program has set one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (auth, file) = credentials::find(&endpoint.host, &endpoint.repository, &*resolver.progress)?;
+        let config = ClientConfig {
+            protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            accept_invalid_certificates: endpoint.insecure,
+            extra_root_certificates: certificates(&endpoint.host)?,
+            connect_timeout: Some(Duration::from_secs(10)),
+            read_timeout: Some(Duration::from_secs(60)),
+            user_agent: concat!("rootlet/", env!("CARGO_PKG_VERSION")),
+            ..ClientConfig::default()
+        };
+        let scheme = if plain { "http" } else { "https" };
+        let about = format!("`{image}` from {scheme}://{}", endpoint.host);
+        let client = Client::try_from(config).map_err(|e| failure::explain(e, &about, file.as_deref()))?;
+        Ok(Self { client, endpoint, auth, file, about })
+    }
+
+    fn tagged(&self, tag: &str) -> Reference {
+        Reference::with_tag(self.endpoint.host.clone(), self.endpoint.repository.clone(), tag.to_owned())
+    }
+
+    fn pinned(&self, digest: Digest) -> Reference {
+        Reference::with_digest(
+            self.endpoint.host.clone(),
+            self.endpoint.repository.clone(),
+            digest.to_string(),
+        )
+    }
+
+    pub(super) fn failed(&self, error: OciDistributionError) -> Error {
+        failure::explain(error, &self.about, self.file.as_deref())
+    }
+
+    /// Introduces us, so that a refusal of the credentials is told as such.
+    pub(super) async fn log_in(&self) -> Result<()> {
+        let image = self.tagged("latest");
+        self.client
+            .auth(&image, &self.auth, RegistryOperation::Pull)
+            .await
+            .map(drop)
+            .map_err(|e| self.failed(e))
+    }
+
+    /// The manifest or index that a name leads to. A digest is verified.
+    pub(super) async fn manifest(&self, tag: Option<&str>, digest: Option<Digest>) -> Result<Vec<u8>> {
+        let reference = match digest {
+            Some(digest) => self.pinned(digest),
+            None => self.tagged(tag.unwrap_or("latest")),
+        };
+        let (bytes, _) = match self.client.pull_manifest_raw(&reference, &self.auth, MANIFESTS).await {
+            Ok(found) => found,
+            Err(e) => {
+                let error = self.failed(e);
+                return Err(match (error.kind(), tag) {
+                    (ErrorKind::NotFound, Some(tag)) if digest.is_none() => self.without_tag(tag).await,
+                    _ => error,
+                });
+            }
+        };
+        match digest {
+            Some(promised) if Digest::of(&bytes) != promised => Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "failed to pull {}: the digest of the manifest {promised} is {}",
+                    self.about,
+                    Digest::of(&bytes)
+                ),
+            )),
+            _ => Ok(bytes.to_vec()),
+        }
+    }
+
+    /// There is no such tag: which ones are there?
+    async fn without_tag(&self, tag: &str) -> Error {
+        let tags = self.client.list_tags(&self.tagged(tag), &self.auth, Some(100), None).await;
+        match tags {
+            Ok(tags) if !tags.tags.is_empty() => {
+                let some = failure::nearest(tag, tags.tags);
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("failed to pull {}: the image has no tag `{tag}`", self.about),
+                )
+                .with_hint(format!("it has {}", some.join(", ")))
+            }
+            _ => Error::new(
+                ErrorKind::NotFound,
+                format!("failed to pull {}: there is no such image", self.about),
+            )
+            .with_hint("look at the spelling; a private image may need `docker login` or `podman login`"),
+        }
+    }
+
+    /// A small blob, verified.
+    pub(super) async fn document(&self, digest: Digest, limit: u64) -> Result<Vec<u8>> {
+        let mut blob = self.blob(digest, 0).await?;
+        let mut bytes = Vec::new();
+        while let Some(part) = blob.next().await {
+            bytes.extend_from_slice(part.map_err(|e| failure::broken(e, &self.about))?.as_ref());
+            if bytes.len() as u64 > limit {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!("the config {digest} is larger than {limit} bytes"),
+                ));
+            }
+        }
+        match Digest::of(&bytes) {
+            found if found == digest => Ok(bytes),
+            found => Err(Error::new(
+                ErrorKind::Corrupt,
+                format!("failed to pull {}: the digest of the config {digest} is {found}", self.about),
+            )),
+        }
+    }
+
+    /// A blob from `offset` on. A range is asked for even from the beginning: what comes then is not hashed on the way, since we do so.
+    pub(super) async fn blob(&self, digest: Digest, offset: u64) -> Result<Blob> {
+        let image = self.pinned(digest);
+        let digest = digest.to_string();
+        self.client.store_auth_if_needed(&self.endpoint.host, &self.auth).await;
+        match self.client.pull_blob_stream_partial(&image, digest.as_str(), offset, None).await {
+            Ok(BlobResponse::Partial(stream)) => Ok(Blob { resumed: true, stream }),
+            Ok(BlobResponse::Full(stream)) => Ok(Blob { resumed: false, stream }),
+            Err(e) => Err(self.failed(e)),
+        }
+    }
+}
+
+impl Blob {
+    pub(super) async fn next(&mut self) -> Option<std::io::Result<impl AsRef<[u8]> + use<>>> {
+        self.stream.next().await
+    }
+}
+
+/// The authorities that docker and podman trust for this registry besides the system's: `certs.d/HOST[:PORT]/*.crt`.
+fn certificates(host: &str) -> Result<Vec<Certificate>> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let directories = [
+        Some(PathBuf::from("/etc/docker/certs.d")),
+        Some(PathBuf::from("/etc/containers/certs.d")),
+        home.map(|home| home.join(".config/containers/certs.d")),
+    ];
+    let mut all = Vec::new();
+    for directory in directories.into_iter().flatten() {
+        let Ok(entries) = directory.join(host).read_dir() else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.extension().is_some_and(|extension| extension == "crt") {
+                all.extend(read_certificates(&path)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// A file may hold several, one after the other.
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::io(format!("failed to read the certificate {}", path.display()), e))?;
+    let blocks = text.split_inclusive(END).filter(|block| block.contains("-----BEGIN CERTIFICATE-----"));
+    Ok(blocks
+        .map(|block| Certificate { encoding: CertificateEncoding::Pem, data: block.trim().into() })
+        .collect())
+}

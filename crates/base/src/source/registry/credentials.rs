@@ -1,0 +1,101 @@
+//! Who we are to a registry: from the files that docker and podman keep.
+
+use crate::resolve::Progress;
+use crate::{Error, ErrorKind, Result};
+use docker_credential::{CredentialRetrievalError as Cause, DockerCredential};
+use oci_client::secrets::RegistryAuth;
+use std::env;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+/// The credentials for a repository, and the file that they are from; anonymous when there are none.
+///
+/// The first file that has some wins, in podman's order (containers-auth.json(5)), then docker's. Within it the longest name wins:
+/// `host/a/b`, `host/a`, `host`. Helpers (`credHelpers`, `credsStore`) are run.
+///
+/// Errors: a file that is there cannot be read, or a helper fails.
+pub(super) fn find(
+    host: &str,
+    repository: &str,
+    progress: &dyn Progress,
+) -> Result<(RegistryAuth, Option<PathBuf>)> {
+    for file in files() {
+        if !file.is_file() {
+            continue;
+        }
+        for key in keys(host, repository) {
+            match read(&file, &key) {
+                Ok(DockerCredential::UsernamePassword(user, password)) => {
+                    return Ok((RegistryAuth::Basic(user, password), Some(file)));
+                }
+                Ok(DockerCredential::IdentityToken(_)) => progress.note(&format!(
+                    "{} has an identity token for {key}, which rootlet cannot use: log in with an access token as the password",
+                    file.display()
+                )),
+                Err(Cause::NoCredentialConfigured) => {}
+                // How helpers say that they have none.
+                Err(Cause::HelperFailure { stdout, stderr, .. }) if stdout.contains("not found") || stderr.contains("not found") => {}
+                Err(cause) => {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        format!("failed to read the credentials for {key} from {}", file.display()),
+                    )
+                    .caused_by(cause));
+                }
+            }
+        }
+    }
+    Ok((RegistryAuth::Anonymous, None))
+}
+
+fn read(file: &PathBuf, key: &str) -> Result<DockerCredential, Cause> {
+    let file = File::open(file).map_err(|_| Cause::ConfigReadError)?;
+    docker_credential::get_credential_from_reader(BufReader::new(file), key)
+}
+
+fn files() -> Vec<PathBuf> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |path: &str| variable("HOME").map(|home| home.join(path));
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return vec![file];
+    }
+    [
+        variable("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
+        variable("XDG_CONFIG_HOME")
+            .or_else(|| home(".config"))
+            .map(|directory| directory.join("containers/auth.json")),
+        variable("DOCKER_CONFIG").or_else(|| home(".docker")).map(|directory| directory.join("config.json")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What a registry may be called in these files, most specific first.
+fn keys(host: &str, repository: &str) -> Vec<String> {
+    let is_hub = host == "registry-1.docker.io";
+    let host = if is_hub { crate::reference::DEFAULT_REGISTRY } else { host };
+    let mut keys = Vec::new();
+    let mut name = format!("{host}/{repository}");
+    while let Some((parent, _)) = name.rsplit_once('/') {
+        let parent = parent.to_owned();
+        keys.push(std::mem::replace(&mut name, parent));
+    }
+    keys.push(host.to_owned());
+    if is_hub {
+        keys.push("https://index.docker.io/v1/".to_owned());
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_comes_first() {
+        assert_eq!(keys("r:5000", "a/b"), ["r:5000/a/b", "r:5000/a", "r:5000"]);
+        assert_eq!(keys("registry-1.docker.io", "x")[1..], ["docker.io", "https://index.docker.io/v1/"]);
+    }
+}

@@ -1,0 +1,157 @@
+//! An image of a registry, by its usual name.
+//!
+//! The content is written into the store before its blobs are fetched, which keeps them from being collected; the name is written last. So
+//! a pull that is killed leaves blobs that the next one goes on with, and no name that leads to half an image.
+
+mod client;
+mod config;
+mod credentials;
+mod download;
+mod failure;
+
+use crate::image::{Descriptor, Image, What};
+use crate::resolve::Pull;
+use crate::store::{Content, Locked, Origin, write_atomically};
+use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result};
+use client::Repository;
+use config::{Endpoint, Registries};
+use tokio::runtime::Runtime;
+
+/// The image from the store, or from its registry when that is to be asked.
+pub(crate) fn resolve(resolver: &Resolver, image: ImageRef) -> Result<Base> {
+    let name = resolver.name_for_platform(image.to_string());
+    let stored = resolver.stored(&name)?;
+    let ask = match (&stored, resolver.pull) {
+        // A digest leads to the same image for ever.
+        (Some(_), Pull::Always) => image.digest().is_none(),
+        (Some(_), _) => false,
+        (None, pull) => pull != Pull::Never,
+    };
+    match stored {
+        Some((_, base)) if !ask || resolver.offline => Ok(base),
+        None if !ask || resolver.offline => Err(Error::new(
+            ErrorKind::NotInStore,
+            format!(
+                "failed to find the base `{name}`: it is not in the store, and the network is not to be used"
+            ),
+        )
+        .with_hint(format!("fetch it where there is a network: `rootlet base pull {image}`"))),
+        stored => {
+            let known = stored.and_then(|(record, base)| Some((record.manifest?, base)));
+            // On a thread of its own: the caller may be within a runtime of its own, which cannot be waited in.
+            std::thread::scope(|scope| {
+                let pull = scope.spawn(|| Fetching { resolver, image, name, known }.search());
+                pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        }
+    }
+}
+
+struct Fetching<'a> {
+    resolver: &'a Resolver,
+    image: ImageRef,
+    name: String,
+    /// What the store has, and the manifest that it was made from.
+    known: Option<(Digest, Base)>,
+}
+
+impl Fetching<'_> {
+    /// Tries each registry that the name may mean, and each mirror of it. The first error is told: it is of what is tried first.
+    fn search(&self) -> Result<Base> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| Error::io("failed to prepare for the network", e))?;
+        let registries = Registries::load()?;
+        let mut first: Option<Error> = None;
+        for image in registries.candidates(&self.image) {
+            for endpoint in registries.endpoints(&image)? {
+                match self.endpoint(&runtime, &image, endpoint) {
+                    Ok(base) => return Ok(base),
+                    // Elsewhere it will be the same.
+                    Err(e) if matches!(e.kind(), ErrorKind::NoSpace | ErrorKind::Configuration) => {
+                        return Err(e);
+                    }
+                    Err(e) => {
+                        if first.is_some() {
+                            self.resolver.progress.note(&e.to_string());
+                        }
+                        first.get_or_insert(e);
+                    }
+                }
+            }
+        }
+        Err(first.expect("there is at least one registry to try"))
+    }
+
+    /// By https; from one that may be insecure also by http, when there is no https.
+    fn endpoint(&self, runtime: &Runtime, image: &ImageRef, endpoint: Endpoint) -> Result<Base> {
+        let open = |plain| Repository::new(self.resolver, image, endpoint.clone(), plain);
+        let repository = open(false)?;
+        match runtime.block_on(repository.log_in()) {
+            Ok(()) => self.pull(runtime, image, &repository),
+            Err(e) if endpoint.insecure && e.kind() == ErrorKind::Network => {
+                let plain = open(true)?;
+                runtime.block_on(plain.log_in())?;
+                self.pull(runtime, image, &plain)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn pull(&self, runtime: &Runtime, image: &ImageRef, from: &Repository) -> Result<Base> {
+        let top = runtime.block_on(from.manifest(image.tag(), image.digest()))?;
+        let digest = Digest::of(&top);
+        if let Some((known, base)) = &self.known
+            && *known == digest
+        {
+            return Ok(base.clone());
+        }
+        let (size, media_type) = (top.len(), media_type(&top));
+        let limit = self.resolver.limits.document_bytes;
+        let mut fetch = |what: What, document: &Descriptor| match what {
+            What::Manifest => runtime.block_on(from.manifest(None, Some(document.digest))),
+            What::Config => runtime.block_on(from.document(document.digest, limit)),
+        };
+        let image = Image::read(top, &self.resolver.platform, &mut fetch)
+            .map_err(|e| e.within(format!("failed to pull {}", from.about)))?;
+        let content = image.content(|blob| Origin::Blob { digest: blob.digest, size: blob.size });
+        let held = self.land(runtime, from, &image, &content)?;
+        self.resolver.store.index_image(&self.name, &media_type, digest, size)?;
+        let how = format!("pulled {}", from.about);
+        self.resolver.name(self.name.clone(), &content, held, how, Some(digest), None)
+    }
+
+    /// Brings all blobs of the image into the store.
+    ///
+    /// # Locking
+    /// Shared on the content; exclusive on each blob while it comes.
+    fn land(&self, runtime: &Runtime, from: &Repository, image: &Image, content: &Content) -> Result<Locked> {
+        let store = &self.resolver.store;
+        let held = store.hold_new_content(content)?;
+        for (digest, bytes) in &image.documents {
+            let path = store.blob_file(*digest);
+            write_atomically(&store.tmp(), &path, bytes)
+                .map_err(|e| Error::io(format!("failed to write {}", path.display()), e))?;
+        }
+        let blobs = image.layers.iter().map(|(_, blob)| blob);
+        runtime.block_on(download::all(self.resolver, from, blobs))?;
+        Ok(held)
+    }
+}
+
+/// What a document calls itself; docker's older ones always do, OCI's may leave it out.
+fn media_type(document: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        media_type: Option<String>,
+        manifests: Option<serde_json::Value>,
+    }
+    let unnamed = |index: bool| match index {
+        true => "application/vnd.oci.image.index.v1+json".to_owned(),
+        false => "application/vnd.oci.image.manifest.v1+json".to_owned(),
+    };
+    match serde_json::from_slice::<Named>(document) {
+        Ok(named) => named.media_type.unwrap_or_else(|| unnamed(named.manifests.is_some())),
+        Err(_) => unnamed(false),
+    }
+}

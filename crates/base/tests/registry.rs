@@ -1,0 +1,2 @@
+//! A real registry.
+mod support;
