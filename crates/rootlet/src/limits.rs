@@ -107,6 +107,20 @@ fn own_cgroup() -> Option<PathBuf> {
         .map(|root| root.join(own))
 }
 
+/// The controllers that may be used below this process's own cgroup, or why there are none.
+pub(crate) fn delegated() -> std::result::Result<String, String> {
+    let parent = own_cgroup().ok_or("no cgroup v2 is mounted")?;
+    let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
+    let writable = rustix::fs::access(parent.join("cgroup.subtree_control"), rustix::fs::Access::WRITE_OK).is_ok();
+    let wanted = ["memory", "pids", "cpu"];
+    let missing: Vec<_> = wanted.iter().filter(|w| !has.split_whitespace().any(|c| c == **w)).copied().collect();
+    match (missing.is_empty(), writable) {
+        (false, _) => Err(format!("{} has no {}", parent.display(), missing.join(", "))),
+        (true, false) => Err(format!("{} may not be changed by this user", parent.display())),
+        (true, true) => Ok(wanted.join(", ")),
+    }
+}
+
 /// The same limits for each process, where there is no cgroup: resource, soft and hard (setrlimit(2)).
 pub(crate) fn rlimits(limits: &Limits) -> Vec<(u32, u64, u64)> {
     let memory = limits.memory.map(|bytes| (libc::RLIMIT_AS, bytes, bytes));

@@ -1,0 +1,166 @@
+//! What this host allows, found by trying; and the exact command that mends what it does not.
+
+use crate::host::{self, Tier, caller};
+use rootlet_base::{BaseKind, Store};
+use rootlet_kernel::{Nursery, mount};
+use serde::Serialize;
+use std::path::Path;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What: `user namespaces`.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// Whether nothing works without it.
+    pub required: bool,
+    /// What was found.
+    pub found: String,
+    /// What its lack costs; empty when it is there.
+    pub cost: String,
+    /// The command that mends it; empty when it is there, or when nothing can.
+    pub mend: String,
+}
+
+/// What this host allows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Examination {
+    /// Which row of the table of identities applies; `None` when rootlets cannot be made here.
+    pub tier: Option<Tier>,
+    /// Everything that was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// Looks at this host. Nothing is left of it.
+pub fn examine() -> Examination {
+    let mut checks = vec![sub_ids()];
+    if caller().tier() == Tier::SubordinateIds {
+        checks.push(tools());
+    }
+    let nursery = caller()
+        .id_map(&BaseKind::Layers, 1000, 1000)
+        .and_then(|map| Nursery::shared(&map, None).map_err(host::explain));
+    checks.push(match &nursery {
+        Ok(_) => good("user namespaces", true, "allowed".into()),
+        Err(e) => bad("user namespaces", true, causes(e), "no rootlet can be made", e.hint().unwrap_or_default()),
+    });
+    let mut works = false;
+    if let Ok(nursery) = &nursery {
+        checks.push(match nursery.upper_in_memory() {
+            Ok(true) => good("writable layer in memory", false, "tmpfs has user attributes".into()),
+            Ok(false) => bad(
+                "writable layer in memory",
+                false,
+                "tmpfs has no user attributes (before Linux 6.6)".into(),
+                "the writable layer is on disk, which is several times slower to make and remove",
+                "",
+            ),
+            Err(e) => bad("mounts in a user namespace", true, causes(&host::explain(e)), "no rootlet can be made", ""),
+        });
+        let rootlet = whole();
+        works = rootlet.ok;
+        checks.push(rootlet);
+        if caller().tier() == Tier::Root {
+            checks.push(match mount::clone_idmapped(Path::new("/"), nursery.user_namespace(), false) {
+                Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
+                Err(e) => bad(
+                    "idmapped mounts",
+                    false,
+                    e.to_string(),
+                    "files of the host and of volumes show as nobody's, and root inside cannot change them",
+                    "",
+                ),
+            });
+        }
+    }
+    checks.push(cgroup());
+    checks.push(store());
+    Examination { tier: works.then(|| caller().tier()), checks }
+}
+
+fn good(name: &'static str, required: bool, found: String) -> Check {
+    Check { name, ok: true, required, found, cost: String::new(), mend: String::new() }
+}
+
+fn bad(name: &'static str, required: bool, found: String, cost: &str, mend: &str) -> Check {
+    Check { name, ok: false, required, found, cost: cost.into(), mend: mend.into() }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn sub_ids() -> Check {
+    let name = "ids to give away";
+    match caller().sub_ids() {
+        Some((uids, gids)) => {
+            let found = format!("uids from {} ({}), gids from {} ({})", uids.first, uids.count, gids.first, gids.count);
+            match uids.count.min(gids.count) >= 65536 {
+                true => good(name, true, found),
+                false => bad(name, false, found, "files with higher ids than that cannot be unpacked", &mend_sub_ids()),
+            }
+        }
+        None => bad(name, true, "none in /etc/subuid and /etc/subgid".into(), "no rootlet can be made", &mend_sub_ids()),
+    }
+}
+
+fn mend_sub_ids() -> String {
+    match caller().tier() {
+        Tier::Root => String::new(),
+        Tier::SubordinateIds => {
+            format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", caller().name)
+        }
+    }
+}
+
+fn tools() -> Check {
+    let name = "newuidmap and newgidmap";
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = |tool: &str| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
+    match found("newuidmap") && found("newgidmap") {
+        true => good(name, true, "found".into()),
+        false => bad(name, true, "not in PATH".into(), "no rootlet can be made", "sudo apt-get install uidmap"),
+    }
+}
+
+/// A whole rootlet of this machine's own root, with a command in it.
+fn whole() -> Check {
+    let name = "a rootlet of this machine";
+    let made = Store::open_default()
+        .and_then(|store| rootlet_base::Base::resolve("host", &store))
+        .map_err(crate::Error::from)
+        .and_then(|base| crate::Rootlet::builder(&base).spawn())
+        .and_then(|root| root.command("/bin/sh").args(["-c", ":"]).output());
+    match made {
+        Ok(_) => good(name, true, "made, used and removed".into()),
+        Err(e) => bad(name, true, causes(&e), "no rootlet can be made", e.hint().unwrap_or_default()),
+    }
+}
+
+fn cgroup() -> Check {
+    let name = "cgroups";
+    match crate::limits::delegated() {
+        Ok(controllers) => good(name, false, format!("delegated: {controllers}")),
+        Err(why) => bad(
+            name,
+            false,
+            why,
+            "--memory and --pids-limit hold for each process instead of the whole tree, --cpus for none",
+            "systemd-run --user --scope -p Delegate=yes -- …",
+        ),
+    }
+}
+
+fn store() -> Check {
+    match Store::open_default() {
+        Ok(store) => good("store", true, store.path().display().to_string()),
+        Err(e) => bad("store", true, causes(&e), "no base can be kept", e.hint().unwrap_or_default()),
+    }
+}
