@@ -34,7 +34,7 @@ pub struct Cli {
 pub enum Command {
     Run(Box<Run>),
     Shell(Box<Shell>),
-    Enter(Enter),
+    Enter(Box<Enter>),
     Doctor(Doctor),
     /// Pull, list, show and remove bases
     #[command(subcommand)]
@@ -73,6 +73,8 @@ Exit status: the command's own, 128+N when signal N ended it, 124 after --timeou
 125 when rootlet itself failed, 126 not executable, 127 not found.")]
 pub struct Run {
     #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
     pub root: Root,
     /// Pass standard input (rootlet always does; accepted for the habit)
     #[arg(short, long, help_heading = "Output")]
@@ -108,6 +110,8 @@ Examples:
   rootlet shell --base alpine:3.20 --user root")]
 pub struct Shell {
     #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
     pub root: Root,
     /// Keep the root on disk when the shell has ended, for `rootlet enter`
     #[arg(long, help_heading = "Output")]
@@ -123,9 +127,6 @@ pub struct Shell {
 /// What a root is: options of `run` and `shell`, named as in `docker run` and `podman run`.
 #[derive(Debug, Args)]
 pub struct Root {
-    #[command(flatten)]
-    pub from: From,
-
     /// Who runs the command: NAME, UID, either with :GROUP, or NAME:UID:GID [default: the image's, else sam:1000:1000]
     ///
     /// A NAME is looked up in the root's own passwd; NAME:UID:GID makes the account, with a home, where it is not there.
@@ -248,25 +249,39 @@ pub struct StoreArg {
 }
 
 /// Run a command, or a shell, in a root that --keep kept
+///
+/// What is kept stays as it was: each time starts from it, and is gone when it ends, unless --keep.
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(override_usage = "rootlet enter [OPTIONS] <ID> [--] [COMMAND]...")]
 #[command(after_help = "\
 Examples:
-  rootlet enter 3f9a
-  rootlet enter 3f9a -- cat /var/log/app.log")]
+  rootlet enter 3f9a61c2
+  rootlet enter --user root 3f9a -- cat /var/log/app.log
+
+`rootlet base rm snapshot:kept-ID` removes it; `rootlet gc` does after some time.")]
 pub struct Enter {
-    /// What `--keep` printed; its first characters are enough
+    /// What --keep printed; its first characters are enough
     pub id: String,
     /// The command and its arguments; a shell where none is given
     #[arg(trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
-    /// Give the command a terminal of its own (a shell on a terminal always has one)
-    #[arg(short, long)]
-    pub tty: bool,
-    /// No report after a failure
-    #[arg(short, long)]
-    pub quiet: bool,
     #[command(flatten)]
     pub store: StoreArg,
+    #[command(flatten)]
+    pub root: Root,
+    /// Give the command a terminal of its own (a shell on a terminal always has one)
+    #[arg(short, long, help_heading = "Output")]
+    pub tty: bool,
+    /// Keep this root too
+    #[arg(long, help_heading = "Output")]
+    pub keep: bool,
+    /// No report after a failure
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print help (-h is the host name, as in docker)
+    #[arg(long, action = clap::ArgAction::HelpShort, help_heading = "Output")]
+    help: Option<bool>,
 }
 
 /// Say what this host allows, and how to get what it lacks
@@ -325,14 +340,16 @@ pub enum Base {
     },
 }
 
-/// Remove what nothing uses from the store
+/// Remove what is neither in use nor recent from the store
 ///
-/// Bases stay; layers and downloads that no base needs go, and so does what a killed run left half-made.
+/// Bases that were not used for some time go, then the layers and downloads that no other base needs, and what killed
+/// runs left half-made.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rootlet gc\n  rootlet gc --keep 0        only what is in use stays")]
 pub struct Gc {
-    /// Remove the bases too that were not used for this long, such as 30d
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub unused_for: Option<Duration>,
+    /// Keep what was used within this time
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "14d")]
+    pub keep: Duration,
     #[command(flatten)]
     pub store: StoreArg,
 }
@@ -391,6 +408,6 @@ mod tests {
     #[test]
     fn offline_and_pull_contradict_each_other() {
         assert!(Cli::try_parse_from(["rootlet", "run", "--offline", "--pull", "always", "x"]).is_err());
-        assert!(run(&["--offline", "x"]).root.from.pull.offline);
+        assert!(run(&["--offline", "x"]).from.pull.offline);
     }
 }

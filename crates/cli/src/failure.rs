@@ -49,7 +49,7 @@ impl Failure {
         let mut told = failure.message.clone();
         let mut next = error.source();
         while let Some(cause) = next {
-            let text = cause.to_string();
+            let text = words(cause);
             if !told.contains(&text) {
                 failure.causes.push(text.clone());
                 told = text;
@@ -74,9 +74,30 @@ impl Failure {
     }
 }
 
+/// The system's own words for an errno, without its number: the sentence above names it.
+fn words(cause: &(dyn Error + 'static)) -> String {
+    let text = cause.to_string();
+    match text.find(" (os error ") {
+        Some(end) if cause.is::<std::io::Error>() => text[..end].to_owned(),
+        _ => text,
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(Style::plain()))
+    }
+}
+
+impl From<rootlet::Error> for Failure {
+    fn from(error: rootlet::Error) -> Self {
+        Self::of(&error, error.hint())
+    }
+}
+
+impl From<rootlet::base::Error> for Failure {
+    fn from(error: rootlet::base::Error) -> Self {
+        Self::of(&error, error.hint())
     }
 }
 

@@ -2,10 +2,15 @@
 
 mod args;
 mod docs;
+mod doctor;
 mod exit;
 mod failure;
 mod output;
+mod progress;
+mod report;
+mod run;
 mod signals;
+mod store;
 mod style;
 mod terminal;
 mod used;
@@ -38,9 +43,14 @@ fn invoke(args: impl Iterator<Item = OsString>) -> Outcome {
 
 fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
+        Command::Run(args) => return run::run(*args),
+        Command::Shell(args) => return run::shell(*args),
+        Command::Enter(args) => return run::enter(*args),
+        Command::Doctor(args) => doctor::doctor(&args)?,
+        Command::Base(command) => store::base(command)?,
+        Command::Gc(args) => store::gc(&args)?,
         Command::Completions { shell } => docs::completions(shell)?,
         Command::Man { dir } => docs::man(&dir)?,
-        _ => return Err(Failure::new("the engine is not linked into this build")),
     }
     Ok(Outcome::SUCCESS)
 }

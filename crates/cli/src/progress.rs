@@ -3,7 +3,7 @@
 use crate::style::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rootlet::base::{Progress, Step};
-use rootlet_spec::printable;
+use rootlet::spec::printable;
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
 use std::sync::{Arc, Mutex, PoisonError};

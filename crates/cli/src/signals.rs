@@ -21,7 +21,7 @@ impl Signals {
         let ignored = ignored();
         let wanted = FORWARDED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let (read, write) = UnixStream::pair()?;
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly::default(), wanted)?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?;
         Ok(Self(delivery))
     }
 

@@ -34,11 +34,6 @@ impl Style {
         self.paint("32", text)
     }
 
-    /// A heading or a name.
-    pub fn strong(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }

@@ -1,7 +1,7 @@
 //! The caller's terminal while the command has one of its own.
 
 use crate::signals::{RESIZED, Signals};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::stdio::{stdin, stdout};
@@ -9,6 +9,7 @@ use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize,
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 /// What a terminal's line discipline takes for the end of the input: Ctrl-D.
 const END_OF_INPUT: u8 = 4;
@@ -45,17 +46,27 @@ pub fn size() -> (u16, u16) {
         .map_or((24, 80), |size| (size.ws_row, size.ws_col))
 }
 
+/// Why waiting was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attended {
+    /// The command ended.
+    Ended,
+    /// The deadline came first.
+    TimedOut,
+}
+
 /// Waits until `ended` is readable, and meanwhile hands every signal to `forward` and, where the command has a
 /// terminal, copies between that and the caller's.
 pub fn attend(
     ended: BorrowedFd<'_>,
     signals: &mut Signals,
     tty: Option<&File>,
+    deadline: Option<Instant>,
     mut forward: impl FnMut(i32),
-) -> io::Result<()> {
+) -> io::Result<Attended> {
     let mut copy = tty.map(Copy::new).transpose()?;
     loop {
-        let ready = wait(ended, signals, copy.as_ref())?;
+        let ready = wait(ended, signals, copy.as_ref(), deadline)?;
         for signal in if ready.signal { signals.take().collect() } else { vec![] } {
             match &copy {
                 Some(copy) if signal == RESIZED => copy.resize(),
@@ -65,8 +76,11 @@ pub fn attend(
         if let Some(copy) = &mut copy {
             copy.step(&ready)?;
         }
-        if ready.ended {
-            return copy.map_or(Ok(()), |mut copy| copy.drain());
+        let over = ready.ended.then_some(Attended::Ended);
+        let late =
+            || deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(Attended::TimedOut);
+        if let Some(attended) = over.or_else(late) {
+            return copy.map_or(Ok(()), |mut copy| copy.drain()).map(|()| attended);
         }
     }
 }
@@ -81,7 +95,12 @@ struct Ready {
     room: bool,
 }
 
-fn wait(ended: BorrowedFd<'_>, signals: &Signals, copy: Option<&Copy<'_>>) -> io::Result<Ready> {
+fn wait(
+    ended: BorrowedFd<'_>,
+    signals: &Signals,
+    copy: Option<&Copy<'_>>,
+    deadline: Option<Instant>,
+) -> io::Result<Ready> {
     let mut fds = vec![PollFd::from_borrowed_fd(ended, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
     let (mut input, mut master) = (None, None);
     if let Some(copy) = copy {
@@ -94,7 +113,9 @@ fn wait(ended: BorrowedFd<'_>, signals: &Signals, copy: Option<&Copy<'_>>) -> io
             fds.push(PollFd::new(copy.master, flags));
         }
     }
-    match poll(&mut fds, None) {
+    // A deadline beyond what the kernel's clock holds never comes.
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    match poll(&mut fds, left.and_then(|left| Timespec::try_from(left).ok()).as_ref()) {
         Ok(_) => {}
         Err(Errno::INTR) => return Ok(Ready { signal: true, ..Ready::default() }),
         Err(e) => return Err(e.into()),
@@ -175,7 +196,9 @@ impl<'a> Copy<'a> {
                 Ok(n) => drop(self.pending.drain(..n)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::IO) => return Ok(self.pending.clear()),
+                Err(Errno::IO) => {
+                    self.pending.clear();
+                }
                 Err(e) => return Err(e.into()),
             }
         }

@@ -1,0 +1,177 @@
+//! What is told about a run: after a failure a few lines on standard error, and all of it for machines with `--json`.
+
+use crate::exit::Outcome;
+use crate::failure::Failure;
+use crate::style::Style;
+use rootlet::spec::{duration, printable};
+use rootlet::{Identity, Report, Rootlet};
+use serde::Serialize;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Write, stderr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything there is to know about a run. What is not known, because it failed before, is null.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Full {
+    /// The status that this command exits with.
+    pub status: u8,
+    /// The signal that ended the command.
+    pub signal: Option<u8>,
+    /// Whether `--timeout` ended it.
+    pub timed_out: bool,
+    /// What kept the command from running.
+    pub error: Option<String>,
+    /// The command that ran: entrypoint, command, arguments.
+    pub command: Vec<String>,
+    /// How long it ran.
+    pub seconds: f64,
+    /// What `rootlet enter` takes.
+    pub kept: Option<String>,
+    #[serde(flatten)]
+    pub report: Option<Report>,
+    #[serde(skip)]
+    pub timeout: Option<Duration>,
+}
+
+/// Gathers what becomes the report.
+pub struct Reporter {
+    quiet: bool,
+    json: Option<(PathBuf, File)>,
+    full: Full,
+    refusal: Option<Failure>,
+}
+
+impl Reporter {
+    /// The file is made at once: a report that cannot be written is known before the command runs.
+    pub fn new(quiet: bool, json: Option<&Path>) -> Result<Self, Failure> {
+        let open = |path: &Path| match File::create(path) {
+            Ok(file) => Ok((path.to_owned(), file)),
+            Err(e) => Err(Failure::new(format!("failed to make the report {}", path.display())).caused_by(e)),
+        };
+        Ok(Self { quiet, json: json.map(open).transpose()?, full: Full::default(), refusal: None })
+    }
+
+    /// The rootlet stands, and this is what runs in it.
+    pub fn started(&mut self, root: &Rootlet, argv: &[OsString]) {
+        self.full.report = Some(root.report().clone());
+        self.full.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    }
+
+    /// The command could not be run.
+    pub fn refused(&mut self, failure: Failure) {
+        self.refusal = Some(failure);
+    }
+
+    /// The command ended.
+    pub fn ended(&mut self, how: Full) {
+        (self.full.seconds, self.full.timeout) = (how.seconds, how.timeout);
+    }
+
+    /// The root was kept.
+    pub fn kept(&mut self, id: String) {
+        self.full.kept = Some(id);
+    }
+
+    /// Tells it. `done` comes back, or that the report could not be written.
+    pub fn finish(mut self, done: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
+        let (outcome, failure) = match done {
+            Ok(outcome) => (outcome, self.refusal.take()),
+            Err(failure) => (Outcome::Failed, Some(failure)),
+        };
+        self.full.status = outcome.code();
+        self.full.timed_out = outcome == Outcome::TimedOut;
+        self.full.signal = match outcome {
+            Outcome::Signaled(signal) => Some(signal),
+            _ => None,
+        };
+        self.full.error = failure.as_ref().map(ToString::to_string);
+        let style = Style::of(&stderr());
+        let mut text = failure.map(|failure| failure.text(style)).unwrap_or_default();
+        if !self.quiet {
+            text += &summary(&self.full, outcome);
+        }
+        if let Some(id) = &self.full.kept {
+            text += &format!("{} rootlet enter {id}\n", style.hint("kept:"));
+        }
+        // Without standard error nobody is there to be told that.
+        let _ = stderr().write_all(text.as_bytes());
+        self.write_json()?;
+        Ok(outcome)
+    }
+
+    fn write_json(&mut self) -> Result<(), Failure> {
+        let Some((path, file)) = &mut self.json else { return Ok(()) };
+        let mut text = serde_json::to_vec_pretty(&self.full).expect("a report is plain data");
+        text.push(b'\n');
+        file.write_all(&text)
+            .map_err(|e| Failure::new(format!("failed to write the report {}", path.display())).caused_by(e))
+    }
+}
+
+/// The lines after a failure; none after success, nor where no rootlet came to be.
+fn summary(full: &Full, outcome: Outcome) -> String {
+    let Some(report) = full.report.as_ref().filter(|_| outcome != Outcome::SUCCESS) else {
+        return String::new();
+    };
+    let how = match (outcome, full.timeout) {
+        (Outcome::Exited(code), _) => format!("exit status {code}"),
+        (Outcome::Signaled(signal), _) => format!("ended by signal {signal}{}", name_of(signal)),
+        (Outcome::TimedOut, Some(timeout)) => {
+            format!("ended by --timeout after {}", duration::format(timeout))
+        }
+        (Outcome::TimedOut, None) => "ended by --timeout".into(),
+        (Outcome::Failed | Outcome::NotExecutable | Outcome::NotFound, _) => "the command did not run".into(),
+    };
+    let mut text = format!("rootlet: {how}, as {}\n", identity(&report.user));
+    for sentence in &report.not_reproduced {
+        text += &format!("rootlet: not as in production: {}\n", printable(sentence));
+    }
+    text
+}
+
+/// As id(1) writes it, with the home.
+fn identity(user: &Identity) -> String {
+    let name = user.name.as_deref().map(|name| format!("({})", printable(name))).unwrap_or_default();
+    let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
+    let groups = if groups.is_empty() { "none".into() } else { groups.join(",") };
+    format!("uid={}{name} gid={} groups={groups} HOME={}", user.uid, user.gid, printable(&user.home))
+}
+
+/// ` (KILL)`, where it has a name.
+fn name_of(signal: u8) -> String {
+    let name = signal_hook::low_level::signal_name(signal.into());
+    name.map(|name| format!(" ({})", name.trim_start_matches("SIG"))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_reads_as_id_writes_it() {
+        let sam = Identity {
+            name: Some("sam".into()),
+            uid: 1000,
+            gid: 1000,
+            groups: vec![27, 100],
+            home: "/home/sam".into(),
+            ..Identity::default()
+        };
+        assert_eq!(identity(&sam), "uid=1000(sam) gid=1000 groups=27,100 HOME=/home/sam");
+        let nobody = Identity { uid: 5, name: Some("x\x1b".into()), home: "/".into(), ..Identity::default() };
+        assert_eq!(identity(&nobody), "uid=5(x\\x1b) gid=0 groups=none HOME=/");
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(name_of(9), " (KILL)");
+        assert_eq!(name_of(200), "");
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_ran() {
+        assert_eq!(summary(&Full::default(), Outcome::Failed), "");
+    }
+}
