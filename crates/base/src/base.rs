@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 /// What a rootlet's root is made from: read-only layers, shared by everybody. Cheap to clone.
 ///
-/// While a handle to it lives, it holds a shared lock (flock(2)) on its content in the store, so that [`Store::gc`] and [`Store::remove`], of
-/// this or another process, leave it alone.
+/// While a handle to it lives, it holds a shared lock (flock(2)) on its content in the store, so that
+/// [`Store::gc`] and [`Store::remove`], of this or another process, leave it alone.
 #[derive(Clone, Debug)]
 pub struct Base(Arc<Inner>);
 
@@ -55,8 +55,8 @@ pub enum BaseKind {
 impl Base {
     /// The base of that name (see [`BaseName`](crate::BaseName)), with the default options of a [`Resolver`].
     ///
-    /// One that is in the store already costs a few small reads. Else it is pulled or read, which needs the features
-    /// `registry` or `tarball`.
+    /// One that is in the store already costs a few small reads. Else it is pulled or read, which needs the
+    /// features `registry` or `tarball`.
     pub fn resolve(name: &str, store: &Store) -> Result<Self> {
         Resolver::new(store).resolve(name)
     }
@@ -70,8 +70,9 @@ impl Base {
         &self.0.name
     }
 
-    /// What the base is, whatever its name: `sha256:…` over the layers' digests and the defaults; two bases with the same id make the
-    /// same root. `host` and `dir:PATH` are their own description, since what is in them may change at any time.
+    /// What the base is, whatever its name: `sha256:…` over the layers' digests and the defaults; two bases
+    /// with the same id make the same root. `host` and `dir:PATH` are their own description, since what is in
+    /// them may change at any time.
     pub fn id(&self) -> &str {
         &self.0.id
     }
@@ -91,14 +92,15 @@ impl Base {
         &self.0.store
     }
 
-    /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes as lower
-    /// layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`).
+    /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes
+    /// as lower layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`).
     ///
-    /// For `host` there are none, for `dir:PATH` it is the path itself; the layers of snapshots of them follow. What is not unpacked for
-    /// this map is unpacked now, once: other threads and processes that want it wait.
+    /// For `host` there are none, for `dir:PATH` it is the path itself; the layers of snapshots of them
+    /// follow. What is not unpacked for this map is unpacked now, once: other threads and processes that want
+    /// it wait.
     ///
-    /// Errors: a layer holds an id that the map lacks; its bytes are damaged or gone; the host allows no such user
-    /// namespace; a limit is passed; the disk is full; a snapshot was made for another map.
+    /// Errors: a layer holds an id that the map lacks; its bytes are damaged or gone; the host allows no such
+    /// user namespace; a limit is passed; the disk is full; a snapshot was made for another map.
     ///
     /// # Locking
     /// Exclusive on each layer while it is unpacked.
@@ -133,14 +135,14 @@ impl Base {
         Ok(paths)
     }
 
-    /// The small blob that [`Base::cache_facts`] stored for the content of this base, by this or another process. `None` when there
-    /// is none, or for `host`, `dir:` and snapshots without a name.
+    /// The small blob that [`Base::cache_facts`] stored for the content of this base, by this or another
+    /// process. `None` when there is none, or for `host`, `dir:` and snapshots without a name.
     pub fn cached_facts(&self) -> Option<Vec<u8>> {
         std::fs::read(self.facts_file()?).ok()
     }
 
-    /// Remembers a small blob about the content of this base, in place of an older one. Does nothing for `host`,
-    /// `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
+    /// Remembers a small blob about the content of this base, in place of an older one. Does nothing for
+    /// `host`, `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
     pub fn cache_facts(&self, facts: &[u8]) {
         if let Some(path) = self.facts_file() {
             let _ = crate::store::write_atomically(&self.0.store.tmp(), &path, facts);

@@ -10,8 +10,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What was attempted, on what, and why it failed.
 ///
 /// `Display` gives one sentence, with the errno's name when the system refused: `failed to read the layer
-/// /x/y.tar: EACCES`. [`Error::hint`] says what to do, when there is something to do; it is data beside the cause, so
-/// that each face prints it in its own way. The cause itself is [`StdError::source`].
+/// /x/y.tar: EACCES`. [`Error::hint`] says what to do, when there is something to do; it is data beside the
+/// cause, so that each face prints it in its own way. The cause itself is [`StdError::source`].
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -85,8 +85,10 @@ impl Error {
         };
         let error = Self::new(kind, what).caused_by(source);
         match kind {
-            ErrorKind::NoSpace => error
-                .with_hint("free some space (`rootlet gc` removes what is not in use), or set ROOTLET_STORE to a larger disk"),
+            ErrorKind::NoSpace => error.with_hint(
+                "free some space (`rootlet gc` removes what is not in use), or set ROOTLET_STORE \
+                    to a larger disk",
+            ),
             _ => error,
         }
     }

@@ -1,4 +1,5 @@
-//! The documents of an image: index, manifest and config, of the OCI image specification and of docker's schema 2.
+//! The documents of an image: index, manifest and config, of the OCI image specification and of docker's
+//! schema 2.
 
 use crate::base::{BaseKind, Defaults};
 use crate::resolve::Platform;
@@ -188,7 +189,8 @@ fn split_variable(variable: String) -> (String, String) {
     }
 }
 
-/// The entry of an index for that platform: among several, the one whose variant was asked for or is the plainest.
+/// The entry of an index for that platform: among several, the one whose variant was asked for or is the
+/// plainest.
 pub(crate) fn choose<'a>(
     manifests: impl Iterator<Item = &'a Descriptor> + Clone,
     wanted: &Platform,

@@ -13,11 +13,12 @@ use std::str::FromStr;
 /// | `dir:PATH` | a directory |
 /// | `tar:PATH` | a tarball: plain, gzip, zstd or xz, told by its content |
 /// | `oci:PATH[:TAG]` | an image of an OCI image layout |
-/// | `archive:PATH[:TAG]` | an image of a docker-archive or an oci-archive (`docker save`, `podman save`), told by its content |
+/// | `archive:PATH[:TAG]` | an image that `docker save` or `podman save` wrote, told by its content |
 /// | `snapshot:NAME` | a snapshot that was given this name |
 /// | anything else | an image of a registry, read as docker reads it: see [`ImageRef`] |
 ///
-/// Paths may be relative to the work directory and may hold `:`; what follows the longest existing path is the tag.
+/// Paths may be relative to the work directory and may hold `:`; what follows the longest existing path is
+/// the tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BaseName {
     /// This machine's own root.
@@ -112,8 +113,8 @@ impl FromStr for BaseName {
     }
 }
 
-/// `PATH:TAG`: the longest part before a colon that exists is the path, since both may hold colons. Where none exists, a
-/// tag is what follows the last colon, and the error about the path comes later.
+/// `PATH:TAG`: the longest part before a colon that exists is the path, since both may hold colons. Where
+/// none exists, a tag is what follows the last colon, and the error about the path comes later.
 fn split_tag(text: &str) -> (PathBuf, Option<String>) {
     if Path::new(text).exists() {
         return (text.into(), None);
@@ -135,7 +136,8 @@ pub(crate) fn snapshot_name(text: &str) -> Result<String> {
         return Err(Error::new(
             ErrorKind::InvalidName,
             format!(
-                "`{name}` is not a name for a snapshot: 1 to 128 of A-Z a-z 0-9 _ . - / and a letter or digit first"
+                "`{name}` is not a name for a snapshot: 1 to 128 of A-Z a-z 0-9 _ . - / and a letter or \
+                    digit first"
             ),
         ));
     }
@@ -156,7 +158,10 @@ fn explain(text: &str, error: Error) -> Error {
             "for the file write `tar:{text}` (a root) or `archive:{text}` (a saved image)"
         ));
     }
-    error.with_hint("a base is `host`, `dir:PATH`, `tar:PATH`, `oci:PATH[:TAG]`, `archive:PATH[:TAG]` or an image such as `alpine:3.20`")
+    error.with_hint(
+        "a base is `host`, `dir:PATH`, `tar:PATH`, `oci:PATH[:TAG]`, `archive:PATH[:TAG]` or an \
+        image such as `alpine:3.20`",
+    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The name of an image, read as docker reads it.
 //!
-//! The rules are those of `distribution/reference` (the grammar in its `reference.go`): the part before the first `/`
-//! is a host when it holds a `.` or a `:`, or is `localhost`, or has a capital letter; a name without host is docker.io's, and
-//! there a name of one part is `library/`'s; a name without tag and digest has the tag `latest`.
+//! The rules are those of `distribution/reference` (the grammar in its `reference.go`): the part before the
+//! first `/` is a host when it holds a `.` or a `:`, or is `localhost`, or has a capital letter; a name
+//! without host is docker.io's, and there a name of one part is `library/`'s; a name without tag and digest
+//! has the tag `latest`.
 
 use crate::{Digest, Error, ErrorKind, Result};
 use std::fmt;
@@ -11,7 +12,8 @@ use std::str::FromStr;
 /// The host of names that do not say one.
 pub(crate) const DEFAULT_REGISTRY: &str = "docker.io";
 
-/// The name of an image in a registry: `alpine`, `debian:13-slim`, `ghcr.io/a/b@sha256:…`, `localhost:5000/x:1`.
+/// The name of an image in a registry: `alpine`, `debian:13-slim`, `ghcr.io/a/b@sha256:…`,
+/// `localhost:5000/x:1`.
 ///
 /// `Display` gives the whole name: `docker.io/library/alpine:latest`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

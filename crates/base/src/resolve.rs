@@ -59,8 +59,8 @@ pub struct Limits {
     pub layer_bytes: u64,
     /// Entries of one layer. 10 million.
     pub layer_entries: u64,
-    /// Unpacked bytes for one packed byte, looked at beyond a 32nd of `layer_bytes`: honest layers stay below 100, gzip can give
-    /// 1032, zstd much more. 500.
+    /// Unpacked bytes for one packed byte, looked at beyond a 32nd of `layer_bytes`: honest layers stay below
+    /// 100, gzip can give 1032, zstd much more. 500.
     pub ratio: u64,
     /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
     pub document_bytes: u64,
@@ -72,7 +72,8 @@ impl Default for Limits {
     }
 }
 
-/// The operating system and processor an image is for, as `docker --platform` has it: `linux/amd64`, `linux/arm/v7`.
+/// The operating system and processor an image is for, as `docker --platform` has it: `linux/amd64`,
+/// `linux/arm/v7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// `linux`.
@@ -128,9 +129,11 @@ impl FromStr for Platform {
     }
 }
 
-/// Hears how far pulling and unpacking are. Calls come from several threads, often: an implementation is quick.
+/// Hears how far pulling and unpacking are. Calls come from several threads, often: an implementation is
+/// quick.
 pub trait Progress: Send + Sync {
-    /// Something of `total` bytes begins; `None` when the size is not known. `id` is the same in the calls that follow.
+    /// Something of `total` bytes begins; `None` when the size is not known. `id` is the same in the calls
+    /// that follow.
     fn begin(&self, id: &str, step: Step, total: Option<u64>) {
         let _ = (id, step, total);
     }
@@ -171,7 +174,8 @@ pub(crate) struct Silent;
 impl Progress for Silent {}
 
 impl Resolver {
-    /// The defaults: the network may be used, what is in the store is taken from there, this machine's platform.
+    /// The defaults: the network may be used, what is in the store is taken from there, this machine's
+    /// platform.
     pub fn new(store: &Store) -> Self {
         Self {
             store: store.clone(),
@@ -215,8 +219,9 @@ impl Resolver {
 
     /// The base of that name: see [`BaseName`].
     ///
-    /// Errors: the name cannot be read; there is no such thing; it is not in the store and may not be fetched; the registry refuses or cannot be
-    /// reached; what comes is damaged; the build lacks the feature (`tarball`, `registry`).
+    /// Errors: the name cannot be read; there is no such thing; it is not in the store and may not be
+    /// fetched; the registry refuses or cannot be reached; what comes is damaged; the build lacks the feature
+    /// (`tarball`, `registry`).
     pub fn resolve(&self, name: &str) -> Result<Base> {
         match name.parse::<BaseName>()?.absolute()? {
             BaseName::Host => Ok(self.outside("host".into(), BaseKind::Host)),

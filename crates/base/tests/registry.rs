@@ -1,2 +1,478 @@
-//! A real registry.
+//! A real registry (Debian's docker-registry, filled by skopeo): with and without password and TLS, whole and
+//! damaged.
+
 mod support;
+
+use rootlet_base::{Base, ErrorKind, GcOptions, Platform, Pull, Resolver, Store};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use support::registry::{Flaky, Registry, Setup, other_address};
+use support::{Home, has, layout, map, run, skip};
+
+/// A store, and an OCI layout with `3.20` in it to fill registries from.
+struct Scene {
+    home: Home,
+    source: String,
+}
+
+impl Scene {
+    fn new() -> Option<Self> {
+        let home = Home::new();
+        let source = format!("oci:{}:3.20", layout(home.path())?.display());
+        Some(Self { home, source })
+    }
+
+    fn registry(&self, setup: &Setup<'_>) -> Option<Registry> {
+        Registry::start(self.home.path(), setup)
+    }
+
+    /// The example program, in an environment of its own.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let binary = std::env::current_exe().unwrap();
+        let program = binary.ancestors().nth(2).unwrap().join("examples/resolve");
+        let mut command = Command::new(program);
+        let user = Command::new("id").arg("-un").output().unwrap().stdout;
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("USER", String::from_utf8_lossy(&user).trim())
+            .env("ROOTLET_STORE", self.home.store.path())
+            .env("CONTAINERS_REGISTRIES_CONF", "/dev/null")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+macro_rules! scene {
+    () => {
+        match Scene::new() {
+            Some(scene) if has("docker-registry") => scene,
+            _ => skip!("no docker-registry, skopeo, umoci or Alpine"),
+        }
+    };
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn failed(output: &Output, words: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it did not fail");
+    for word in words {
+        assert!(text.contains(word), "no `{word}` in:\n{text}");
+    }
+}
+
+#[test]
+fn pulls_once_and_then_needs_no_network() {
+    let scene = scene!();
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "me/alpine:3.20", &[]);
+    let name = registry.image("me/alpine:3.20");
+    let offline = Resolver::new(&scene.home.store).offline(true);
+    let error = offline.resolve(&name).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotInStore, "{error}");
+    let base = Base::resolve(&name, &scene.home.store).unwrap();
+    assert_eq!(base.name(), name);
+    assert_eq!(base.defaults().workdir.as_deref(), Some("/srv"));
+    let paths = base.layer_paths(&map).unwrap();
+    assert_eq!(fs::read_to_string(paths[1].join("srv/app")).unwrap(), "hello");
+    drop(registry);
+    assert_eq!(offline.resolve(&name).unwrap().id(), base.id());
+    assert_eq!(Base::resolve(&name, &scene.home.store).unwrap().layer_paths(&map).unwrap(), paths);
+    assert_eq!(Resolver::new(&scene.home.store).pull(Pull::Never).resolve(&name).unwrap().id(), base.id());
+    // The same image from the layout is the same base, and skopeo reads ours.
+    assert_eq!(Base::resolve(&scene.source, &scene.home.store).unwrap().id(), base.id());
+    let images = scene.home.store.path().join("images");
+    let copy = format!("oci:{}:copy", scene.home.path().join("copy").display());
+    run("skopeo", &["copy", "-q", &format!("oci:{}:{name}", images.display()), &copy]);
+    let info = scene.home.store.show(&name).unwrap();
+    assert!(info.how.contains("from http://127.0.0.1") && info.layers[0].packed > Some(1 << 20), "{info:?}");
+    drop(base);
+    let removed = scene.home.store.gc(GcOptions { keep_recent: Duration::ZERO }).unwrap();
+    assert!(removed.blobs >= 4 && removed.layers == 2, "{removed:?}");
+    assert_eq!(scene.home.list("images/blobs/sha256"), Vec::<String>::new());
+    let index = fs::read_to_string(images.join("index.json")).unwrap();
+    assert!(!index.contains("alpine"), "{index}");
+}
+
+#[test]
+fn what_is_not_there_is_told_apart() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "alpine:3.20", &[]);
+    registry.fill(&scene.source, "alpine:edge", &[]);
+    let resolve = |name: &str| Base::resolve(name, &scene.home.store).unwrap_err();
+    let error = resolve(&registry.image("alpine:3.21"));
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("no tag `3.21`"), "{error}");
+    assert_eq!(error.hint(), Some("it has `3.20`, `edge`"));
+    let error = resolve(&registry.image("nowhere"));
+    assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("no such image"), "{error}");
+    let error = resolve(&registry.image(&format!("alpine@sha256:{}", "0".repeat(64))));
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    let address = registry.address;
+    drop(registry);
+    let error = resolve(&format!("{address}/alpine:3.20"));
+    assert_eq!(error.kind(), ErrorKind::Network, "{error}");
+    assert!(error.to_string().contains("refused") && error.hint().unwrap().contains("--offline"), "{error}");
+    let error = resolve("no-such-host.invalid/x");
+    assert_eq!(error.kind(), ErrorKind::Network, "{error}");
+    assert_eq!(scene.home.store.list().unwrap().len(), 0);
+}
+
+#[test]
+fn a_tag_that_moves_is_followed_when_asked() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let name = registry.image("x:1");
+    let first = Base::resolve(&name, &scene.home.store).unwrap();
+    let manifest = run(
+        "skopeo",
+        &["inspect", "--tls-verify=false", "--format={{.Digest}}", &format!("docker://{name}")],
+    );
+    let manifest = String::from_utf8(manifest.stdout).unwrap();
+    let layout = scene.source.strip_prefix("oci:").unwrap();
+    run("umoci", &["config", "--image", layout, "--config.env", "MOVED=yes"]);
+    registry.fill(&scene.source, "x:1", &[]);
+    assert_eq!(Base::resolve(&name, &scene.home.store).unwrap().id(), first.id());
+    let always = Resolver::new(&scene.home.store).pull(Pull::Always);
+    let moved = always.resolve(&name).unwrap();
+    assert_ne!(moved.id(), first.id());
+    assert!(moved.defaults().env.contains(&("MOVED".into(), "yes".into())));
+    assert_eq!(always.resolve(&name).unwrap().id(), moved.id());
+    // By its digest it is what it was.
+    let pinned = registry.image(&format!("x@{}", manifest.trim()));
+    assert_eq!(Base::resolve(&pinned, &scene.home.store).unwrap().id(), first.id());
+}
+
+#[test]
+fn every_format_of_an_image_is_one_root() {
+    let scene = scene!();
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "oci:1", &[]);
+    registry.fill(&scene.source, "docker:1", &["--format=v2s2"]);
+    registry.fill(&scene.source, "zstd:1", &["--dest-compress-format=zstd", "--dest-compress-level=3"]);
+    let first = Base::resolve(&registry.image("oci:1"), &scene.home.store).unwrap();
+    let paths = first.layer_paths(&map).unwrap();
+    for name in ["docker:1", "zstd:1"] {
+        let base = Base::resolve(&registry.image(name), &scene.home.store).unwrap();
+        assert_eq!(base.layer_paths(&map).unwrap(), paths, "{name}");
+    }
+}
+
+#[test]
+fn an_index_gives_each_its_platform() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    let layout = PathBuf::from(scene.source.strip_prefix("oci:").unwrap().strip_suffix(":3.20").unwrap());
+    add_index(&layout);
+    registry.fill(&format!("oci:{}:multi", layout.display()), "multi:1", &["--all"]);
+    let name = registry.image("multi:1");
+    let mine =
+        Resolver::new(&scene.home.store).platform("linux/amd64".parse().unwrap()).resolve(&name).unwrap();
+    assert_eq!(mine.defaults().platform.as_deref(), Some("linux/amd64"));
+    let other: Platform = "linux/arm64".parse().unwrap();
+    let other = Resolver::new(&scene.home.store).platform(other).resolve(&name).unwrap();
+    assert_eq!(other.defaults().platform.as_deref(), Some("linux/arm64"));
+    let error =
+        Resolver::new(&scene.home.store).platform("s390x".parse().unwrap()).resolve(&name).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.hint().unwrap().contains("linux/amd64, linux/arm64"), "{error:?}");
+}
+
+/// Adds an index `multi` of the image that is there and of one for arm64 with the same layers.
+fn add_index(layout: &Path) {
+    use serde_json::{Value, json};
+    let blob = |bytes: &[u8]| {
+        let digest = rootlet_base::Digest::of(bytes);
+        fs::write(layout.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        json!({ "digest": digest, "size": bytes.len() })
+    };
+    let read = |descriptor: &Value| -> Value {
+        let hex = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        serde_json::from_slice(&fs::read(layout.join("blobs/sha256").join(hex)).unwrap()).unwrap()
+    };
+    let mut index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let mut first = index["manifests"][0].clone();
+    first.as_object_mut().unwrap().remove("annotations");
+    first["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let mut manifest = read(&first);
+    let mut config = read(&manifest["config"]);
+    config["architecture"] = json!("arm64");
+    let media_type = manifest["config"]["mediaType"].clone();
+    manifest["config"] = blob(&serde_json::to_vec(&config).unwrap());
+    manifest["config"]["mediaType"] = media_type;
+    let mut second = blob(&serde_json::to_vec(&manifest).unwrap());
+    second["mediaType"] = first["mediaType"].clone();
+    second["platform"] = json!({ "os": "linux", "architecture": "arm64", "variant": "v8" });
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let multi = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [first, second] });
+    let mut entry = blob(&serde_json::to_vec(&multi).unwrap());
+    entry["mediaType"] = json!(media_type);
+    entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "multi" });
+    index["manifests"].as_array_mut().unwrap().push(entry);
+    fs::write(layout.join("index.json"), serde_json::to_vec(&index).unwrap()).unwrap();
+}
+
+#[test]
+fn a_password_is_asked_for_and_found() {
+    let scene = scene!();
+    if !has("htpasswd") {
+        skip!("no htpasswd");
+    }
+    let passwords = scene.home.path().join("passwords");
+    fs::write(&passwords, run("htpasswd", &["-Bbn", "sam", "secret"]).stdout).unwrap();
+    let registry = scene.registry(&Setup { passwords: Some(&passwords), ..Setup::default() }).unwrap();
+    registry.fill(&scene.source, "private:1", &["--dest-creds=sam:secret"]);
+    let name = registry.image("private:1");
+    failed(
+        &scene.command(&[&name]).output().unwrap(),
+        &["(Unauthorized)", "the registry refuses it", "docker login"],
+    );
+    // "sam:secret" and "sam:wrong" in base64.
+    let auth = |secret: &str| format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, registry.address);
+    let file = scene.home.path().join("auth.json");
+    fs::write(&file, auth("c2FtOndyb25n")).unwrap();
+    let output = scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap();
+    failed(&output, &["(Unauthorized)", "auth.json may be wrong"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("wrong\"") && !text.contains("c2FtOndyb25n"), "no secrets in errors: {text}");
+    fs::write(&file, "{").unwrap();
+    let output = scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap();
+    failed(&output, &["(Configuration)", "auth.json"]);
+    fs::write(&file, auth("c2FtOnNlY3JldA==")).unwrap();
+    let first = succeeded(&scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap());
+    // Where docker keeps it, and by a helper.
+    fs::create_dir(scene.home.path().join(".docker")).unwrap();
+    let config = scene.home.path().join(".docker/config.json");
+    fs::write(&config, auth("c2FtOnNlY3JldA==")).unwrap();
+    assert_eq!(succeeded(&scene.command(&["--always", &name]).output().unwrap()), first);
+    let bin = scene.home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let helper = bin.join("docker-credential-test");
+    fs::write(&helper, "#!/bin/sh\ncat > /dev/null\necho '{\"Username\":\"sam\",\"Secret\":\"secret\"}'\n")
+        .unwrap();
+    run("chmod", &["+x", helper.to_str().unwrap()]);
+    fs::write(&config, format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, registry.address)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    assert_eq!(succeeded(&scene.command(&["--always", &name]).env("PATH", path).output().unwrap()), first);
+}
+
+#[test]
+fn a_certificate_is_checked() {
+    let scene = scene!();
+    // The loopback counts as insecure, as docker has it.
+    let Some(address) = other_address() else { skip!("no address but the loopback's") };
+    let file = |name: &str| scene.home.path().join(name);
+    let text = |name: &str| file(name).to_str().unwrap().to_owned();
+    let ca = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test authority"];
+    run("openssl", &[&ca[..], &["-keyout", &text("ca.key"), "-out", &text("ca.crt")]].concat());
+    let request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=registry"];
+    run("openssl", &[&request[..], &["-keyout", &text("key"), "-out", &text("csr")]].concat());
+    fs::write(file("ext"), format!("subjectAltName=IP:{address}\n")).unwrap();
+    let sign = ["x509", "-req", "-days", "2", "-CAcreateserial"];
+    let files = [
+        "-in",
+        &text("csr"),
+        "-CA",
+        &text("ca.crt"),
+        "-CAkey",
+        &text("ca.key"),
+        "-extfile",
+        &text("ext"),
+        "-out",
+        &text("crt"),
+    ];
+    run("openssl", &[&sign[..], &files].concat());
+    let tls = Some((file("crt"), file("key")));
+    let setup = Setup {
+        tls: tls.as_ref().map(|(crt, key)| (crt.as_path(), key.as_path())),
+        address: Some(address),
+        ..Setup::default()
+    };
+    let registry = scene.registry(&setup).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let name = registry.image("x:1");
+    failed(&scene.command(&[&name]).output().unwrap(), &["(Network)", "ertificate", "SSL_CERT_FILE"]);
+    let trusted = scene.command(&[&name]).env("SSL_CERT_FILE", file("ca.crt")).output().unwrap();
+    let first = succeeded(&trusted);
+    // As docker and podman keep it, for one registry.
+    let certs = file(".config/containers/certs.d").join(registry.address.to_string());
+    fs::create_dir_all(&certs).unwrap();
+    fs::copy(file("ca.crt"), certs.join("ca.crt")).unwrap();
+    assert_eq!(succeeded(&scene.command(&["--always", &name]).output().unwrap()), first);
+    fs::remove_dir_all(&certs).unwrap();
+    fs::write(
+        file("registries.conf"),
+        format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", registry.address),
+    )
+    .unwrap();
+    let insecure = scene
+        .command(&["--always", &name])
+        .env("CONTAINERS_REGISTRIES_CONF", file("registries.conf"))
+        .output()
+        .unwrap();
+    assert_eq!(succeeded(&insecure), first);
+}
+
+#[test]
+fn mirrors_and_searches_follow_registries_conf() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "hub/library/alpine:3.20", &[]);
+    let conf = scene.home.path().join("registries.conf");
+    let with = |text: String, name: &str| {
+        fs::write(&conf, text).unwrap();
+        scene.command(&[name]).env("CONTAINERS_REGISTRIES_CONF", &conf).output().unwrap()
+    };
+    let at = registry.address;
+    let mirror =
+        format!("[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"{at}/hub\"\n");
+    let output = with(mirror, "alpine:3.20");
+    let first = succeeded(&output);
+    assert_eq!(scene.home.store.show("alpine:3.20").unwrap().name, "docker.io/library/alpine:3.20");
+    scene.home.store.remove("alpine:3.20").unwrap();
+    // A mirror that is not there is passed over.
+    let location = format!(
+        "[[registry]]\nprefix = \"example.com/os\"\nlocation = \
+            \"{at}/hub/library\"\n[[registry.mirror]]\nlocation = \"127.0.0.1:1/x\"\n"
+    );
+    assert_eq!(succeeded(&with(location, "example.com/os/alpine:3.20")), first);
+    let search = format!("unqualified-search-registries = [\"127.0.0.1:1\", \"{at}/hub/library\"]\n");
+    assert_eq!(succeeded(&with(search, "alpine:3.20")), first);
+    let blocked = "[[registry]]\nlocation = \"evil.example.com\"\nblocked = true\n";
+    failed(&with(blocked.into(), "evil.example.com/x"), &["(Configuration)", "blocks `evil.example.com`"]);
+    failed(
+        &with("[registries.search]\nregistry = 1\n[[registry]]\n]".into(), "x.example.com/x"),
+        &["(Configuration)", "version 2"],
+    );
+}
+
+#[test]
+fn damage_is_found_and_not_kept() {
+    let scene = scene!();
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let name = registry.image("x:1");
+    let blob = registry.largest_blob();
+    let whole = fs::read(&blob).unwrap();
+    let mut bytes = whole.clone();
+    bytes[1000] ^= 1;
+    for (bytes, kind, words) in [
+        (bytes, ErrorKind::Corrupt, "has the digest"),
+        // The registry promises all of it, so this looks like a connection that breaks at the same byte every
+        // time.
+        (whole[..whole.len() / 2].to_vec(), ErrorKind::Network, "bytes of the layer"),
+        ([&whole[..], b"more"].concat(), ErrorKind::Corrupt, "the layer"),
+    ] {
+        fs::write(&blob, bytes).unwrap();
+        let error = Base::resolve(&name, &scene.home.store).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(scene.home.store.list().unwrap().len(), 0, "no name leads to half an image");
+    }
+    fs::write(&blob, &whole).unwrap();
+    Base::resolve(&name, &scene.home.store).unwrap().layer_paths(&map).unwrap();
+    assert_eq!(scene.home.list("images/partial"), Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_connection_goes_on_where_it_stopped() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let flaky = Flaky::start(registry.address, 3, 600 << 10, Duration::ZERO);
+    Base::resolve(&format!("{}/x:1", flaky.address), &scene.home.store).unwrap();
+    let size = fs::metadata(registry.largest_blob()).unwrap().len();
+    let came = flaky.bytes.load(Ordering::Relaxed);
+    assert!(came < size + (600 << 10), "{came} bytes came for a layer of {size}");
+}
+
+#[test]
+fn a_killed_pull_goes_on_and_leaves_nothing() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let slow = Flaky::start(registry.address, 0, 0, Duration::from_millis(10));
+    let name = format!("{}/x:1", slow.address);
+    let mut pull = scene.spawn(&[&name]);
+    let partial = scene.home.store.path().join("images/partial");
+    let begun = || partial.read_dir().unwrap().flatten().any(|e| e.metadata().unwrap().len() > 400 << 10);
+    let since = std::time::Instant::now();
+    while !begun() {
+        assert!(since.elapsed() < Duration::from_secs(30), "nothing comes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    pull.kill().unwrap();
+    pull.wait().unwrap();
+    assert_eq!(scene.home.store.list().unwrap().len(), 0);
+    let before = slow.bytes.load(Ordering::Relaxed);
+    succeeded(&scene.command(&[&name]).output().unwrap());
+    let size = fs::metadata(registry.largest_blob()).unwrap().len();
+    let came = slow.bytes.load(Ordering::Relaxed) - before;
+    assert!(came < size - (200 << 10), "{came} bytes came again for a layer of {size}");
+    assert_eq!(scene.home.list("images/partial"), Vec::<String>::new());
+    assert_eq!(scene.home.list("tmp"), Vec::<String>::new());
+}
+
+#[test]
+fn several_pull_at_once() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    registry.fill(&scene.source, "y:1", &[]);
+    let through = Flaky::start(registry.address, 0, 0, Duration::from_millis(1));
+    let names = ["x:1", "y:1", "x:1", "y:1"].map(|name| format!("{}/{name}", through.address));
+    let pulls: Vec<_> = names.iter().map(|name| scene.spawn(&[name])).collect();
+    let all: Vec<_> = pulls.into_iter().map(|pull| succeeded(&pull.wait_with_output().unwrap())).collect();
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+    let size = fs::metadata(registry.largest_blob()).unwrap().len();
+    let came = through.bytes.load(Ordering::Relaxed);
+    assert!(came < size + size / 2, "{came} bytes came for a layer of {size}");
+}
+
+#[test]
+fn a_sweep_during_a_pull_takes_nothing_from_it() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let slow = Flaky::start(registry.address, 0, 0, Duration::from_millis(5));
+    let name = format!("{}/x:1", slow.address);
+    let mut pull = scene.spawn(&[&name]);
+    let store = Store::open(scene.home.store.path()).unwrap();
+    while pull.try_wait().unwrap().is_none() {
+        let removed = store.gc(GcOptions { keep_recent: Duration::ZERO }).unwrap();
+        assert_eq!((removed.blobs, removed.layers, removed.problems.len()), (0, 0, 0), "{removed:?}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    succeeded(&pull.wait_with_output().unwrap());
+}
+
+#[test]
+fn it_works_within_an_asynchronous_program() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        Base::resolve(&registry.image("x:1"), &scene.home.store).unwrap();
+    });
+}

@@ -1,7 +1,9 @@
-//! `archive:PATH[:TAG]`: an image of a file that `docker save`, `podman save` or `skopeo copy` wrote, packed or not.
+//! `archive:PATH[:TAG]`: an image of a file that `docker save`, `podman save` or `skopeo copy` wrote, packed
+//! or not.
 //!
-//! An oci-archive is a tar of an OCI layout, and holds `index.json`; a docker-archive holds `manifest.json`; a recent docker's holds both. The
-//! blobs are taken into the store in one pass, verified, since they have no place of their own that the store could point at.
+//! An oci-archive is a tar of an OCI layout, and holds `index.json`; a docker-archive holds `manifest.json`;
+//! a recent docker's holds both. The blobs are taken into the store in one pass, verified, since they have no
+//! place of their own that the store could point at.
 
 use crate::base::BaseKind;
 use crate::image::{Descriptor, Image, What, read_config, read_index};

@@ -36,7 +36,13 @@ pub(crate) mod registry {
 fn missing(feature: &str, name: &str) -> crate::Error {
     crate::Error::new(
         crate::ErrorKind::Unsupported,
-        format!("failed to find the base `{name}`: it is not in the store, and this build of rootlet has no feature `{feature}`"),
+        format!(
+            "failed to find the base `{name}`: it is not in the store, and this build of rootlet has no \
+            feature `{feature}`"
+        ),
     )
-    .with_hint(format!("add the feature in Cargo.toml: `rootlet = {{ version = \"…\", features = [\"{feature}\"] }}`, or fetch it once with the command: `rootlet base pull {name}`"))
+    .with_hint(format!(
+        "add the feature in Cargo.toml: `rootlet = {{ version = \"…\", features = \
+        [\"{feature}\"] }}`, or fetch it once with the command: `rootlet base pull {name}`"
+    ))
 }

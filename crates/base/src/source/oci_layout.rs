@@ -69,8 +69,8 @@ fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// The entry with that tag; without one, the only image there is. Several entries of one tag are one image for several
-/// platforms.
+/// The entry with that tag; without one, the only image there is. Several entries of one tag are one image
+/// for several platforms.
 pub(crate) fn choose<'a>(
     entries: &'a [Descriptor],
     tag: Option<&str>,

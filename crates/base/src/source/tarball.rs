@@ -1,4 +1,5 @@
-//! `tar:PATH`: a tarball, which stays where it is. The store remembers its digest, and knows it again by its [`Stamp`].
+//! `tar:PATH`: a tarball, which stays where it is. The store remembers its digest, and knows it again by its
+//! [`Stamp`].
 
 use crate::base::{BaseKind, Defaults};
 use crate::resolve::Step;

@@ -38,7 +38,8 @@ pub struct BaseInfo {
 pub struct LayerInfo {
     /// Diff id, or the digest of the tarball.
     pub digest: Digest,
-    /// Bytes as they are stored, packed; `None` when they are not: a snapshot's, or a file outside that is gone.
+    /// Bytes as they are stored, packed; `None` when they are not: a snapshot's, or a file outside that is
+    /// gone.
     pub packed: Option<u64>,
     /// Bytes of its files; `None` before it is unpacked.
     pub unpacked: Option<u64>,
@@ -72,7 +73,8 @@ pub struct Removed {
     pub blobs: usize,
     /// Bytes of all of it, about.
     pub bytes: u64,
-    /// What could not be removed, and why. It is no longer part of the store, and is tried again the next time.
+    /// What could not be removed, and why. It is no longer part of the store, and is tried again the next
+    /// time.
     pub problems: Vec<Error>,
 }
 
@@ -126,8 +128,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes what is neither in use nor recent: bases, then the layers and blobs that none of the others names, then what killed processes
-    /// left.
+    /// Removes what is neither in use nor recent: bases, then the layers and blobs that none of the others
+    /// names, then what killed processes left.
     ///
     /// Errors: the store cannot be read. What cannot be removed is told in [`Removed::problems`].
     ///

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 impl Store {
-    /// Writes down how a kept rootlet is to be started again: `record` is the library's own text. `id` is of letters and
-    /// digits.
+    /// Writes down how a kept rootlet is to be started again: `record` is the library's own text. `id` is of
+    /// letters and digits.
     pub fn write_kept(&self, id: &str, record: &[u8]) -> Result<()> {
         let path = self.kept_file(id)?;
         let directory = self.path().join("kept");
@@ -24,8 +24,10 @@ impl Store {
     pub fn read_kept(&self, id: &str) -> Result<Vec<u8>> {
         let path = self.kept_file(id)?;
         fs::read(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, format!("no rootlet was kept as `{id}`"))
-                .with_hint("`rootlet run --keep` says the id at its end"),
+            io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, format!("no rootlet was kept as `{id}`"))
+                    .with_hint("`rootlet run --keep` says the id at its end")
+            }
             _ => Error::io(format!("failed to read {}", path.display()), e),
         })
     }
@@ -52,7 +54,10 @@ impl Store {
 
     fn kept_file(&self, id: &str) -> Result<PathBuf> {
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Error::new(ErrorKind::InvalidName, "the id of a kept rootlet is of letters and digits"));
+            return Err(Error::new(
+                ErrorKind::InvalidName,
+                "the id of a kept rootlet is of letters and digits",
+            ));
         }
         Ok(self.path().join("kept").join(format!("{id}.json")))
     }

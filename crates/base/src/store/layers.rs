@@ -21,8 +21,8 @@ pub(crate) struct About {
     pub gids: BTreeMap<u32, String>,
     /// Each id map needs a directory of its own: it was made for one, not unpacked.
     pub whole_map: bool,
-    /// It leaves out parents of its entries, whose owner and mode come from the layers below: each stack of layers below needs a
-    /// directory of its own.
+    /// It leaves out parents of its entries, whose owner and mode come from the layers below: each stack of
+    /// layers below needs a directory of its own.
     pub leans_on_lower: bool,
     /// It hides all layers below: an opaque root.
     pub hides_lower: bool,
@@ -102,10 +102,14 @@ pub(crate) fn unmapped(what: &str, id: u32, file: &str, ranges: &[IdRange], laye
     let option = if what == "user" { "uids" } else { "gids" };
     Error::new(
         ErrorKind::UnmappedId,
-        format!("failed to unpack the layer {layer}: `{file}` belongs to {what} {id}, and the id map ({count} ids) has no such {what}"),
+        format!(
+            "failed to unpack the layer {layer}: `{file}` belongs to {what} {id}, and the id map \
+            ({count} ids) has no such {what}"
+        ),
     )
     .with_hint(format!(
-        "give this user more subordinate ids, at least up to {id}: `sudo usermod --add-sub{option} 100000-{} \"$USER\"`, or run as root",
+        "give this user more subordinate ids, at least up to {id}: `sudo usermod --add-sub{option} \
+            100000-{} \"$USER\"`, or run as root",
         100_000u64 + u64::from(id)
     ))
 }

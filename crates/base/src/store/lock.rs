@@ -1,7 +1,7 @@
 //! flock(2) on files of the store.
 //!
-//! A lock belongs to an open file, not to a path: between opening and locking, another process may have removed the file. So after the
-//! lock is taken, the path must still lead to the same file.
+//! A lock belongs to an open file, not to a path: between opening and locking, another process may have
+//! removed the file. So after the lock is taken, the path must still lead to the same file.
 
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};

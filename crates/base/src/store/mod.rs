@@ -22,16 +22,17 @@
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
 //! ```
 //!
-//! The directories on the way to a layer are 0711: the ids of a user namespace pass through them and see no list.
+//! The directories on the way to a layer are 0711: the ids of a user namespace pass through them and see no
+//! list.
 //!
 //! # Rules
 //!
 //! - Everything is written beside its place and renamed into it, so a reader sees all of it or nothing.
-//! - Locks are flock(2): the kernel drops them with their holder, so a killed process leaves none. What is in `tmp/` and
-//!   locked by nobody is a leftover; whoever stages something next removes it.
-//! - A live `Base` holds a shared lock on its content. A content is removed only under the exclusive lock, first of all
-//!   its parts; then go the layers and blobs that no content names. A content is written *before* its blobs are fetched,
-//!   so what it names is never collected under a pull.
+//! - Locks are flock(2): the kernel drops them with their holder, so a killed process leaves none. What is in
+//!   `tmp/` and locked by nobody is a leftover; whoever stages something next removes it.
+//! - A live `Base` holds a shared lock on its content. A content is removed only under the exclusive lock,
+//!   first of all its parts; then go the layers and blobs that no content names. A content is written
+//!   *before* its blobs are fetched, so what it names is never collected under a pull.
 //! - Nothing is flushed to disk: this is a cache. After a power loss, remove it.
 
 mod gc;
@@ -63,8 +64,8 @@ const LAYOUT: &str = "1\n";
 const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This directory is a cache of rootlet. What is not in use may be removed with `rootlet gc`.\n";
 
-/// A store on disk: see the [module](self) for its layout and rules. Cheap to clone; any number of processes and threads may use one
-/// store at once.
+/// A store on disk: see the [module](self) for its layout and rules. Cheap to clone; any number of processes
+/// and threads may use one store at once.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: Arc<PathBuf>,
@@ -73,7 +74,8 @@ pub struct Store {
 impl Store {
     /// Opens the store in `path`, which is made when it is not there.
     ///
-    /// Errors: the directory cannot be made or written; it holds a store of another layout, or something that is no store.
+    /// Errors: the directory cannot be made or written; it holds a store of another layout, or something that
+    /// is no store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match fs::read_to_string(path.join("layout")) {
@@ -87,8 +89,9 @@ impl Store {
         Ok(Self { root: Arc::new(root) })
     }
 
-    /// Opens the store of this user: `$ROOTLET_STORE`, else `$XDG_CACHE_HOME/rootlet`, else `$HOME/.cache/rootlet`. Empty variables count as
-    /// unset, and so does a relative `XDG_CACHE_HOME` (XDG Base Directory Specification).
+    /// Opens the store of this user: `$ROOTLET_STORE`, else `$XDG_CACHE_HOME/rootlet`, else
+    /// `$HOME/.cache/rootlet`. Empty variables count as unset, and so does a relative `XDG_CACHE_HOME` (XDG
+    /// Base Directory Specification).
     ///
     /// Errors: none of the three is set, and those of [`Store::open`].
     pub fn open_default() -> Result<Self> {
@@ -163,8 +166,8 @@ fn other_layout(path: &Path, layout: &str) -> Error {
     .with_hint("set ROOTLET_STORE to another directory, or remove this one")
 }
 
-/// Makes an empty store. Several processes may do so at once: every step is harmless when it was done already, and `layout`, the
-/// last, says that it is complete.
+/// Makes an empty store. Several processes may do so at once: every step is harmless when it was done
+/// already, and `layout`, the last, says that it is complete.
 fn create(path: &Path) -> Result<()> {
     let step = |path: &Path, result: io::Result<()>| {
         result.map_err(|e| {
@@ -235,7 +238,8 @@ pub(crate) fn unique() -> String {
     format!("{:x}-{:x}-{:x}", std::process::id(), now.as_nanos(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A file name for any text: `%XX` for what is not a letter, a digit, `.`, `_` or `-`; long ones end in their digest.
+/// A file name for any text: `%XX` for what is not a letter, a digit, `.`, `_` or `-`; long ones end in their
+/// digest.
 fn encode(text: &str) -> String {
     let mut name = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {

@@ -108,8 +108,8 @@ impl Store {
     /// Writes the content when it is not there, and holds it.
     ///
     /// # Locking
-    /// Shared on `locks/gc` for a moment, so that a sweep sees it or has ended; then shared on the content, until the result
-    /// is dropped.
+    /// Shared on `locks/gc` for a moment, so that a sweep sees it or has ended; then shared on the content,
+    /// until the result is dropped.
     pub(crate) fn hold_new_content(&self, content: &Content) -> Result<Locked> {
         let _sweep = Locked::shared_or_made(&self.lock_file("gc"))?;
         let directory = self.content_dir(content.id());
@@ -125,7 +125,8 @@ impl Store {
                 break held;
             }
         };
-        // The same content may be known with files outside that are gone by now: the newest way to its bytes wins.
+        // The same content may be known with files outside that are gone by now: the newest way to its bytes
+        // wins.
         let path = directory.join("content.json");
         let known: Option<Content> = read_json(&path)?;
         if known.is_none_or(|known| known.layers != content.layers || known.documents != content.documents) {
@@ -170,7 +171,8 @@ impl Store {
     }
 }
 
-/// Reads JSON of the store; `None` when there is none, or it is damaged: the store is a cache, and what it cannot read it makes anew.
+/// Reads JSON of the store; `None` when there is none, or it is damaged: the store is a cache, and what it
+/// cannot read it makes anew.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),

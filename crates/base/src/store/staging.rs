@@ -13,8 +13,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A directory of `tmp/` of this process's own. Dropped, it is removed with all that is in it; a killed process's is removed by the next one
-/// that makes one.
+/// A directory of `tmp/` of this process's own. Dropped, it is removed with all that is in it; a killed
+/// process's is removed by the next one that makes one.
 #[derive(Debug)]
 pub(crate) struct TmpDir {
     path: PathBuf,
@@ -88,8 +88,8 @@ impl Drop for TmpDir {
     }
 }
 
-/// A private directory of the store in which the tree of a layer is made. Dropped, it is removed with all that is in it, whoever owns
-/// that; a killed process's is removed by the next one that stages something.
+/// A private directory of the store in which the tree of a layer is made. Dropped, it is removed with all
+/// that is in it, whoever owns that; a killed process's is removed by the next one that stages something.
 #[derive(Debug)]
 pub struct Staging {
     store: Store,
@@ -123,14 +123,14 @@ impl Staging {
         &self.tree
     }
 
-    /// Makes a base of `parent`'s layers with this one on top. It is bound to the id map of this staging, which
-    /// [`Base::layer_paths`] checks.
+    /// Makes a base of `parent`'s layers with this one on top. It is bound to the id map of this staging,
+    /// which [`Base::layer_paths`] checks.
     ///
-    /// With a `name` the base stays in the store as `snapshot:NAME`, in place of an older one of that name. Without, it is gone
-    /// when the last handle to it is.
+    /// With a `name` the base stays in the store as `snapshot:NAME`, in place of an older one of that name.
+    /// Without, it is gone when the last handle to it is.
     ///
-    /// Errors: the name cannot be one; the parent is itself a snapshot without a name, and this one has one; the store cannot be
-    /// written.
+    /// Errors: the name cannot be one; the parent is itself a snapshot without a name, and this one has one;
+    /// the store cannot be written.
     pub fn adopt(self, parent: &Base, name: Option<&str>) -> Result<Base> {
         let key = Digest::of(unique().as_bytes());
         let mut content = parent.content();
@@ -151,7 +151,10 @@ impl Staging {
         if parent.is_staged() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("failed to keep the snapshot `{name}`: the snapshot that it was made from has no name itself"),
+                format!(
+                    "failed to keep the snapshot `{name}`: the snapshot that it was made from has no \
+                    name itself"
+                ),
             )
             .with_hint("give that one a name, too"));
         }
@@ -186,8 +189,8 @@ impl Staging {
 
 /// Removes what stands in `tmp/`: a directory with a tree in it, or a small file.
 ///
-/// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. What this user may
-/// not remove itself is removed from inside a user namespace like the one that made it.
+/// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. What
+/// this user may not remove itself is removed from inside a user namespace like the one that made it.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     let failed = |e| Error::io(format!("failed to remove {}", path.display()), e);
     let gone = |result: io::Result<()>| match result {

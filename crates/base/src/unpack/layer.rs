@@ -12,8 +12,8 @@ use rootlet_kernel::{IdMap, Worker};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Unpacks a layer of the base `name`, unless another process has done so by the time it is our turn. Its digests are verified on the
-/// way; what fails them is not kept.
+/// Unpacks a layer of the base `name`, unless another process has done so by the time it is our turn. Its
+/// digests are verified on the way; what fails them is not kept.
 ///
 /// # Locking
 /// Exclusive on the layer's directory.
@@ -124,7 +124,8 @@ fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
     }
 }
 
-/// Whether the file begins as a tar does, packed or not. Errors: it cannot be read, it is empty, it is something else.
+/// Whether the file begins as a tar does, packed or not. Errors: it cannot be read, it is empty, it is
+/// something else.
 pub(crate) fn check_tar(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
     let mut tar = TarReader::new(LayerStream::new(file, Limits::default(), &Silent, "")?);

@@ -14,7 +14,8 @@ pub(crate) struct Lower<'a> {
 }
 
 impl Lower<'_> {
-    /// Owner, mode and time of the directory `path` as seen through the layers; `None` when it is none, or this user may not look.
+    /// Owner, mode and time of the directory `path` as seen through the layers; `None` when it is none, or
+    /// this user may not look.
     pub(super) fn directory(&self, path: &[u8]) -> Option<Meta> {
         for layer in self.paths.iter().rev() {
             let root = File::open(layer).ok()?;

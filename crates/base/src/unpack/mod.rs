@@ -44,7 +44,8 @@ impl Below {
         if about.hides_lower {
             self.paths.clear();
         }
-        // A layer that comes twice (the empty one does) counts where it comes last; overlayfs refuses it twice.
+        // A layer that comes twice (the empty one does) counts where it comes last; overlayfs refuses it
+        // twice.
         self.paths.retain(|path| *path != tree);
         self.paths.push(tree);
         self.chain = Digest::of(format!("{} {}", self.chain, layer.key).as_bytes()).hex();
@@ -91,7 +92,10 @@ fn other_map(name: &str) -> Error {
         ErrorKind::OtherIdMap,
         format!("failed to use `{name}`: the snapshot was made with other user and group ids"),
     )
-    .with_hint("a snapshot serves the user and id map that it was made with: use the same `--user`, or make it again")
+    .with_hint(
+        "a snapshot serves the user and id map that it was made with: use the same `--user`, or make \
+        it again",
+    )
 }
 
 #[cfg(not(feature = "tarball"))]

@@ -18,7 +18,8 @@ pub(super) enum Name {
     Bookkeeping,
 }
 
-/// Components joined by `/`, without empty ones and `.`. An absolute name begins at the layer's root, as docker has it.
+/// Components joined by `/`, without empty ones and `.`. An absolute name begins at the layer's root, as
+/// docker has it.
 ///
 /// Errors: `..`, NUL, too long.
 pub(super) fn normalise(name: &[u8]) -> Result<Vec<u8>> {

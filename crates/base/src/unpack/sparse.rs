@@ -24,7 +24,8 @@ pub(super) struct Sparse {
 /// A file with more pieces is not an honest one.
 pub(super) const MAX_SEGMENTS: usize = 1 << 20;
 
-/// The pax formats; `None` when these records tell of no sparse file. `line` gives the lines of format 1.0's map.
+/// The pax formats; `None` when these records tell of no sparse file. `line` gives the lines of format 1.0's
+/// map.
 pub(super) fn of_pax(
     pax: &[(Vec<u8>, Vec<u8>)],
     mut line: impl FnMut() -> Result<Vec<u8>>,

@@ -1,8 +1,8 @@
 //! Reads a tar as docker does: what `archive/tar` of Go takes for an entry is one here, byte for byte.
 //!
-//! The `tar` crate decodes the fields of a header. Going from one to the next is ours, because its iterator splits pax records at
-//! newlines (a value may hold some, and then bytes of an xattr become a path), reads extension headers of any size into memory, and
-//! knows one of the four sparse formats.
+//! The `tar` crate decodes the fields of a header. Going from one to the next is ours, because its iterator
+//! splits pax records at newlines (a value may hold some, and then bytes of an xattr become a path), reads
+//! extension headers of any size into memory, and knows one of the four sparse formats.
 
 use super::sparse::{self, Segment};
 use crate::{Error, ErrorKind, Result};
@@ -138,7 +138,8 @@ impl<R: Read> TarReader<R> {
             return Err(Error::new(
                 ErrorKind::Hostile,
                 format!(
-                    "a header's names and attributes take {size} bytes, and more than {EXTENSION_BYTES} is refused"
+                    "a header's names and attributes take {size} bytes, and more than {EXTENSION_BYTES} is \
+                        refused"
                 ),
             ));
         }
@@ -195,7 +196,8 @@ impl<R: Read> TarReader<R> {
         Ok(entry)
     }
 
-    /// Where the data of a sparse file lies, for the four ways to write that; `entry.size` becomes the real size.
+    /// Where the data of a sparse file lies, for the four ways to write that; `entry.size` becomes the real
+    /// size.
     fn sparse(
         &mut self,
         header: &Header,
@@ -324,8 +326,8 @@ impl Entry {
     }
 }
 
-/// `LENGTH KEY=VALUE\n`, again and again: the length, in digits, is of the whole record. An empty value takes an earlier record of
-/// that key away.
+/// `LENGTH KEY=VALUE\n`, again and again: the length, in digits, is of the whole record. An empty value takes
+/// an earlier record of that key away.
 fn pax_records(mut bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let bad = || Error::new(ErrorKind::Corrupt, "a pax record cannot be read");
     let mut records: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();

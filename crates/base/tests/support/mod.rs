@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub mod registry;
+
 use rootlet_base::Store;
 use rootlet_kernel::{IdMap, SubIds};
 use std::path::{Path, PathBuf};
@@ -72,8 +74,8 @@ impl Drop for Home {
     }
 }
 
-/// An id map that this host allows; `None` for an ordinary user without subordinate ids. `inside` is the number that this
-/// user has within; root has none.
+/// An id map that this host allows; `None` for an ordinary user without subordinate ids. `inside` is the
+/// number that this user has within; root has none.
 pub fn map_with(inside: u32) -> Option<IdMap> {
     if is_root() {
         let all = SubIds { first: 1_000_000_000, count: 65_536 }.ranges(None);

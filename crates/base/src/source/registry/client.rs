@@ -161,7 +161,8 @@ impl Repository {
         }
     }
 
-    /// A blob from `offset` on. A range is asked for even from the beginning: what comes then is not hashed on the way, since we do so.
+    /// A blob from `offset` on. A range is asked for even from the beginning: what comes then is not hashed
+    /// on the way, since we do so.
     pub(super) async fn blob(&self, digest: Digest, offset: u64) -> Result<Blob> {
         let image = self.pinned(digest);
         let digest = digest.to_string();
@@ -180,7 +181,8 @@ impl Blob {
     }
 }
 
-/// The authorities that docker and podman trust for this registry besides the system's: `certs.d/HOST[:PORT]/*.crt`.
+/// The authorities that docker and podman trust for this registry besides the system's:
+/// `certs.d/HOST[:PORT]/*.crt`.
 fn certificates(host: &str) -> Result<Vec<Certificate>> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let directories = [

@@ -1,8 +1,9 @@
-//! `registries.conf`, version 2: what containers-registries.conf(5) says of mirrors, of plain http, and of names without a registry.
+//! `registries.conf`, version 2: what containers-registries.conf(5) says of mirrors, of plain http, and of
+//! names without a registry.
 //!
 //! Read are `$CONTAINERS_REGISTRIES_CONF` alone, or else `~/.config/containers/registries.conf` or
-//! `/etc/containers/registries.conf`, and the drop-ins in `registries.conf.d/` of both. Aliases of short names are not read: a short
-//! name is docker's.
+//! `/etc/containers/registries.conf`, and the drop-ins in `registries.conf.d/` of both. Aliases of short
+//! names are not read: a short name is docker's.
 
 use crate::reference::DEFAULT_REGISTRY;
 use crate::{Error, ErrorKind, ImageRef, Result};
@@ -143,7 +144,8 @@ impl Registry {
     }
 }
 
-/// What is left of a name behind the prefix, which ends where a part of the name does; `*.example.com` stands for a whole host.
+/// What is left of a name behind the prefix, which ends where a part of the name does; `*.example.com` stands
+/// for a whole host.
 fn matches<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
     if let Some(domain) = prefix.strip_prefix('*') {
         let (host, _) = name.split_once('/')?;

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 /// The credentials for a repository, and the file that they are from; anonymous when there are none.
 ///
-/// The first file that has some wins, in podman's order (containers-auth.json(5)), then docker's. Within it the longest name wins:
-/// `host/a/b`, `host/a`, `host`. Helpers (`credHelpers`, `credsStore`) are run.
+/// The first file that has some wins, in podman's order (containers-auth.json(5)), then docker's. Within it
+/// the longest name wins: `host/a/b`, `host/a`, `host`. Helpers (`credHelpers`, `credsStore`) are run.
 ///
 /// Errors: a file that is there cannot be read, or a helper fails.
 pub(super) fn find(
@@ -30,12 +30,17 @@ pub(super) fn find(
                     return Ok((RegistryAuth::Basic(user, password), Some(file)));
                 }
                 Ok(DockerCredential::IdentityToken(_)) => progress.note(&format!(
-                    "{} has an identity token for {key}, which rootlet cannot use: log in with an access token as the password",
+                    "{} has an identity token for {key}, which rootlet cannot use: log in with an access \
+                        token as the password",
                     file.display()
                 )),
                 Err(Cause::NoCredentialConfigured) => {}
                 // How helpers say that they have none.
-                Err(Cause::HelperFailure { stdout, stderr, .. }) if stdout.contains("not found") || stderr.contains("not found") => {}
+                Err(Cause::HelperFailure { stdout, stderr, .. })
+                    if stdout.contains(
+                        "not \
+                    found",
+                    ) || stderr.contains("not found") => {}
                 Err(cause) => {
                     return Err(Error::new(
                         ErrorKind::Configuration,

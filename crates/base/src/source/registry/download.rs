@@ -41,7 +41,8 @@ async fn one(resolver: &Resolver, from: &Repository, blob: &Descriptor) -> Resul
         }
         match Locked::try_made(&beside)? {
             Some(lock) => break lock,
-            // Not by waiting for the lock: our other downloads go on meanwhile, and another process may wait for one of them.
+            // Not by waiting for the lock: our other downloads go on meanwhile, and another process may wait
+            // for one of them.
             None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
@@ -121,7 +122,10 @@ impl<'a> Download<'a> {
                 Err(e) => {
                     attempt = if self.done > before { 1 } else { attempt + 1 };
                     if attempt >= ATTEMPTS {
-                        return Err(e);
+                        return Err(e.within(format!(
+                            "only {} of {} bytes of the layer {} came",
+                            self.done, self.blob.size, self.id
+                        )));
                     }
                     self.resolver.progress.note(&format!("{e}; trying again"));
                     tokio::time::sleep(Duration::from_millis(250 << attempt)).await;

@@ -12,7 +12,8 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
         let error = error(ErrorKind::Unauthorized, "the registry refuses it");
         match file {
             Some(file) => error.with_hint(format!(
-                "the credentials in {} may be wrong or lack the right to pull: log in again with `docker login` or `podman login`",
+                "the credentials in {} may be wrong or lack the right to pull: log in again with `docker \
+                    login` or `podman login`",
                 file.display()
             )),
             None => error.with_hint("if the image exists, log in with `docker login` or `podman login`"),
@@ -41,6 +42,9 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
         Failure::ServerError { code, message, .. } => match code {
             401 | 403 => refused(),
             404 => absent(),
+            416 => {
+                error(ErrorKind::Corrupt, "the registry has fewer bytes of a layer than the manifest says")
+            }
             429 => busy(),
             _ => error(ErrorKind::Network, &format!("the registry answers {code}: {}", first_line(&message))),
         },
@@ -51,8 +55,8 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
     }
 }
 
-/// The request did not come through. Of the chain of causes the last says most: `Connection refused`, a name that does not
-/// resolve, a certificate that nobody signed.
+/// The request did not come through. Of the chain of causes the last says most: `Connection refused`, a name
+/// that does not resolve, a certificate that nobody signed.
 fn request<E: std::error::Error>(cause: E, about: &str) -> Error {
     let mut last = cause.to_string();
     let mut next = cause.source();
@@ -64,7 +68,8 @@ fn request<E: std::error::Error>(cause: E, about: &str) -> Error {
     let lower = last.to_ascii_lowercase();
     if lower.contains("certificate") || lower.contains("unknownissuer") {
         return error.with_hint(
-            "put the registry's authority into /etc/containers/certs.d/HOST/ca.crt, name it in SSL_CERT_FILE, or set `insecure = true` in registries.conf",
+            "put the registry's authority into /etc/containers/certs.d/HOST/ca.crt, name it in \
+                SSL_CERT_FILE, or set `insecure = true` in registries.conf",
         );
     }
     error.with_hint(

@@ -1,7 +1,8 @@
 //! An image of a registry, by its usual name.
 //!
-//! The content is written into the store before its blobs are fetched, which keeps them from being collected; the name is written last. So
-//! a pull that is killed leaves blobs that the next one goes on with, and no name that leads to half an image.
+//! The content is written into the store before its blobs are fetched, which keeps them from being collected;
+//! the name is written last. So a pull that is killed leaves blobs that the next one goes on with, and no
+//! name that leads to half an image.
 
 mod client;
 mod config;
@@ -38,7 +39,8 @@ pub(crate) fn resolve(resolver: &Resolver, image: ImageRef) -> Result<Base> {
         .with_hint(format!("fetch it where there is a network: `rootlet base pull {image}`"))),
         stored => {
             let known = stored.and_then(|(record, base)| Some((record.manifest?, base)));
-            // On a thread of its own: the caller may be within a runtime of its own, which cannot be waited in.
+            // On a thread of its own: the caller may be within a runtime of its own, which cannot be waited
+            // in.
             std::thread::scope(|scope| {
                 let pull = scope.spawn(|| Fetching { resolver, image, name, known }.search());
                 pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -56,7 +58,8 @@ struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    /// Tries each registry that the name may mean, and each mirror of it. The first error is told: it is of what is tried first.
+    /// Tries each registry that the name may mean, and each mirror of it. The first error is told: it is of
+    /// what is tried first.
     fn search(&self) -> Result<Base> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| Error::io("failed to prepare for the network", e))?;

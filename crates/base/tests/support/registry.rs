@@ -1,0 +1,165 @@
+//! Debian's docker-registry on a free port of the loopback, and a connection to it that breaks.
+
+use super::{has, run};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+pub struct Registry {
+    process: Child,
+    pub address: SocketAddr,
+    pub storage: PathBuf,
+}
+
+/// How a registry is set up.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// A password file of htpasswd.
+    pub passwords: Option<&'a Path>,
+    /// Certificate and key.
+    pub tls: Option<(&'a Path, &'a Path)>,
+    /// Another address than the loopback's.
+    pub address: Option<IpAddr>,
+}
+
+impl Registry {
+    /// `None` where docker-registry is not installed.
+    pub fn start(directory: &Path, setup: &Setup<'_>) -> Option<Self> {
+        if !has("docker-registry") {
+            return None;
+        }
+        let ip = setup.address.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let address = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap();
+        let storage = directory.join(format!("registry-{}", address.port()));
+        let mut config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: \
+                {{enabled: true}}}}\nhttp:\n  addr: {address}\n",
+            storage.display()
+        );
+        if let Some((certificate, key)) = setup.tls {
+            config += &format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display());
+        }
+        if let Some(passwords) = setup.passwords {
+            config += &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", passwords.display());
+        }
+        let file = directory.join(format!("registry-{}.yml", address.port()));
+        fs::write(&file, config).unwrap();
+        let process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let registry = Self { process, address, storage };
+        let since = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(since.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(registry)
+    }
+
+    /// `HOST:PORT/NAME`
+    pub fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.address)
+    }
+
+    /// Copies an image into it; the source and `arguments` are skopeo's.
+    pub fn fill(&self, source: &str, name: &str, arguments: &[&str]) {
+        let mut all = vec!["copy", "-q", "--dest-tls-verify=false"];
+        all.extend(arguments);
+        let destination = format!("docker://{}", self.image(name));
+        all.extend([source, &destination]);
+        run("skopeo", &all);
+    }
+
+    /// The largest blob: file and bytes.
+    pub fn largest_blob(&self) -> PathBuf {
+        let mut blobs = Vec::new();
+        let root = self.storage.join("docker/registry/v2/blobs/sha256");
+        for two in root.read_dir().unwrap() {
+            for blob in two.unwrap().path().read_dir().unwrap() {
+                blobs.push(blob.unwrap().path().join("data"));
+            }
+        }
+        blobs.into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An address of this machine that is not the loopback's; it need not lead anywhere.
+pub fn other_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+}
+
+/// Stands before a registry, and lets each of the first `breaks` connections that carry much break after
+/// `after` bytes.
+pub struct Flaky {
+    pub address: SocketAddr,
+    /// Bytes that came from the registry.
+    pub bytes: Arc<AtomicU64>,
+}
+
+impl Flaky {
+    pub fn start(registry: SocketAddr, breaks: usize, after: u64, pause: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let bytes = Arc::new(AtomicU64::new(0));
+        let (total, breaks) = (bytes.clone(), Arc::new(AtomicUsize::new(breaks)));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (total, breaks) = (total.clone(), breaks.clone());
+                std::thread::spawn(move || {
+                    let Ok(server) = TcpStream::connect(registry) else { return };
+                    let (mut up_from, mut up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut up_from, &mut up_to);
+                        let _ = up_to.shutdown(std::net::Shutdown::Write);
+                    });
+                    down(server, client, &total, &breaks, after, pause);
+                });
+            }
+        });
+        Self { address, bytes }
+    }
+}
+
+fn down(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    total: &AtomicU64,
+    breaks: &AtomicUsize,
+    after: u64,
+    pause: Duration,
+) {
+    let (mut buffer, mut here) = (vec![0; 32 << 10], 0);
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        here += n as u64;
+        total.fetch_add(n as u64, Ordering::Relaxed);
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+        std::thread::sleep(pause);
+        let one_less = |left: usize| left.checked_sub(1);
+        if here > after && breaks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+    let _ = from.shutdown(std::net::Shutdown::Both);
+}
