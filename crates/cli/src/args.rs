@@ -250,38 +250,45 @@ pub struct StoreArg {
 
 /// Run a command, or a shell, in a root that --keep kept
 ///
-/// What is kept stays as it was: each time starts from it, and is gone when it ends, unless --keep.
+/// It has the user, mounts and limits that it had. What was kept stays as it was: each time starts from it, and what is
+/// done is gone when it ends, unless --keep.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
 #[command(override_usage = "rootlet enter [OPTIONS] <ID> [--] [COMMAND]...")]
 #[command(after_help = "\
 Examples:
-  rootlet enter 3f9a61c2
-  rootlet enter --user root 3f9a -- cat /var/log/app.log
+  rootlet enter 8f3a61c2b09e
+  rootlet enter --user root 8f3a61c2b09e -- cat /var/log/app.log
 
-`rootlet base rm snapshot:kept-ID` removes it; `rootlet gc` does after some time.")]
+`rootlet base rm snapshot:kept-ID` removes it; `rootlet gc` does when it was not used for some time.")]
 pub struct Enter {
-    /// What --keep printed; its first characters are enough
+    /// What --keep printed
     pub id: String,
     /// The command and its arguments; a shell where none is given
     #[arg(trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
-    #[command(flatten)]
-    pub store: StoreArg,
-    #[command(flatten)]
-    pub root: Root,
+    /// Another user than the root's own, by name or number
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<UserSpec>,
+    /// Set a variable; NAME alone takes the caller's value
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<EnvArg>,
+    /// Another work directory; it must be there
+    #[arg(short, long, value_name = "DIR", value_parser = mount::parse_workdir)]
+    pub workdir: Option<String>,
     /// Give the command a terminal of its own (a shell on a terminal always has one)
-    #[arg(short, long, help_heading = "Output")]
+    #[arg(short, long)]
     pub tty: bool,
+    /// Pass standard input (rootlet always does; accepted for the habit)
+    #[arg(short, long)]
+    pub interactive: bool,
     /// Keep this root too
-    #[arg(long, help_heading = "Output")]
+    #[arg(long)]
     pub keep: bool,
     /// No report after a failure
-    #[arg(short, long, help_heading = "Output")]
+    #[arg(short, long)]
     pub quiet: bool,
-    /// Print help (-h is the host name, as in docker)
-    #[arg(long, action = clap::ArgAction::HelpShort, help_heading = "Output")]
-    help: Option<bool>,
+    #[command(flatten)]
+    pub store: StoreArg,
 }
 
 /// Say what this host allows, and how to get what it lacks

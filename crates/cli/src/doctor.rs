@@ -1,33 +1,75 @@
-//! `rootlet doctor`: a real rootlet is tried, and what stands in its way is told with what mends it.
+//! `rootlet doctor`: what this host allows, what each missing piece costs, and the command that mends it.
 
 use crate::args::Doctor;
+use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::style::Style;
+use rootlet::Tier;
+use rootlet::doctor::{Check, Examination, examine};
 use rootlet::spec::printable;
-use rootlet::{Base, Report, Rootlet, Store, Tier};
 use std::io::stdout;
 
-/// Runs `true` on a copy of this machine, and says how well that is isolated here.
-pub fn doctor(args: &Doctor) -> Result<(), Failure> {
-    let store = Store::open_default()?;
-    let root = Rootlet::builder(&Base::resolve("host", &store)?).spawn()?;
-    root.command("true").status()?;
-    let report = root.report();
-    match args.json {
-        true => print(&(serde_json::to_string_pretty(report).expect("a report is plain data") + "\n")),
-        false => print(&text(report, Style::of(&stdout()))),
-    }
+/// Tries, and tells.
+pub fn doctor(args: &Doctor) -> Result<Outcome, Failure> {
+    let examination = examine();
+    print(&match args.json {
+        true => serde_json::to_string_pretty(&examination).expect("an examination is plain data") + "\n",
+        false => text(&examination, Style::of(&stdout())),
+    })?;
+    Ok(if examination.tier.is_some() { Outcome::SUCCESS } else { Outcome::Failed })
 }
 
-fn text(report: &Report, style: Style) -> String {
-    let identity = match report.tier {
-        Tier::Root => "as root, each rootlet has a range of ids that belongs to nobody on this host",
-        Tier::SubordinateIds => "the production user is mapped to you, all others to your subordinate ids",
+fn text(examination: &Examination, style: Style) -> String {
+    let mut text: String = examination.checks.iter().map(|check| told(check, style)).collect();
+    text += "\n";
+    text += &match examination.tier {
+        Some(Tier::Root) => {
+            "Rootlets run here. As root, their ids are a range that belongs to nobody on this host.\n".into()
+        }
+        Some(Tier::SubordinateIds) => {
+            "Rootlets run here. The production user is mapped to you, all others to your subordinate ids.\n"
+                .into()
+        }
+        None => style.error("No rootlet can be made here: mend what is marked with ✗ first.") + "\n",
     };
-    let mut text = format!("{} rootlets run here: {identity}\n", style.good("ok"));
-    for sentence in &report.not_reproduced {
-        text += &format!("{} not as in production: {}\n", style.hint("note"), printable(sentence));
+    text
+}
+
+fn told(check: &Check, style: Style) -> String {
+    let mark = match (check.ok, check.required) {
+        (true, _) => style.good("✓"),
+        (false, true) => style.error("✗"),
+        (false, false) => style.hint("!"),
+    };
+    let mut text = format!("{mark} {}: {}\n", check.name, printable(&check.found));
+    for (what, said) in [("costs", &check.cost), ("mend", &check.mend)] {
+        if !said.is_empty() {
+            text += &format!("    {what}: {}\n", printable(said));
+        }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_it_costs_and_what_mends_it() {
+        let check = |ok, cost: &str| Check {
+            name: "cgroups",
+            ok,
+            required: false,
+            found: "found".into(),
+            cost: cost.into(),
+            mend: String::new(),
+        };
+        let checks = vec![check(true, ""), check(false, "much")];
+        let text = text(&Examination { tier: None, checks }, Style::plain());
+        assert!(
+            text.starts_with("✓ cgroups: found\n! cgroups: found\n    costs: much\n\nNo rootlet"),
+            "{text}"
+        );
+    }
 }

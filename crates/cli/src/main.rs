@@ -46,7 +46,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Run(args) => return run::run(*args),
         Command::Shell(args) => return run::shell(*args),
         Command::Enter(args) => return run::enter(*args),
-        Command::Doctor(args) => doctor::doctor(&args)?,
+        Command::Doctor(args) => return doctor::doctor(&args),
         Command::Base(command) => store::base(command)?,
         Command::Gc(args) => store::gc(&args)?,
         Command::Completions { shell } => docs::completions(shell)?,

@@ -14,25 +14,23 @@ use std::time::Duration;
 
 /// Everything there is to know about a run. What is not known, because it failed before, is null.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Full {
+struct Full {
     /// The status that this command exits with.
-    pub status: u8,
+    status: u8,
     /// The signal that ended the command.
-    pub signal: Option<u8>,
+    signal: Option<u8>,
     /// Whether `--timeout` ended it.
-    pub timed_out: bool,
+    timed_out: bool,
     /// What kept the command from running.
-    pub error: Option<String>,
+    error: Option<String>,
     /// The command that ran: entrypoint, command, arguments.
-    pub command: Vec<String>,
+    command: Vec<String>,
     /// How long it ran.
-    pub seconds: f64,
+    seconds: f64,
     /// What `rootlet enter` takes.
-    pub kept: Option<String>,
+    kept: Option<String>,
     #[serde(flatten)]
-    pub report: Option<Report>,
-    #[serde(skip)]
-    pub timeout: Option<Duration>,
+    report: Option<Report>,
 }
 
 /// Gathers what becomes the report.
@@ -41,6 +39,7 @@ pub struct Reporter {
     json: Option<(PathBuf, File)>,
     full: Full,
     refusal: Option<Failure>,
+    timeout: Option<Duration>,
 }
 
 impl Reporter {
@@ -50,12 +49,20 @@ impl Reporter {
             Ok(file) => Ok((path.to_owned(), file)),
             Err(e) => Err(Failure::new(format!("failed to make the report {}", path.display())).caused_by(e)),
         };
-        Ok(Self { quiet, json: json.map(open).transpose()?, full: Full::default(), refusal: None })
+        Ok(Self {
+            quiet,
+            json: json.map(open).transpose()?,
+            full: Full::default(),
+            refusal: None,
+            timeout: None,
+        })
     }
 
     /// The rootlet stands, and this is what runs in it.
-    pub fn started(&mut self, root: &Rootlet, argv: &[OsString]) {
-        self.full.report = Some(root.report().clone());
+    pub fn started(&mut self, root: &Rootlet, identity: &Identity, argv: &[OsString]) {
+        let mut report = root.report().clone();
+        report.user.clone_from(identity);
+        self.full.report = Some(report);
         self.full.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     }
 
@@ -64,9 +71,10 @@ impl Reporter {
         self.refusal = Some(failure);
     }
 
-    /// The command ended.
-    pub fn ended(&mut self, how: Full) {
-        (self.full.seconds, self.full.timeout) = (how.seconds, how.timeout);
+    /// The command ended, after so long of as long as it was allowed.
+    pub fn ended(&mut self, after: Duration, timeout: Option<Duration>) {
+        self.full.seconds = after.as_secs_f64();
+        self.timeout = timeout;
     }
 
     /// The root was kept.
@@ -90,7 +98,7 @@ impl Reporter {
         let style = Style::of(&stderr());
         let mut text = failure.map(|failure| failure.text(style)).unwrap_or_default();
         if !self.quiet {
-            text += &summary(&self.full, outcome);
+            text += &summary(self.full.report.as_ref(), outcome, self.timeout);
         }
         if let Some(id) = &self.full.kept {
             text += &format!("{} rootlet enter {id}\n", style.hint("kept:"));
@@ -111,11 +119,9 @@ impl Reporter {
 }
 
 /// The lines after a failure; none after success, nor where no rootlet came to be.
-fn summary(full: &Full, outcome: Outcome) -> String {
-    let Some(report) = full.report.as_ref().filter(|_| outcome != Outcome::SUCCESS) else {
-        return String::new();
-    };
-    let how = match (outcome, full.timeout) {
+fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>) -> String {
+    let Some(report) = report.filter(|_| outcome != Outcome::SUCCESS) else { return String::new() };
+    let how = match (outcome, timeout) {
         (Outcome::Exited(code), _) => format!("exit status {code}"),
         (Outcome::Signaled(signal), _) => format!("ended by signal {signal}{}", name_of(signal)),
         (Outcome::TimedOut, Some(timeout)) => {
@@ -172,6 +178,6 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_ran() {
-        assert_eq!(summary(&Full::default(), Outcome::Failed), "");
+        assert_eq!(summary(None, Outcome::Failed, None), "");
     }
 }

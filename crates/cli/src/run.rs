@@ -3,48 +3,48 @@
 use crate::args::{Enter, From, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
-use crate::report::{Full, Reporter};
+use crate::report::Reporter;
 use crate::signals::Signals;
-use crate::store::{self, KEPT};
+use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
-use crate::used::Caller;
-use rootlet::spec::Spec;
-use rootlet::{Base, Child, ErrorKind, Rootlet};
+use crate::used::{self, Caller};
+use rootlet::spec::UserSpec;
+use rootlet::{Child, ErrorKind, Identity, Rootlet};
 use std::ffi::OsString;
-use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
 /// What is asked of a rootlet besides what it is.
+#[derive(Default)]
 struct Job {
     /// Empty: the image's own, or a shell.
     command: Vec<OsString>,
     shell: bool,
     tty: bool,
     keep: bool,
+    /// Instead of the rootlet's own.
+    user: Option<UserSpec>,
+    env: Vec<(String, String)>,
+    env_remove: Vec<String>,
+    workdir: Option<String>,
 }
 
 /// `rootlet run`.
 pub fn run(args: Run) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, args.json.as_deref())?;
-    let job = Job { command: args.command, shell: false, tty: args.tty, keep: args.keep };
-    let done = spec(args.root, &job.command).and_then(|spec| {
-        let base = base(&args.from, args.quiet)?;
-        perform(&base, spec, &job, &mut reporter)
-    });
+    let job = Job { command: args.command, tty: args.tty, keep: args.keep, ..Job::default() };
+    let done = perform(&job, &mut reporter, || spawn(args.root, &args.from, &job.command, args.quiet));
     reporter.finish(done)
 }
 
 /// `rootlet shell`.
 pub fn shell(args: Shell) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, None)?;
-    let job = Job { command: vec![], shell: true, tty: on_a_terminal(), keep: args.keep };
-    let mut spec = spec(args.root, &[])?;
-    // An image's entrypoint would take the shell for its argument.
-    spec.entrypoint.get_or_insert_default();
-    let done = base(&args.from, args.quiet).and_then(|base| perform(&base, spec, &job, &mut reporter));
+    let job = Job { shell: true, tty: on_a_terminal(), keep: args.keep, ..Job::default() };
+    let done = perform(&job, &mut reporter, || spawn(args.root, &args.from, &[], args.quiet));
     reporter.finish(done)
 }
 
@@ -52,13 +52,18 @@ pub fn shell(args: Shell) -> Result<Outcome, Failure> {
 pub fn enter(args: Enter) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, None)?;
     let shell = args.command.is_empty();
-    let job =
-        Job { command: args.command, shell, tty: args.tty || (shell && on_a_terminal()), keep: args.keep };
-    let mut spec = spec(args.root, &job.command)?;
-    spec.entrypoint.get_or_insert_default();
-    let store = store::open(&args.store)?;
-    let base = Base::resolve(&store::kept(&store, &args.id)?, &store)?;
-    let done = perform(&base, spec, &job, &mut reporter);
+    let (env, env_remove) = with_caller(|caller| used::variables(args.env, &[] as &[&Path], caller))?;
+    let job = Job {
+        command: args.command,
+        shell,
+        tty: args.tty || (shell && on_a_terminal()),
+        keep: args.keep,
+        user: args.user,
+        env,
+        env_remove,
+        workdir: args.workdir,
+    };
+    let done = perform(&job, &mut reporter, || Ok(Rootlet::enter(&args.id, &store::open(&args.store)?)?));
     reporter.finish(done)
 }
 
@@ -67,41 +72,40 @@ fn on_a_terminal() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-fn base(from: &From, quiet: bool) -> Result<Base, Failure> {
+fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<Rootlet, Failure> {
+    let mut spec = with_caller(|caller| root.spec(caller))?;
+    // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
+    spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let store = store::open(&from.store)?;
-    Ok(store::resolver(&store, &from.pull, quiet)?.resolve(&from.base)?)
+    let base = store::resolver(&store, &from.pull, quiet)?.resolve(&from.base)?;
+    Ok(Rootlet::builder(&base).spec(spec).spawn()?)
 }
 
-fn spec(root: Root, command: &[OsString]) -> Result<Spec, Failure> {
+fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {
     let cwd = std::env::current_dir()
         .map_err(|e| Failure::new("failed to find the directory that this runs in").caused_by(e))?;
-    let caller = Caller {
+    act(&Caller {
         cwd: &cwd,
         variable: &|name| std::env::var_os(name),
         read: &|path: &Path| std::fs::read(path),
-    };
-    let mut spec = root.spec(&caller)?;
-    // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
-    spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(spec)
+    })
 }
 
-fn perform(base: &Base, mut spec: Spec, job: &Job, reporter: &mut Reporter) -> Result<Outcome, Failure> {
-    let timeout = spec.timeout;
-    if job.tty && !spec.env.iter().any(|(name, _)| name == "TERM") {
-        spec.env.push(("TERM".into(), std::env::var("TERM").unwrap_or_else(|_| "xterm".into())));
-    }
+fn perform(
+    job: &Job,
+    reporter: &mut Reporter,
+    make: impl FnOnce() -> Result<Rootlet, Failure>,
+) -> Result<Outcome, Failure> {
     // Before anything is there that a signal could leave behind.
     let signals = Signals::catch().map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
-    let root = Rootlet::builder(base).spec(spec).spawn()?;
-    let argv = argv(&root, job)?;
-    reporter.started(&root, &argv);
-    let mut command = root.command(&argv[0]);
-    command.args(&argv[1..]);
-    if job.tty {
-        let (rows, columns) = terminal::size();
-        command.tty(rows, columns);
-    }
+    let root = make()?;
+    let identity = match &job.user {
+        Some(user) => root.identity(&user.to_string())?,
+        None => root.user().clone(),
+    };
+    let argv = argv(&root, job, &identity)?;
+    reporter.started(&root, &identity, &argv);
+    let mut command = command(&root, job, &argv);
     let started = Instant::now();
     let child = match command.spawn() {
         Ok(child) => child,
@@ -115,22 +119,49 @@ fn perform(base: &Base, mut spec: Spec, job: &Job, reporter: &mut Reporter) -> R
             return Ok(outcome);
         }
     };
-    let deadline = timeout.and_then(|timeout| started.checked_add(timeout));
+    let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
-    reporter.ended(Full { seconds: started.elapsed().as_secs_f64(), timeout, ..Full::default() });
+    reporter.ended(started.elapsed(), root.spec().timeout);
     if job.keep {
-        reporter.kept(keep(&root)?);
+        reporter.kept(root.keep()?);
     }
     Ok(outcome)
 }
 
+fn command<'a>(root: &'a Rootlet, job: &Job, argv: &[OsString]) -> rootlet::Command<'a> {
+    let mut command = root.command(&argv[0]);
+    command.args(&argv[1..]);
+    if job.tty {
+        let (rows, columns) = terminal::size();
+        command.tty(rows, columns);
+        if let Some(term) =
+            std::env::var_os("TERM").filter(|_| !root.spec().env.iter().any(|(name, _)| name == "TERM"))
+        {
+            command.env("TERM", term);
+        }
+    }
+    if let Some(user) = &job.user {
+        command.user(user.to_string());
+    }
+    if let Some(workdir) = &job.workdir {
+        command.current_dir(workdir);
+    }
+    for name in &job.env_remove {
+        command.env_remove(name);
+    }
+    command.envs(job.env.iter().map(|(name, value)| (name, value)));
+    command
+}
+
 /// The entrypoint, and the command with each argument as it was given.
-fn argv(root: &Rootlet, job: &Job) -> Result<Vec<OsString>, Failure> {
+fn argv(root: &Rootlet, job: &Job, identity: &Identity) -> Result<Vec<OsString>, Failure> {
+    // An entrypoint would take a shell for its argument.
+    if job.shell {
+        return Ok(vec![login_shell(root, identity).into()]);
+    }
     let spec = root.spec();
     let mut argv: Vec<OsString> = spec.entrypoint.iter().flatten().map(OsString::from).collect();
-    if job.shell {
-        argv.push(login_shell(root).into());
-    } else if job.command.is_empty() {
+    if job.command.is_empty() {
         argv.extend(spec.command.iter().map(OsString::from));
     } else {
         argv.extend(job.command.iter().cloned());
@@ -146,8 +177,8 @@ fn argv(root: &Rootlet, job: &Job) -> Result<Vec<OsString>, Failure> {
 }
 
 /// The user's own, unless that one is made to refuse (nologin) or is not in this root.
-fn login_shell(root: &Rootlet) -> &str {
-    let own = root.user().shell.as_str();
+fn login_shell<'a>(root: &Rootlet, identity: &'a Identity) -> &'a str {
+    let own = identity.shell.as_str();
     let refuses = ["nologin", "false"].iter().any(|name| own.ends_with(name));
     if refuses || root.metadata(own).is_err() { "/bin/sh" } else { own }
 }
@@ -159,10 +190,8 @@ fn wait(mut child: Child, signals: Signals, deadline: Option<Instant>) -> Result
     let ended = child.ended_fd().try_clone_to_owned().map_err(failed)?;
     let attended = {
         let _raw = if tty.is_some() { RawMode::enter().map_err(failed)? } else { None };
-        attend(std::os::fd::AsFd::as_fd(&ended), &mut signals, tty.as_ref(), deadline, |signal| {
-            forward(&mut child, signal)
-        })
-        .map_err(failed)?
+        attend(ended.as_fd(), &mut signals, tty.as_ref(), deadline, |signal| forward(&mut child, signal))
+            .map_err(failed)?
     };
     match attended {
         // The caller drops the rootlet, and everything in it ends.
@@ -186,11 +215,4 @@ fn outcome_of(status: ExitStatus) -> Outcome {
         (None, Some(signal)) => Outcome::Signaled(signal as u8),
         (None, None) => Outcome::Failed,
     }
-}
-
-/// Keeps the root as a snapshot of its own name; gives what `rootlet enter` takes.
-fn keep(root: &Rootlet) -> Result<String, Failure> {
-    let id = format!("{:08x}", RandomState::new().hash_one(std::process::id()) as u32);
-    root.snapshot_as(&format!("{KEPT}{id}"))?;
-    Ok(id)
 }

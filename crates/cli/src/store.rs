@@ -1,4 +1,4 @@
-//! The store, as the command line says which and how: `base pull | list | show | rm`, `gc`, and what `--keep` kept.
+//! The store, as the command line says which and how: `base pull | list | show | rm` and `gc`.
 
 use crate::args::{Base, Gc, Pull as PullArgs, StoreArg, When};
 use crate::failure::Failure;
@@ -10,9 +10,6 @@ use rootlet::spec::{duration, printable};
 use serde_json::json;
 use std::io::{Write, stderr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// What the name of a kept root begins with, as a snapshot.
-pub const KEPT: &str = "kept-";
 
 /// Opens it.
 pub fn open(arg: &StoreArg) -> Result<Store, Failure> {
@@ -41,20 +38,6 @@ fn with(mut resolver: Resolver, platform: Option<&str>, quiet: bool) -> Result<R
         resolver = resolver.progress(bars);
     }
     Ok(resolver)
-}
-
-/// The base of a kept root, by the first characters of its number.
-pub fn kept(store: &Store, id: &str) -> Result<String, Failure> {
-    let prefix = format!("snapshot:{KEPT}{id}");
-    let names: Vec<_> =
-        store.list()?.into_iter().map(|base| base.name).filter(|name| name.starts_with(&prefix)).collect();
-    match &names[..] {
-        [name] => Ok(name.clone()),
-        [] => Err(Failure::new(format!("no root is kept as {id}"))
-            .hint("`rootlet run --keep` keeps one; `rootlet base list` shows what there is")),
-        several => Err(Failure::new(format!("{} kept roots begin with {id}", several.len()))
-            .hint("write more of it; `rootlet base list` shows them")),
-    }
 }
 
 /// `rootlet base …`.
@@ -89,6 +72,9 @@ fn told(removed: &Removed) -> Result<(), Failure> {
     for problem in &removed.problems {
         let left = Failure::of(problem, problem.hint()).text(crate::style::Style::of(&stderr()));
         let _ = stderr().write_all(left.as_bytes());
+    }
+    if removed.names.is_empty() && removed.layers + removed.blobs == 0 {
+        return print("nothing to remove\n");
     }
     print(&format!("{} layers and {} downloads, {}\n", removed.layers, removed.blobs, size(removed.bytes)))
 }

@@ -56,7 +56,7 @@ impl Root {
 
 /// As docker: files first, then options, and a later one wins. What the caller does not have is removed.
 #[expect(clippy::type_complexity, reason = "the two fields of a Spec")]
-fn variables(
+pub fn variables(
     options: Vec<EnvArg>,
     files: &[impl AsRef<Path>],
     caller: &Caller,

@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Ran, finish, run};
+use support::{Ran, finish, rootlet, run};
 
 #[track_caller]
 fn stdout_of(args: &[&str]) -> String {
@@ -58,8 +58,8 @@ fn streams_pass_through_untouched() {
     let mut copy = file.try_clone().unwrap();
     copy.write_all(b"seven chars").unwrap();
     std::io::Seek::rewind(&mut copy).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rootlet"));
-    command.args(["run", "--", "dd", "bs=5", "count=1", "status=none"]).stdin(Stdio::from(file));
+    let mut command = rootlet(&["run", "--", "dd", "bs=5", "count=1", "status=none"]);
+    command.stdin(Stdio::from(file));
     assert_eq!(command.output().unwrap().stdout, b"seven");
     let mut rest = String::new();
     copy.read_to_string(&mut rest).unwrap();
@@ -68,8 +68,8 @@ fn streams_pass_through_untouched() {
 
 #[test]
 fn closed_streams_are_no_surprise() {
-    let script = format!("'{}' run -- sh -c 'exit 3' <&- >&- 2>&-; echo $?", env!("CARGO_BIN_EXE_rootlet"));
-    let ran = finish(Command::new("sh").args(["-c", &script]), "");
+    let script = "\"$0\" run -- sh -c 'exit 3' <&- >&- 2>&-; echo $?";
+    let ran = finish(Command::new("sh").args(["-c", script]).arg(rootlet(&[]).get_program()), "");
     assert_eq!(ran.stdout, "3\n");
 }
 
@@ -130,8 +130,7 @@ fn variables_and_work_directory() {
         "echo $A $B ${C+set}; pwd",
     ];
     assert_eq!(stdout_of(&args), "file option set\n/usr\n");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rootlet"));
-    command.args([
+    let mut command = rootlet(&[
         "run",
         "-e",
         "HAVE",
@@ -150,7 +149,7 @@ fn variables_and_work_directory() {
 fn arguments_need_not_be_utf8() {
     use std::os::unix::ffi::OsStrExt;
     let odd = std::ffi::OsStr::from_bytes(b"a\xffb");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rootlet"));
+    let mut command = rootlet(&[]);
     let output = command.args(["run", "--", "printf", "%s"]).arg(odd).output().unwrap();
     assert_eq!(output.stdout, b"a\xffb", "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -168,9 +167,8 @@ fn volumes_and_tmpfs() {
     let args = ["--tmpfs", "/mnt/t:size=1m,mode=1777", "--", "sh", "-c", script];
     assert_eq!(stdout_of(&args), "tmpfs\n1777\n");
     // Relative to where the caller stands.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rootlet"));
-    command.args(["run", "-v", "./:/mnt/v", "--", "cat", "/mnt/v/in"]).current_dir(dir.path());
-    assert_eq!(finish(&mut command, "").stdout, "from the host\n");
+    let mut command = rootlet(&["run", "-v", "./:/mnt/v", "--", "cat", "/mnt/v/in"]);
+    assert_eq!(finish(command.current_dir(dir.path()), "").stdout, "from the host\n");
 }
 
 #[test]
@@ -218,7 +216,7 @@ fn a_timeout_ends_everything() {
 #[test]
 fn signals_are_passed_on() {
     for (name, signal) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("USR1", 10)] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rootlet"));
+        let mut command = rootlet(&[]);
         let script = format!("trap 'echo got; exit 7' {name}; echo ready; while :; do sleep 0.05; done");
         command.args(["run", "--", "sh", "-c", &script]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -271,4 +269,22 @@ fn nothing_is_left_of_what_the_command_started() {
     let ran = sh("sleep 1000 & setsid sleep 1000 & echo done");
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "done\n"), "{}", ran.stderr);
     assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_shell_reads_what_is_piped_to_it() {
+    let mut command = rootlet(&[]);
+    let ran = finish(command.args(["shell", "-e", "A=b"]), "echo $A; id -un; exit 5\n");
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(5), "b\nsam\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_doctor_finds_this_host_well() {
+    let mut command = rootlet(&[]);
+    let ran = finish(command.arg("doctor"), "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Rootlets run here"), "{}", ran.stdout);
+    let json = finish(&mut rootlet(&["doctor", "--json"]), "");
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(json["checks"].as_array().unwrap().iter().any(|check| check["name"] == "user namespaces"));
 }

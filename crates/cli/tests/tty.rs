@@ -29,7 +29,9 @@ impl Terminal {
         set_size(&slave, 40, 100);
         let stream = || Stdio::from(slave.try_clone().unwrap());
         let child = Command::new("setsid")
-            .args(["--ctty", env!("CARGO_BIN_EXE_rootlet"), "run", "--tty"])
+            .arg("--ctty")
+            .arg(support::rootlet(&[]).get_program())
+            .args(["run", "--tty"])
             .args(args)
             .stdin(stream())
             .stdout(stream())
@@ -138,7 +140,7 @@ fn a_job_can_be_stopped_and_continued_inside() {
     terminal.expect("begun");
     terminal.type_in("\x1a");
     terminal.expect("Stopped");
-    terminal.type_in("kill -9 %1; wait; exit 4\r");
+    terminal.type_in("kill -9 %1; disown -a; exit 4\r");
     assert_eq!(terminal.end(), Some(4));
 }
 

@@ -1,9 +1,11 @@
 //! The command line itself: help, refusals, completions, man pages. Nothing here needs the engine.
 
+mod support;
+
 use std::process::{Command, Output};
 
 fn rootlet(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rootlet")).args(args).env_remove("NO_COLOR").output().unwrap()
+    support::rootlet(args).output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -92,11 +94,9 @@ fn completions_are_for_every_shell() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    let script = format!(
-        "'{}' completions bash | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}",
-        env!("CARGO_BIN_EXE_rootlet")
-    );
-    let output = Command::new("bash").arg("-c").arg(script).output().unwrap();
+    let script = "\"$0\" completions bash | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}";
+    let output =
+        Command::new("bash").args(["-c", script]).arg(support::rootlet(&[]).get_program()).output().unwrap();
     assert_eq!(stdout(&output), "0\n");
     assert!(output.stderr.is_empty());
 }

@@ -1,0 +1,154 @@
+//! Bases other than this machine: a tarball, what the store says of it, a root that is kept and entered.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use support::{Ran, finish};
+
+/// A store of this test's own, with Alpine's smallest root in reach.
+struct Alpine {
+    base: String,
+    store: tempfile::TempDir,
+}
+
+impl Alpine {
+    fn new() -> Option<Self> {
+        let tarball = rootlet_tests::alpine_tar()?;
+        let base = format!("tar:{}", tarball.display());
+        Some(Self { base, store: tempfile::tempdir().unwrap() })
+    }
+
+    fn rootlet(&self, args: &[&str], input: &str) -> Ran {
+        finish(support::rootlet(args).env("ROOTLET_STORE", self.store.path()), input)
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        self.rootlet(&[&["run", "--base", &self.base], args].concat(), "")
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> serde_json::Value {
+        let ran = self.rootlet(args, "");
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+/// So that the store goes with the test: some of its files belong to other users' numbers.
+impl Drop for Alpine {
+    fn drop(&mut self) {
+        self.rootlet(&["gc", "--keep", "0"], "");
+    }
+}
+
+macro_rules! alpine {
+    () => {
+        match Alpine::new() {
+            Some(alpine) => alpine,
+            None => rootlet_tests::skip!("Alpine's root is not there"),
+        }
+    };
+}
+
+#[test]
+fn a_tarball_is_a_root_of_its_own() {
+    let alpine = alpine!();
+    let ran = alpine.run(&["--", "sh", "-c", ". /etc/os-release; echo $ID; id -un; stat -c %u /etc ~"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "alpine\nsam\n0\n1000\n"), "{}", ran.stderr);
+    let root =
+        alpine.run(&["-u", "root", "--", "sh", "-c", "apk --version >/dev/null && head -c 4 /etc/shadow"]);
+    assert_eq!((root.status, root.stdout.as_str()), (Some(0), "root"), "{}", root.stderr);
+    assert_ne!(alpine.run(&["--", "cat", "/etc/shadow"]).status, Some(0));
+}
+
+#[test]
+fn an_unsaid_command_is_an_error_where_the_base_names_none() {
+    let alpine = alpine!();
+    let ran = alpine.run(&[]);
+    assert_eq!(ran.status, Some(125));
+    assert!(ran.stderr.contains("no command is given") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+}
+
+#[test]
+fn an_entrypoint_of_ones_own_comes_before_the_command() {
+    let alpine = alpine!();
+    assert_eq!(alpine.run(&["--entrypoint", "echo", "--", "a", "b"]).stdout, "a b\n");
+    assert_eq!(alpine.run(&["--entrypoint", "", "--", "echo", "b"]).stdout, "b\n");
+}
+
+#[test]
+fn what_is_kept_can_be_entered() {
+    let alpine = alpine!();
+    let script = "echo hello > ~/x";
+    let kept = alpine.run(&["--keep", "-u", "app:1234:1234", "-e", "A=kept", "--", "sh", "-c", script]);
+    assert_eq!(kept.status, Some(0), "{}", kept.stderr);
+    let id = kept.stderr.trim().strip_prefix("kept: rootlet enter ").unwrap();
+    let script = "cat ~/x; id -u; echo $A $B; echo changed > ~/x";
+    let entered = alpine.rootlet(&["enter", "-e", "B=own", id, "--", "sh", "-c", script], "");
+    assert_eq!(entered.stdout, "hello\n1234\nkept own\n", "{}", entered.stderr);
+    // It stays as it was, and a shell is what one gets without a command.
+    let shell = alpine.rootlet(&["enter", "--user", "root", id], "id -u; cat /home/app/x; exit 6");
+    assert_eq!((shell.status, shell.stdout.as_str()), (Some(6), "0\nhello\n"), "{}", shell.stderr);
+    let name = format!("snapshot:kept-{id}");
+    assert_eq!(alpine.json(&["base", "show", "--json", &name])["name"], name.as_str());
+    assert_eq!(alpine.rootlet(&["base", "rm", &name], "").status, Some(0));
+    assert_eq!(alpine.rootlet(&["enter", id], "").status, Some(125));
+}
+
+#[test]
+fn bases_are_pulled_listed_shown_and_removed() {
+    let alpine = alpine!();
+    assert_eq!(alpine.json(&["base", "list", "--json"]), serde_json::json!([]));
+    let pulled = alpine.rootlet(&["base", "pull", "--quiet", &alpine.base], "");
+    assert_eq!(pulled.status, Some(0), "{}", pulled.stderr);
+    assert!(pulled.stdout.starts_with("sha256:") && pulled.stdout.contains("tar:/"), "{}", pulled.stdout);
+    let list = alpine.json(&["base", "list", "--json"]);
+    assert_eq!(list[0]["kind"], "layers", "{list:#}");
+    let name = list[0]["name"].as_str().unwrap();
+    assert!(alpine.rootlet(&["base", "ls"], "").stdout.starts_with("NAME "));
+    let shown = alpine.rootlet(&["base", "show", name], "").stdout;
+    assert!(shown.contains("layer ") && shown.contains("sha256:"), "{shown}");
+    let removed = alpine.rootlet(&["base", "rm", name], "");
+    assert!(removed.stdout.starts_with(&format!("removed {name}\n")), "{}", removed.stdout);
+    assert_eq!(alpine.rootlet(&["base", "rm", name], "").status, Some(125));
+    assert_eq!(alpine.rootlet(&["gc"], "").stdout, "nothing to remove\n");
+}
+
+#[test]
+fn the_store_is_where_it_is_said() {
+    let alpine = alpine!();
+    let other = alpine.store.path().join("other");
+    let other = other.as_os_str().to_str().unwrap();
+    let ran = alpine.rootlet(&["base", "pull", "-q", "--store", other, &alpine.base], "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(Path::new(other).join("layout").is_file());
+    assert_eq!(alpine.rootlet(&["base", "rm", "--store", other, &alpine.base], "").status, Some(0));
+    let ran = alpine.run(&["--store", "/proc/no/store", "--", "true"]);
+    assert_eq!(ran.status, Some(125));
+    assert!(ran.stderr.contains("/proc/no/store"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_not_in_the_store_is_not_fetched_offline() {
+    let alpine = alpine!();
+    for option in [&["--offline"][..], &["--pull", "never"]] {
+        let args = [&["run", "--base", "alpine:3.20"], option, &["--", "true"]].concat();
+        let ran = alpine.rootlet(&args, "");
+        assert_eq!(ran.status, Some(125), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("alpine:3.20"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn names_that_are_no_bases_are_explained() {
+    let alpine = alpine!();
+    for (name, hint) in [("./x y", "hint: "), ("tar:", "hint: "), ("/", "dir:/"), ("Upper/Case", "hint: ")] {
+        let ran = alpine.rootlet(&["run", "--base", name, "--", "true"], "");
+        assert_eq!(ran.status, Some(125), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(hint), "{name}: {}", ran.stderr);
+    }
+    let odd = OsStr::new("x\x1b[2Jy");
+    let ran = alpine.rootlet(&["run", "--base", odd.to_str().unwrap(), "--", "true"], "");
+    assert!(!ran.stderr.contains('\x1b'), "{:?}", ran.stderr);
+}
