@@ -81,12 +81,12 @@ fn an_entrypoint_of_ones_own_comes_before_the_command() {
 fn what_is_kept_can_be_entered() {
     let alpine = alpine!();
     let script = "echo hello > ~/x";
-    let kept = alpine.run(&["--keep", "-u", "app:1234:1234", "-e", "A=kept", "--", "sh", "-c", script]);
+    let kept = alpine.run(&["--keep", "-u", "app:1000:1000", "-e", "A=kept", "--", "sh", "-c", script]);
     assert_eq!(kept.status, Some(0), "{}", kept.stderr);
     let id = kept.stderr.trim().strip_prefix("kept: rootlet enter ").unwrap();
     let script = "cat ~/x; id -u; echo $A $B; echo changed > ~/x";
     let entered = alpine.rootlet(&["enter", "-e", "B=own", id, "--", "sh", "-c", script], "");
-    assert_eq!(entered.stdout, "hello\n1234\nkept own\n", "{}", entered.stderr);
+    assert_eq!(entered.stdout, "hello\n1000\nkept own\n", "{}", entered.stderr);
     // It stays as it was, and a shell is what one gets without a command.
     let shell = alpine.rootlet(&["enter", "--user", "root", id], "id -u; cat /home/app/x; exit 6");
     assert_eq!((shell.status, shell.stdout.as_str()), (Some(6), "0\nhello\n"), "{}", shell.stderr);
