@@ -154,7 +154,7 @@ impl StdError for Error {
     }
 }
 
-/// Lets an [`Error`] pass through `std::io::Read`; [`Error::io`] takes it out again.
+/// Lets an [`Error`] pass through `std::io::Read`; `Error::io` takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         io::Error::other(error)

@@ -419,7 +419,7 @@ fn a_killed_pull_goes_on_and_leaves_nothing() {
     let since = std::time::Instant::now();
     while !begun() {
         assert!(since.elapsed() < Duration::from_secs(30), "nothing comes");
-        std::thread::sleep(Duration::from_millis(5));
+        support::pause(Duration::from_millis(5));
     }
     pull.kill().unwrap();
     pull.wait().unwrap();
@@ -461,7 +461,7 @@ fn a_sweep_during_a_pull_takes_nothing_from_it() {
     while pull.try_wait().unwrap().is_none() {
         let removed = store.gc(GcOptions { keep_recent: Duration::ZERO }).unwrap();
         assert_eq!((removed.blobs, removed.layers, removed.problems.len()), (0, 0, 0), "{removed:?}");
-        std::thread::sleep(Duration::from_millis(3));
+        support::pause(Duration::from_millis(3));
     }
     succeeded(&pull.wait_with_output().unwrap());
 }

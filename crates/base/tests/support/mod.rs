@@ -27,6 +27,12 @@ macro_rules! skip {
 }
 pub(crate) use skip;
 
+/// Lets time pass, where there is nothing to wait on: another program comes up, a slow network is played.
+#[expect(clippy::disallowed_methods, reason = "nothing tells us")]
+pub fn pause(time: std::time::Duration) {
+    std::thread::sleep(time);
+}
+
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -60,7 +60,7 @@ impl Registry {
         let since = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(since.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
-            std::thread::sleep(Duration::from_millis(20));
+            super::pause(Duration::from_millis(20));
         }
         Some(registry)
     }
@@ -154,7 +154,7 @@ fn down(
         if to.write_all(&buffer[..n]).is_err() {
             break;
         }
-        std::thread::sleep(pause);
+        super::pause(pause);
         let one_less = |left: usize| left.checked_sub(1);
         if here > after && breaks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
             break;
