@@ -140,11 +140,21 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.what)?;
-        let Some(source) = &self.0.source else { return Ok(()) };
-        match source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            Some(errno) => write!(f, ": {}", Errno(errno)),
-            None => write!(f, ": {source}"),
+        let mut said = self.0.what.clone();
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            let text = match cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+                Some(errno) => Errno(errno).to_string(),
+                None => cause.to_string(),
+            };
+            // Some errors tell their cause themselves.
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said += &text;
+            }
+            next = cause.source();
         }
+        Ok(())
     }
 }
 
@@ -199,5 +209,39 @@ impl fmt::Display for Errno {
             Some((_, name)) => f.write_str(name),
             None => write!(f, "{}", io::Error::from_raw_os_error(self.0)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_the_whole_chain_once_and_errnos_by_name() {
+        let refused = rootlet_kernel::StartError {
+            step: "map ids with newuidmap".into(),
+            source: io::Error::from_raw_os_error(1),
+            output: "not allowed".into(),
+        };
+        assert_eq!(
+            Error::no_worker(refused).to_string(),
+            "failed to start a process in a user namespace: failed to map ids with newuidmap (not allowed): EPERM"
+        );
+        let full = Error::io("failed to write /x", io::Error::from_raw_os_error(28));
+        assert_eq!(
+            (full.kind(), full.to_string()),
+            (ErrorKind::NoSpace, "failed to write /x: ENOSPC".into())
+        );
+        assert!(full.hint().unwrap().contains("rootlet gc"));
+    }
+
+    #[test]
+    fn an_error_passes_through_a_reader() {
+        let ours = Error::new(ErrorKind::Limit, "too much").with_hint("less");
+        let again = Error::io("failed to read", io::Error::from(ours));
+        assert_eq!(
+            (again.kind(), again.to_string().as_str(), again.hint()),
+            (ErrorKind::Limit, "too much", Some("less"))
+        );
     }
 }

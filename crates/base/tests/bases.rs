@@ -127,6 +127,38 @@ fn whiteouts_and_opaque_directories_are_overlayfs_own() {
 }
 
 #[test]
+fn xattrs_and_capabilities_arrive() {
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let home = Home::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    // CAP_NET_RAW, effective, as setcap(8) writes it: version 2.
+    let capability = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let records: [(&str, &[u8]); 3] = [
+        ("SCHILY.xattr.user.comment", b"hello"),
+        ("SCHILY.xattr.security.capability", &capability),
+        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
+    ];
+    tar.append_pax_extensions(records).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(4);
+    tar.append_data(&mut header, "ping", &b"ping"[..]).unwrap();
+    let path = home.path().join("x.tar");
+    fs::write(&path, tar.into_inner().unwrap()).unwrap();
+    let base = Base::resolve(&format!("tar:{}", path.display()), &home.store).unwrap();
+    let ping = base.layer_paths(&map).unwrap()[0].join("ping");
+    let mut value = [0; 64];
+    let comment = rustix::fs::getxattr(&ping, "user.comment", &mut value);
+    assert_eq!(comment.map(|n| value[..n].to_vec()), Ok(b"hello".to_vec()));
+    // The kernel makes it version 3, which counts in that user namespace alone.
+    let mut value = [0; 64];
+    let length = rustix::fs::getxattr(&ping, "security.capability", &mut value).unwrap();
+    assert_eq!((length, value[3], value[5]), (24, 3, 0x20));
+}
+
+#[test]
 fn an_id_outside_the_map_is_told_with_what_to_do() {
     let Some(map) = map() else { skip!("no subordinate ids") };
     let home = Home::new();

@@ -395,6 +395,33 @@ fn damage_is_found_and_not_kept() {
 }
 
 #[test]
+fn a_blob_that_the_disk_damaged_is_fetched_again() {
+    let scene = scene!();
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let name = registry.image("x:1");
+    let base = Base::resolve(&name, &scene.home.store).unwrap();
+    let blobs = scene.home.store.path().join("images/blobs/sha256");
+    let size = |entry: &fs::DirEntry| entry.metadata().unwrap().len();
+    let largest = blobs.read_dir().unwrap().flatten().max_by_key(size).unwrap().path();
+    let mut bytes = fs::read(&largest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&largest, bytes).unwrap();
+    let error = base.layer_paths(&map).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(!largest.exists());
+    Base::resolve(&name, &scene.home.store).unwrap().layer_paths(&map).unwrap();
+    // One that is unpacked does not need its blobs, and `always` brings them back.
+    fs::remove_file(&largest).unwrap();
+    drop(Base::resolve(&name, &scene.home.store).unwrap());
+    assert!(!largest.exists());
+    Resolver::new(&scene.home.store).pull(Pull::Always).resolve(&name).unwrap();
+    assert!(largest.exists());
+}
+
+#[test]
 fn a_broken_connection_goes_on_where_it_stopped() {
     let scene = scene!();
     let registry = scene.registry(&Setup::default()).unwrap();
@@ -460,7 +487,9 @@ fn a_sweep_during_a_pull_takes_nothing_from_it() {
     let store = Store::open(scene.home.store.path()).unwrap();
     while pull.try_wait().unwrap().is_none() {
         let removed = store.gc(GcOptions { keep_recent: Duration::ZERO }).unwrap();
-        assert_eq!((removed.blobs, removed.layers, removed.problems.len()), (0, 0, 0), "{removed:?}");
+        // When it has a name the pull is over, and so may be its process.
+        let nothing = (removed.blobs, removed.layers, removed.problems.len()) == (0, 0, 0);
+        assert!(nothing || removed.names.len() == 1, "{removed:?}");
         support::pause(Duration::from_millis(3));
     }
     succeeded(&pull.wait_with_output().unwrap());

@@ -18,7 +18,7 @@
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
 //! ├── kept/ID.json                how to start a kept rootlet again; its snapshot is a base of its own
-//! ├── locks/NAME                   one at a time: fetching a blob; the index; creating contents against gc
+//! ├── locks/NAME                   one at a time: the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
 //! ```
 //!

@@ -94,9 +94,10 @@ fn verify(layer: &Layer, found: &Digests) -> Result<()> {
 /// The layer's bytes, packed, and how many they are.
 fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
     let (path, hint) = match &layer.origin {
-        Origin::Blob { digest, .. } => {
-            (store.blob_file(*digest), "it was removed from the store: pull the base again".to_owned())
-        }
+        Origin::Blob { digest, .. } => (
+            store.blob_file(*digest),
+            "it is not in the store: fetch it again with `rootlet base pull --pull always`".to_owned(),
+        ),
         Origin::File { path, .. } => (
             path.clone(),
             "the base is unpacked for other user ids only, and for these the file is needed again".to_owned(),
@@ -118,7 +119,7 @@ fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
     match &layer.origin {
         Origin::Blob { digest, .. } if error.kind() == ErrorKind::Corrupt => {
             let _ = std::fs::remove_file(store.blob_file(*digest));
-            error.with_hint("the blob was removed from the store: `rootlet base pull` fetches it again")
+            error.with_hint("the blob was removed from the store: the next pull fetches it again")
         }
         _ => error,
     }

@@ -12,7 +12,7 @@ mod failure;
 
 use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
-use crate::store::{Content, Locked, Origin, write_atomically};
+use crate::store::{Content, Layer, Locked, Origin, write_atomically};
 use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result};
 use client::Repository;
 use config::{Endpoint, Registries};
@@ -23,6 +23,8 @@ pub(crate) fn resolve(resolver: &Resolver, image: ImageRef) -> Result<Base> {
     let name = resolver.name_for_platform(image.to_string());
     let stored = resolver.stored(&name)?;
     let ask = match (&stored, resolver.pull) {
+        // Something was damaged, and removed when that was noticed.
+        (Some((_, base)), pull) if !is_complete(resolver, base) => pull != Pull::Never,
         // A digest leads to the same image for ever.
         (Some(_), Pull::Always) => image.digest().is_none(),
         (Some(_), _) => false,
@@ -46,6 +48,23 @@ pub(crate) fn resolve(resolver: &Resolver, image: ImageRef) -> Result<Base> {
                 pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
         }
+    }
+}
+
+/// Whether every layer is there, packed or for some id map.
+fn is_complete(resolver: &Resolver, base: &Base) -> bool {
+    let unpacked = |layer: &Layer| resolver.store.layer_dir(layer.key).join("about.json").exists();
+    base.layers().iter().all(|layer| has_blob(resolver, layer) || unpacked(layer))
+}
+
+fn has_blobs(resolver: &Resolver, base: &Base) -> bool {
+    base.layers().iter().all(|layer| has_blob(resolver, layer))
+}
+
+fn has_blob(resolver: &Resolver, layer: &Layer) -> bool {
+    match layer.origin {
+        Origin::Blob { digest, .. } => resolver.store.blob_file(digest).exists(),
+        _ => true,
     }
 }
 
@@ -105,6 +124,7 @@ impl Fetching<'_> {
         let digest = Digest::of(&top);
         if let Some((known, base)) = &self.known
             && *known == digest
+            && has_blobs(self.resolver, base)
         {
             return Ok(base.clone());
         }
