@@ -303,7 +303,7 @@ pub struct Doctor {
 
 #[derive(Debug, Subcommand)]
 pub enum Base {
-    /// Get bases into the store, ready to run
+    /// Get bases into the store
     #[command(after_help = "Example:\n  rootlet base pull alpine:3.20 debian:13-slim")]
     Pull {
         /// What `run --base` takes

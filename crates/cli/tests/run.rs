@@ -234,6 +234,15 @@ fn signals_are_passed_on() {
 }
 
 #[test]
+fn what_the_caller_ignores_stays_ignored() {
+    let script =
+        "\"$0\" run -- sh -c 'echo ready; sleep 1; exit 6' & sleep 0.5; kill -HUP $!; wait $!; echo $?";
+    let script = format!("trap '' HUP; {script}");
+    let ran = finish(Command::new("sh").args(["-c", &script]).arg(rootlet(&[]).get_program()), "");
+    assert_eq!(ran.stdout, "ready\n6\n", "{}", ran.stderr);
+}
+
+#[test]
 fn the_report_comes_after_a_failure_and_only_then() {
     assert_eq!(sh("true").stderr, "");
     let ran = sh("exit 3");
