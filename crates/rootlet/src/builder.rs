@@ -157,7 +157,7 @@ impl Builder {
         let live = Live {
             init: Arc::new(init),
             cgroup,
-            staging: guards.staging,
+            _staging: guards.staging,
             areas: planned.areas,
             made: guards.made,
             map,

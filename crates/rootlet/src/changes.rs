@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A difference between the rootlet and its base. Comparable and sortable, for assertions; times are left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +58,11 @@ impl Rootlet {
             let mut walk = Walk { live: self.live(), area, root: Who::default(), found: &mut found };
             walk.directory(&[], false).map_err(|e| Error::io("failed to read what was changed", e))?;
         }
-        let made = &self.live().made;
-        found.retain(|change| {
-            !(change.kind == ChangeKind::Added
-                && made.iter().any(|m| OsStr::new(m) == change.path.as_os_str()))
-        });
+        // What the plan made, and the directories on the way there.
+        let made = |change: &Change| {
+            change.kind == ChangeKind::Added && self.live().made.iter().any(|m| Path::new(m).starts_with(&change.path))
+        };
+        found.retain(|change| !made(change));
         found.sort();
         Ok(found)
     }

@@ -42,7 +42,8 @@ pub struct Rootlet {
 pub(crate) struct Live {
     pub init: Arc<Init>,
     pub cgroup: Option<Cgroup>,
-    pub staging: Option<Staging>,
+    /// The writable layer on disk, removed when it is dropped.
+    pub _staging: Option<Staging>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,
@@ -73,10 +74,6 @@ impl Rootlet {
 
     pub(crate) fn live(&self) -> &Live {
         &self.live
-    }
-
-    pub(crate) fn live_mut(&mut self) -> &mut Live {
-        &mut self.live
     }
 
     /// Everything about a command but what it is.
