@@ -141,7 +141,7 @@ pub struct Root {
     /// Drop a capability, or ALL
     #[arg(long, value_name = "CAP", value_parser = caps::parse, help_heading = "User")]
     pub cap_drop: Vec<String>,
-    /// no-new-privileges[:false] (true is the default), or seccomp=unconfined
+    /// no-new-privileges (the default), no-new-privileges:false, or seccomp=unconfined
     #[arg(long, value_name = "OPTION", help_heading = "User")]
     pub security_opt: Vec<SecurityOpt>,
     /// File mode creation mask, in octal [default: 0022]

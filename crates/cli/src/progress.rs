@@ -77,8 +77,23 @@ fn verb(step: Step) -> &'static str {
     }
 }
 
-/// A digest by its first twelve digits, as docker shows it; anything else as it is, made safe.
+/// A digest by its first twelve digits, as docker shows it; of a path the end; all made safe.
 fn short(id: &str) -> String {
-    let hex = id.strip_prefix("sha256:").unwrap_or(id);
-    printable(hex).chars().take(12).collect()
+    let id = match id.strip_prefix("sha256:") {
+        Some(hex) => hex.get(..12).unwrap_or(hex),
+        None => id.rsplit('/').next().unwrap_or(id),
+    };
+    printable(id).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_safe() {
+        assert_eq!(short("sha256:0123456789abcdef"), "0123456789ab");
+        assert_eq!(short("tar:/a/b/root.tar.gz"), "root.tar.gz");
+        assert_eq!(short("x\x1b[2J"), "x\\x1b[2J");
+    }
 }
