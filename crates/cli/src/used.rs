@@ -120,11 +120,11 @@ mod tests {
             panic!("not a run");
         };
         run.root.spec(&Caller {
-            cwd: Path::new("/work"),
+            cwd: Path::new("/here"),
             variable: &|name| (name == "HAVE").then(|| "it".into()),
             read: &|path| match path.to_str() {
-                Some("/work/vars") => Ok(b"A=file\nB=file\nHAVE\nLACK\n".to_vec()),
-                Some("/work/bad") => Ok(b"export A=1".to_vec()),
+                Some("/here/vars") => Ok(b"A=file\nB=file\nHAVE\nLACK\n".to_vec()),
+                Some("/here/bad") => Ok(b"export A=1".to_vec()),
                 _ => Err(io::ErrorKind::NotFound.into()),
             },
         })
@@ -215,7 +215,7 @@ mod tests {
         let spec = spec(&["-v", "./s:/a/b/c:ro", "--tmpfs", "/a/b", "-v", "/a", "x"]);
         let targets: Vec<_> = spec.mounts.iter().map(Mount::target).collect();
         assert_eq!(targets, ["/a", "/a/b", "/a/b/c"]);
-        let source = Path::new("/work/./s").into();
+        let source = Path::new("/here/./s").into();
         assert_eq!(spec.mounts[2], Mount::Bind { source, target: "/a/b/c".into(), read_only: true });
         assert!(
             try_spec(&["-v", "/a", "--tmpfs", "/a/", "x"]).unwrap_err().to_string().contains("two things")

@@ -206,13 +206,13 @@ mod tests {
 
     #[test]
     fn takes_relative_paths_from_the_caller() {
-        let source = |text: &str| match volume(text).into_mount(Path::new("/work")) {
+        let source = |text: &str| match volume(text).into_mount(Path::new("/here")) {
             Mount::Bind { source, .. } => source,
             other => panic!("{other:?}"),
         };
-        assert_eq!(source("./s:/t"), Path::new("/work/./s"));
+        assert_eq!(source("./s:/t"), Path::new("/here/./s"));
         assert_eq!(source("/s:/t"), Path::new("/s"));
-        assert_eq!(volume("/t").into_mount(Path::new("/work")), Mount::Volume { target: "/t".into() });
+        assert_eq!(volume("/t").into_mount(Path::new("/here")), Mount::Volume { target: "/t".into() });
     }
 
     #[test]
