@@ -60,7 +60,8 @@ impl Rootlet {
         }
         // What the plan made, and the directories on the way there.
         let made = |change: &Change| {
-            change.kind == ChangeKind::Added && self.live().made.iter().any(|m| Path::new(m).starts_with(&change.path))
+            change.kind == ChangeKind::Added
+                && self.live().made.iter().any(|m| Path::new(m).starts_with(&change.path))
         };
         found.retain(|change| !made(change));
         found.sort();

@@ -43,7 +43,9 @@ pub fn examine() -> Examination {
         .and_then(|map| Nursery::shared(&map, None).map_err(host::explain));
     checks.push(match &nursery {
         Ok(_) => good("user namespaces", true, "allowed".into()),
-        Err(e) => bad("user namespaces", true, causes(e), "no rootlet can be made", e.hint().unwrap_or_default()),
+        Err(e) => {
+            bad("user namespaces", true, causes(e), "no rootlet can be made", e.hint().unwrap_or_default())
+        }
     });
     let mut works = false;
     if let Ok(nursery) = &nursery {
@@ -56,7 +58,13 @@ pub fn examine() -> Examination {
                 "the writable layer is on disk, which is several times slower to make and remove",
                 "",
             ),
-            Err(e) => bad("mounts in a user namespace", true, causes(&host::explain(e)), "no rootlet can be made", ""),
+            Err(e) => bad(
+                "mounts in a user namespace",
+                true,
+                causes(&host::explain(e)),
+                "no rootlet can be made",
+                "",
+            ),
         });
         let rootlet = whole();
         works = rootlet.ok;
@@ -101,13 +109,28 @@ fn sub_ids() -> Check {
     let name = "ids to give away";
     match caller().sub_ids() {
         Some((uids, gids)) => {
-            let found = format!("uids from {} ({}), gids from {} ({})", uids.first, uids.count, gids.first, gids.count);
+            let found = format!(
+                "uids from {} ({}), gids from {} ({})",
+                uids.first, uids.count, gids.first, gids.count
+            );
             match uids.count.min(gids.count) >= 65536 {
                 true => good(name, true, found),
-                false => bad(name, false, found, "files with higher ids than that cannot be unpacked", &mend_sub_ids()),
+                false => bad(
+                    name,
+                    false,
+                    found,
+                    "files with higher ids than that cannot be unpacked",
+                    &mend_sub_ids(),
+                ),
             }
         }
-        None => bad(name, true, "none in /etc/subuid and /etc/subgid".into(), "no rootlet can be made", &mend_sub_ids()),
+        None => bad(
+            name,
+            true,
+            "none in /etc/subuid and /etc/subgid".into(),
+            "no rootlet can be made",
+            &mend_sub_ids(),
+        ),
     }
 }
 
@@ -126,7 +149,9 @@ fn tools() -> Check {
     let found = |tool: &str| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
     match found("newuidmap") && found("newgidmap") {
         true => good(name, true, "found".into()),
-        false => bad(name, true, "not in PATH".into(), "no rootlet can be made", "sudo apt-get install uidmap"),
+        false => {
+            bad(name, true, "not in PATH".into(), "no rootlet can be made", "sudo apt-get install uidmap")
+        }
     }
 }
 

@@ -34,7 +34,8 @@ impl Rootlet {
     pub fn enter(id: &str, store: &Store) -> Result<Rootlet> {
         let json = store.read_kept(id)?;
         let record: Record = serde_json::from_slice(&json).map_err(|e| {
-            Error::new(ErrorKind::Base, format!("the record of the kept rootlet `{id}` is damaged")).caused_by(e)
+            Error::new(ErrorKind::Base, format!("the record of the kept rootlet `{id}` is damaged"))
+                .caused_by(e)
         })?;
         let base = Base::resolve(&record.base, store)?;
         Rootlet::builder(&base).spec(record.spec).spawn()

@@ -111,9 +111,11 @@ fn own_cgroup() -> Option<PathBuf> {
 pub(crate) fn delegated() -> std::result::Result<String, String> {
     let parent = own_cgroup().ok_or("no cgroup v2 is mounted")?;
     let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
-    let writable = rustix::fs::access(parent.join("cgroup.subtree_control"), rustix::fs::Access::WRITE_OK).is_ok();
+    let writable =
+        rustix::fs::access(parent.join("cgroup.subtree_control"), rustix::fs::Access::WRITE_OK).is_ok();
     let wanted = ["memory", "pids", "cpu"];
-    let missing: Vec<_> = wanted.iter().filter(|w| !has.split_whitespace().any(|c| c == **w)).copied().collect();
+    let missing: Vec<_> =
+        wanted.iter().filter(|w| !has.split_whitespace().any(|c| c == **w)).copied().collect();
     match (missing.is_empty(), writable) {
         (false, _) => Err(format!("{} has no {}", parent.display(), missing.join(", "))),
         (true, false) => Err(format!("{} may not be changed by this user", parent.display())),
