@@ -333,6 +333,15 @@ fn a_certificate_is_checked() {
 }
 
 #[test]
+fn a_machine_without_authorities_is_told() {
+    let scene = scene!();
+    let nowhere = scene.home.path().join("nowhere");
+    let mut command = scene.command(&["127.0.0.1:1/x"]);
+    command.env("SSL_CERT_FILE", &nowhere).env("SSL_CERT_DIR", &nowhere);
+    failed(&command.output().unwrap(), &["(Configuration)", "no certificate authorities", "ca-certificates"]);
+}
+
+#[test]
 fn mirrors_and_searches_follow_registries_conf() {
     let scene = scene!();
     let registry = scene.registry(&Setup::default()).unwrap();
@@ -458,6 +467,23 @@ fn a_killed_pull_goes_on_and_leaves_nothing() {
     assert!(came < size - (200 << 10), "{came} bytes came again for a layer of {size}");
     assert_eq!(scene.home.list("images/partial"), Vec::<String>::new());
     assert_eq!(scene.home.list("tmp"), Vec::<String>::new());
+}
+
+#[test]
+fn killed_at_any_moment_the_store_stays_whole() {
+    let scene = scene!();
+    let Some(_) = map() else { skip!("no subordinate ids") };
+    // Fresh each time, so that there is something to be killed in.
+    let whole = succeeded(&scene.command(&[&scene.source]).output().unwrap());
+    for round in 0..30 {
+        scene.home.store.gc(GcOptions { keep_recent: Duration::ZERO }).unwrap();
+        let mut killed = scene.spawn(&[&scene.source]);
+        support::pause(Duration::from_millis(round * 7));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert_eq!(succeeded(&scene.command(&[&scene.source]).output().unwrap()), whole, "round {round}");
+        assert_eq!(scene.home.list("tmp"), Vec::<String>::new(), "round {round}");
+    }
 }
 
 #[test]

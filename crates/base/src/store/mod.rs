@@ -55,7 +55,7 @@ pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp, now};
 use crate::{Digest, Error, ErrorKind, Result};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -214,13 +214,17 @@ fn create(path: &Path) -> Result<()> {
 }
 
 /// Writes a small file into `tmp`, on the same file system, and renames it to `path`.
+///
+/// # Locking
+/// Exclusive on the file while it is in `tmp`, so that no sweep takes it for a leftover.
 pub(crate) fn write_atomically(tmp: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (mut file, beside) = loop {
         let beside = tmp.join(unique());
-        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside) {
-            Ok(file) => break (file, beside),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(e) => return Err(e),
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.lock()?;
+        // A sweep may have been faster than the lock.
+        if file.metadata()?.nlink() > 0 {
+            break (file, beside);
         }
     };
     let written = io::Write::write_all(&mut file, bytes).and_then(|()| fs::rename(&beside, path));

@@ -11,7 +11,6 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A directory of `tmp/` of this process's own. Dropped, it is removed with all that is in it; a killed
 /// process's is removed by the next one that makes one.
@@ -29,14 +28,12 @@ impl Store {
         self.sweep_tmp();
         loop {
             let path = self.tmp().join(unique());
-            // The mode of mkdir(2) is subject to the caller's umask.
-            DirBuilder::new()
-                .mode(0o711)
-                .create(&path)
-                .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o711)))
-                .map_err(|e| Error::io(format!("failed to make {}", path.display()), e))?;
+            let failed = |e| Error::io(format!("failed to make {}", path.display()), e);
+            DirBuilder::new().mode(0o711).create(&path).map_err(failed)?;
             // Between the two, another's sweep may have taken it for a leftover.
             if let Some(lock) = Locked::directory(&path)? {
+                // The mode of mkdir(2) is subject to the caller's umask.
+                fs::set_permissions(&path, Permissions::from_mode(0o711)).map_err(failed)?;
                 return Ok(TmpDir { path, lock: Some(lock) });
             }
         }
@@ -49,15 +46,6 @@ impl Store {
     pub(crate) fn sweep_tmp(&self) {
         let Ok(entries) = self.tmp().read_dir() else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
-            // Small files are on their way to their place, without a lock, for less than a moment.
-            let moving = |m: fs::Metadata| {
-                m.is_file()
-                    && m.modified()
-                        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < Duration::from_secs(600)))
-            };
-            if fs::symlink_metadata(&path).is_ok_and(moving) {
-                continue;
-            }
             if let Ok(Some(_lock)) = Locked::try_exclusive(&path) {
                 let _ = remove_tree(&path);
             }

@@ -60,6 +60,7 @@ impl Repository {
         };
         let scheme = if plain { "http" } else { "https" };
         let about = format!("`{image}` from {scheme}://{}", endpoint.host);
+        check_authorities(&about)?;
         let client = Client::try_from(config).map_err(|e| failure::explain(e, &about, file.as_deref()))?;
         Ok(Self { client, endpoint, auth, file, about })
     }
@@ -178,6 +179,19 @@ impl Repository {
 impl Blob {
     pub(super) async fn next(&mut self) -> Option<std::io::Result<impl AsRef<[u8]> + use<>>> {
         self.stream.next().await
+    }
+}
+
+/// Errors where the system trusts nobody: `oci-client` would panic, even for plain http.
+fn check_authorities(about: &str) -> Result<()> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    match rustls::RootCertStore::empty().add_parsable_certificates(found) {
+        (0, _) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("failed to pull {about}: this machine has no certificate authorities"),
+        )
+        .with_hint("install the package `ca-certificates`, or name a file of authorities in SSL_CERT_FILE")),
+        _ => Ok(()),
     }
 }
 
