@@ -150,8 +150,9 @@ impl Base {
     }
 
     fn facts_file(&self) -> Option<PathBuf> {
-        match (&self.0.held, self.kind()) {
-            (Held::Content(_), BaseKind::Layers) => {
+        // What lies in a plain directory may change at any time; a layer on top of it may not.
+        match &self.0.held {
+            Held::Content(_) if self.layer_count() > 0 => {
                 let id: Digest = self.0.id.parse().ok()?;
                 Some(self.0.store.content_dir(id).join("facts"))
             }

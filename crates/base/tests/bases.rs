@@ -495,3 +495,16 @@ fn a_store_is_not_made_among_other_things() {
     fs::write(made.join("layout"), "99\n").unwrap();
     assert_eq!(Store::open(&made).unwrap_err().kind(), ErrorKind::Configuration);
 }
+
+#[test]
+fn many_make_the_store_at_once() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let open = || Store::open(&path).map(drop);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+    }
+}

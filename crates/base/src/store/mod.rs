@@ -175,9 +175,10 @@ fn create(path: &Path) -> Result<()> {
                 .with_hint("set ROOTLET_STORE to a directory that you may write, on a local disk")
         })
     };
-    if path.is_dir()
+    // The tag is the first thing in a store: what is there without it is not ours. Another process may be
+    // making the store now, so the tag is looked for last.
+    if path.read_dir().is_ok_and(|mut entries| entries.next().is_some())
         && !path.join("CACHEDIR.TAG").exists()
-        && path.read_dir().is_ok_and(|mut d| d.next().is_some())
     {
         return Err(Error::new(
             ErrorKind::Configuration,
@@ -186,7 +187,7 @@ fn create(path: &Path) -> Result<()> {
         .with_hint("set ROOTLET_STORE to a directory that is empty or not there yet"));
     }
     step(path, fs::create_dir_all(path))?;
-    step(path, write_atomically(path, &path.join("CACHEDIR.TAG"), CACHEDIR_TAG.as_bytes()))?;
+    step(path, fs::write(path.join("CACHEDIR.TAG"), CACHEDIR_TAG))?;
     for (name, mode) in [
         ("", 0o711),
         ("bases", 0o700),
