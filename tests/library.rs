@@ -186,6 +186,24 @@ fn a_kept_rootlet_goes_on() {
 }
 
 #[test]
+fn a_rootlet_of_this_machine_is_kept_as_whoever() {
+    let store = Store::open(rootlet_tests::store()).unwrap();
+    let base = Base::resolve("host", &store).unwrap();
+    for user in ["sam", "jane:1234:4321"] {
+        let root = Rootlet::builder(&base).user(user).spawn().unwrap();
+        assert!(root.command("sh").args(["-c", "echo mine > ~/here"]).status().unwrap().success());
+        root.write("/etc/app.conf", "warm").unwrap();
+        let id = root.keep().unwrap();
+        let again = Rootlet::enter(&id, &store).unwrap();
+        assert_eq!(again.read_to_string("/etc/app.conf").unwrap(), "warm");
+        let out = again.command("sh").args(["-c", "cat ~/here; id -u"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout), format!("mine\n{}\n", root.user().uid));
+        let fork = root.snapshot().unwrap();
+        assert!(Rootlet::builder(&fork).user(user).spawn().unwrap().exists("/etc/app.conf"));
+    }
+}
+
+#[test]
 fn commands_as_std_has_them() {
     let root = Rootlet::builder(&alpine!()).user("sam").env("FROM", "spec").spawn().unwrap();
     let out = root.command("sh").args(["-c", "echo out; echo err >&2; exit 7"]).output().unwrap();

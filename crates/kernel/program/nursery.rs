@@ -185,6 +185,7 @@ fn serve(mut message: Message, ready: &Ready) {
             done
         }
         ask::SOURCE_TREE => source_tree(&mut fields),
+        ask::SOURCE_COPY => source_copy(&mut fields),
         _ => Err(sys::ENOSYS),
     };
     let answer = match done {
@@ -257,6 +258,21 @@ fn source_tree(fields: &mut Reader) -> Result<()> {
     let built = builder.entries(*fields).and_then(|()| builder.finish());
     sys::close(root);
     built
+}
+
+fn source_copy(fields: &mut Reader) -> Result<()> {
+    let (Some(id), Some(from)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
+    let (path, from) = (SourcePath::new(id), SourcePath::new(from));
+    sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
+    let flags = sys::O_RDONLY | sys::O_DIRECTORY;
+    let from = sys::openat(sys::AT_FDCWD, from.get()?, flags, 0)?;
+    let copied = sys::openat(sys::AT_FDCWD, path.get()?, flags, 0).and_then(|to| {
+        let copied = tree::copy(from, to);
+        sys::close(to);
+        copied
+    });
+    sys::close(from);
+    copied
 }
 
 /// Not answered: nobody waits for it, and there is nothing to be done where it fails.

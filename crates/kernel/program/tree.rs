@@ -411,7 +411,11 @@ fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
         match mode & sys::S_IFMT {
             sys::S_IFDIR => {
                 let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
-                sys::mkdirat(to, name, 0o700)?;
+                match sys::mkdirat(to, name, 0o700) {
+                    // Several trees may be copied into one, the one around the others first.
+                    Ok(_) | Err(sys::EEXIST) => {}
+                    Err(e) => return Err(e),
+                }
                 let source = sys::openat(from, name, flags, 0)?;
                 let copied = sys::openat(to, name, flags, 0).and_then(|target| {
                     let copied = copy_level(source, target, depth + 1);

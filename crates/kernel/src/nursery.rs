@@ -224,6 +224,14 @@ impl Nursery {
         Ok(source)
     }
 
+    /// A copy in the nursery's memory of another source: for what lies inside of something that it is to be laid upon, which
+    /// overlayfs refuses (`ELOOP`).
+    pub fn add_copy(self: &Arc<Self>, of: &Source) -> io::Result<Source> {
+        let source = self.new_source();
+        self.ask(Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id), &[])?;
+        Ok(source)
+    }
+
     /// Clones a process that performs `plan` and then stays, as pid 1 of a new rootlet.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub mod ask {
     pub const SPAWN: u32 = 5;
     /// The socket of the new worker as descriptor. Answered there.
     pub const WORKER: u32 = 6;
+    /// `id`, `from`: a copy of the source `from`, in memory, as source `id`. Answered.
+    pub const SOURCE_COPY: u32 = 8;
     /// `id`: forget a source. Not answered.
     pub const SOURCE_DROP: u32 = 7;
 }

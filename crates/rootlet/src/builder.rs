@@ -198,36 +198,46 @@ impl Who {
     }
 }
 
+/// Facts by the id of the base, of this process.
+type Known = Vec<(String, Arc<Facts>)>;
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
 /// The facts of a base: kept beside it, or read from a directory, or asked of a bare rootlet of it.
-pub(crate) fn facts_of(base: &Base) -> Result<Arc<Facts>> {
-    static KNOWN: LazyLock<Mutex<Vec<(String, Arc<Facts>)>>> = LazyLock::new(Mutex::default);
-    const MOST: usize = 64;
-    match base.kind() {
-        BaseKind::Directory(_) | BaseKind::Host if base.layer_count() > 0 => {}
-        // These may change at any time.
-        BaseKind::Directory(path) => return Facts::of_directory(path).map(Arc::new),
-        BaseKind::Host => return Facts::of_directory(Path::new("/")).map(Arc::new),
-        BaseKind::Layers => {}
+fn facts_of(base: &Base) -> Result<Arc<Facts>> {
+    // A directory may change at any time; what is on top of it, in a snapshot, may not.
+    if base.layer_count() == 0 {
+        match base.kind() {
+            BaseKind::Directory(path) => return Facts::of_directory(path).map(Arc::new),
+            BaseKind::Host => return Facts::of_directory(Path::new("/")).map(Arc::new),
+            BaseKind::Layers => {}
+        }
     }
-    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, facts)) = lock().iter().find(|(id, _)| id == base.id()) {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, facts)) = known.iter().find(|(id, _)| id == base.id()) {
         return Ok(facts.clone());
     }
-    let facts = match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
-        Some(facts) => facts,
-        None => {
-            let facts = ask_base(base)?;
-            base.cache_facts(&facts.to_json());
-            facts
-        }
-    };
+    drop(known);
+    match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
+        Some(facts) => Ok(remember(base, facts)),
+        None => Ok(know(base, ask_base(base)?)),
+    }
+}
+
+/// Keeps the facts of a base beside it.
+pub(crate) fn know(base: &Base, facts: Facts) -> Arc<Facts> {
+    base.cache_facts(&facts.to_json());
+    remember(base, facts)
+}
+
+fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
+    const MOST: usize = 64;
     let facts = Arc::new(facts);
-    let mut known = lock();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if known.len() >= MOST {
         known.remove(0);
     }
     known.push((base.id().to_owned(), facts.clone()));
-    Ok(facts)
+    facts
 }
 
 fn ask_base(base: &Base) -> Result<Facts> {

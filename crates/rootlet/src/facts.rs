@@ -69,6 +69,28 @@ impl Facts {
         Self::gather(read, place)
     }
 
+    /// The facts of a snapshot: these, with what its run itself wrote in `upper`, read by `read` there.
+    pub fn with_changes(&self, read: impl Fn(&str) -> Option<File>, init: &Init) -> Self {
+        let mut facts = self.clone();
+        let file = |name: &str| read(name).and_then(|file| text(file).ok());
+        if let Some(passwd) = file("passwd") {
+            facts.accounts.passwd = passwd;
+        }
+        if let Some(group) = file("group") {
+            facts.accounts.group = group;
+        }
+        if let Some(shadow) = file("shadow") {
+            facts.accounts.shadow = Some(shadow);
+        }
+        // Nothing is mounted on these.
+        for path in ["etc", "home", "root"] {
+            if let Ok(st) = init.stat(&Who::default(), 0, path.as_bytes(), false) {
+                facts.places.insert(path.to_owned(), place(st.mode as u32, st.uid as u32, st.gid as u32));
+            }
+        }
+        facts
+    }
+
     /// Reads a directory, or this machine's own root: symlinks in it are followed inside it.
     pub fn of_directory(directory: &Path) -> Result<Self> {
         use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat2, statat};

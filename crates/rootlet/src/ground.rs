@@ -76,7 +76,13 @@ impl Ground {
             }
             BaseKind::Host => {
                 ground.host(nursery)?;
-                ground.snapshots = stored(nursery, &paths)?;
+                // The store is somewhere below `/` itself.
+                let copy = |source: &Source| {
+                    nursery
+                        .add_copy(source)
+                        .map_err(|e| Error::io("failed to copy a snapshot into memory", e))
+                };
+                ground.snapshots = stored(nursery, &paths)?.iter().map(copy).collect::<Result<_>>()?;
             }
         }
         Ok(ground)
@@ -227,10 +233,10 @@ fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
 
 /// What is bound into a rootlet: the project's directory, a socket. `true`: the owners are those on the host.
 pub(crate) fn volume(nursery: &Arc<Nursery>, path: &Path) -> io::Result<(Source, bool)> {
-    if host::caller().tier() == Tier::Root {
-        if let Ok(source) = idmapped(nursery, path, true) {
-            return Ok((source, true));
-        }
+    if host::caller().tier() == Tier::Root
+        && let Ok(source) = idmapped(nursery, path, true)
+    {
+        return Ok((source, true));
     }
     Ok((plain(nursery, path, true)?, host::caller().tier() != Tier::Root))
 }

@@ -242,8 +242,8 @@ mod tests {
 
     fn files() -> AccountFiles {
         AccountFiles {
-            passwd: "root:x:0:0:root:/root:/bin/ash\nnode:x:1000:1000::/home/node:/bin/sh\nbroken\n".into(),
-            group: "root:x:0:\nwheel:x:10:root,node\nnode:x:1000:\naudio:x:29:\n".into(),
+            passwd: "root:x:0:0:root:/root:/bin/ash\nalice:x:1000:1000::/home/alice:/bin/sh\nbroken\n".into(),
+            group: "root:x:0:\nwheel:x:10:root,alice\nalice:x:1000:\naudio:x:29:\n".into(),
             shadow: None,
         }
     }
@@ -254,15 +254,18 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        let node = who("node").unwrap();
-        assert_eq!((node.uid, node.gid, &*node.groups, &*node.home), (1000, 1000, &[10][..], "/home/node"));
-        assert_eq!(who("1000").unwrap(), node);
-        assert_eq!(who("node:audio").unwrap().groups, []);
-        assert_eq!(who("node:audio").unwrap().gid, 29);
+        let alice = who("alice").unwrap();
+        assert_eq!(
+            (alice.uid, alice.gid, &*alice.groups, &*alice.home),
+            (1000, 1000, &[10][..], "/home/alice")
+        );
+        assert_eq!(who("1000").unwrap(), alice);
+        assert!(who("alice:audio").unwrap().groups.is_empty());
+        assert_eq!(who("alice:audio").unwrap().gid, 29);
         let random = who("1000680000").unwrap();
         assert_eq!((random.uid, random.gid, &*random.home, random.name), (1_000_680_000, 0, "/", None));
         assert!(who("ghost").unwrap_err().to_string().contains("no user `ghost`"));
-        assert!(who("node:ghosts").unwrap_err().hint().is_some());
+        assert!(who("alice:ghosts").unwrap_err().hint().is_some());
     }
 
     #[test]
@@ -270,7 +273,7 @@ mod tests {
         let sam = User::sam();
         let with = files().with_account(&sam, &[29]).unwrap();
         assert_eq!(accounts(&with.passwd).find(|a| a.uid == 1000).unwrap().name, "sam");
-        assert!(with.passwd.contains("node:x:1000"));
+        assert!(with.passwd.contains("alice:x:1000"));
         assert!(with.group.contains("audio:x:29:sam\n"));
         assert!(with.shadow.as_ref().unwrap().contains("sam:!:"));
         assert_eq!(with.with_account(&sam, &[29]), None);
@@ -278,10 +281,10 @@ mod tests {
 
     #[test]
     fn an_account_of_the_same_name_is_replaced() {
-        let other = User::new("node", 2000, 3000);
+        let other = User::new("alice", 2000, 3000);
         let with = files().with_account(&other, &[]).unwrap();
-        assert_eq!(accounts(&with.passwd).filter(|a| a.name == "node").count(), 1);
-        assert!(with.passwd.ends_with("node:x:2000:3000::/home/node:/bin/sh\n"));
-        assert_eq!(groups(&with.group).find(|g| g.name == "node").unwrap().gid, 3000);
+        assert_eq!(accounts(&with.passwd).filter(|a| a.name == "alice").count(), 1);
+        assert!(with.passwd.ends_with("alice:x:2000:3000::/home/alice:/bin/sh\n"));
+        assert_eq!(groups(&with.group).find(|g| g.name == "alice").unwrap().gid, 3000);
     }
 }

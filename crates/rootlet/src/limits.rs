@@ -66,7 +66,8 @@ impl Cgroup {
             .map_err(|e| Unavailable::Host(format!("{}: {e}", parent.display())))?;
         let cgroup = Self { path };
         cgroup.set("memory.max", limits.memory)?;
-        cgroup.set("memory.swap.max", limits.memory.map(|_| 0)).or_else(|_| Ok(()))?;
+        // A kernel may be built without swap accounting.
+        let _ = cgroup.set("memory.swap.max", limits.memory.map(|_| 0));
         cgroup.set("pids.max", limits.pids.map(|n| n.saturating_add(1)))?;
         cgroup.set("cpu.max", limits.cpus.map(|n| format!("{} 100000", (n * 100_000.0) as u64)))?;
         let pid = init

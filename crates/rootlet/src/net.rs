@@ -61,7 +61,10 @@ impl Rootlet {
                 )
                 .with_hint("the service may have failed to start: look at what it wrote"));
             }
-            // Nothing tells when a port is opened, so it is tried again, ever less often.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing tells when a port is opened: it is tried ever less often"
+            )]
             std::thread::sleep(pause.min(end.saturating_duration_since(Instant::now())));
             pause = (pause * 2).min(Duration::from_millis(50));
         }

@@ -1,7 +1,9 @@
 //! Snapshots: a rootlet as it is now becomes a base, from which others start.
 
+use crate::facts::Facts;
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_base::Base;
+use rootlet_kernel::Who;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsFd;
 
@@ -26,18 +28,36 @@ impl Rootlet {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::Io, "failed to copy the writable layer into the store").caused_by(e)
         };
-        crate::ground::own(&live.map, staging.path()).map_err(failed)?;
+        // Every directory is made and opened while it is still the caller's: a copy gives it the owner it has inside.
+        let mut directories = Vec::new();
         for area in &live.areas {
             // An area is a directory of the area around it, where its mount point stands.
             let place = staging.path().join(area.target.trim_start_matches('/'));
-            if !area.target.is_empty() {
-                std::fs::create_dir_all(&place).map_err(failed)?;
-                crate::ground::own(&live.map, &place).map_err(failed)?;
-            }
+            std::fs::create_dir_all(&place).map_err(failed)?;
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let directory = rustix::fs::open(&place, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-            self.init().copy_tree(area.upper, directory.as_fd()).map_err(failed)?;
+            directories.push((area.upper, place, directory));
         }
-        Ok(staging.adopt(&live.base, name)?)
+        for (upper, place, directory) in &directories {
+            crate::ground::own(&live.map, place).map_err(failed)?;
+            self.init().copy_tree(*upper, directory.as_fd()).map_err(failed)?;
+        }
+        let base = staging.adopt(&live.base, name)?;
+        crate::builder::know(&base, self.facts_now());
+        Ok(base)
+    }
+
+    /// What is to be known of the snapshot: of the account files, those that the run itself wrote. The others are the
+    /// skin's, which is no part of it.
+    fn facts_now(&self) -> Facts {
+        let live = self.live();
+        let own = live.areas.iter().find(|area| area.target == "/etc").map(|area| (area.upper, ""));
+        let (tree, directory) =
+            own.or(live.areas.first().map(|area| (area.upper, "etc/"))).unwrap_or((0, "etc/"));
+        let read = |name: &str| {
+            let path = format!("{directory}{name}");
+            self.init().open(&Who::default(), tree, path.as_bytes(), 0, 0).ok()
+        };
+        live.facts.with_changes(read, self.init())
     }
 }
