@@ -1,10 +1,10 @@
 //! `images/index.json`: what other tools see of the images that were pulled.
 
+use super::record::read_json;
 use super::{Locked, Store};
-use crate::{Digest, Error, ErrorKind, Result};
+use crate::{Digest, Result};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::fs;
 use std::path::PathBuf;
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -46,11 +46,12 @@ impl Store {
     fn change_index(&self, change: impl FnOnce(&mut Vec<Value>)) -> Result<()> {
         let _alone = Locked::exclusive(&self.lock_file("index"))?;
         let path = self.images().join("index.json");
-        let bytes =
-            fs::read(&path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
-        let mut index: Value = serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(ErrorKind::Corrupt, format!("{} is damaged", path.display())).caused_by(e)
-        })?;
+        // It only shows others what there is: one that is lost or damaged is begun anew.
+        let empty = || {
+            let media_type = "application/vnd.oci.image.index.v1+json";
+            json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [] })
+        };
+        let mut index: Value = read_json(&path)?.filter(Value::is_object).unwrap_or_else(empty);
         let before = index.clone();
         match &mut index["manifests"] {
             Value::Array(manifests) => change(manifests),
