@@ -189,7 +189,7 @@ fn a_kept_rootlet_goes_on() {
 fn a_rootlet_of_this_machine_is_kept_as_whoever() {
     let store = Store::open(rootlet_tests::store()).unwrap();
     let base = Base::resolve("host", &store).unwrap();
-    for user in ["sam", "jane:1234:4321"] {
+    for user in ["sam", "alice:1234:4321"] {
         let root = Rootlet::builder(&base).user(user).spawn().unwrap();
         assert!(root.command("sh").args(["-c", "echo mine > ~/here"]).status().unwrap().success());
         root.write("/etc/app.conf", "warm").unwrap();

@@ -57,12 +57,12 @@ fn a_number_without_an_account_is_in_group_0_and_lives_in_the_root() {
 
 #[test]
 fn uid_and_gid_may_differ_and_an_account_is_made() {
-    in_each_base_as("jane:1234:4321", |root| {
+    in_each_base_as("alice:1234:4321", |root| {
         let facts = facts(root);
         assert_eq!((facts.uids, facts.gids), ([1234; 4], [4321; 4]));
-        assert_eq!(facts.env.get("HOME").map(String::as_str), Some("/home/jane"));
+        assert_eq!(facts.env.get("HOME").map(String::as_str), Some("/home/alice"));
         let output = root.command("id").arg("-un").output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "jane\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "alice\n");
     });
 }
 
