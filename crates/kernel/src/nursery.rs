@@ -6,7 +6,7 @@ use crate::socket::{self, Message};
 use crate::wire::{ask, hello, tell};
 use crate::{IdMap, StartError, Tree, Worker};
 use rustix::net::RecvFlags;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,10 +48,21 @@ pub struct Nursery {
     socket: OwnedFd,
     map: IdMap,
     user_namespace: File,
-    /// Questions that are answered in order, one at a time; holds what `HELLO` said once it came.
-    hello: Mutex<Option<u32>>,
+    answers: Mutex<Answers>,
     next_source: AtomicU32,
     child: Mutex<Child>,
+}
+
+/// Answers come in the order of the questions. Nobody waits for them one by one: a new source is asked for, and used by
+/// the next question; what became of it is looked up when something failed.
+#[derive(Debug, Default)]
+struct Answers {
+    /// What `HELLO` said, once it came.
+    hello: Option<u32>,
+    /// Sources whose answers have not been read.
+    waiting: VecDeque<u32>,
+    /// Sources that could not be made.
+    failed: HashMap<u32, io::Error>,
 }
 
 /// Something of the host that rootlets of one nursery can mount: a layer, a directory, a small tree in memory.
@@ -65,6 +76,13 @@ impl Source {
     /// Where it lies for the operations of a plan.
     pub fn place(&self) -> String {
         format!("/src/{}", self.id)
+    }
+
+    /// Waits until it is there; why it is not, once.
+    pub fn ready(&self) -> io::Result<()> {
+        let mut answers = lock(&self.nursery.answers);
+        self.nursery.read_answers(&mut answers)?;
+        answers.failed.remove(&self.id).map_or(Ok(()), Err)
     }
 }
 
@@ -133,7 +151,7 @@ impl Nursery {
                 socket: ours,
                 map: map.clone(),
                 user_namespace,
-                hello: Mutex::new(None),
+                answers: Mutex::default(),
                 next_source: AtomicU32::new(1),
                 child: Mutex::new(child),
             }),
@@ -168,13 +186,13 @@ impl Nursery {
     /// Whether the writable layer can be in memory: tmpfs takes user attributes (Linux 6.6 and later). Waits until the
     /// nursery is ready; the error says which of its first steps failed.
     pub fn upper_in_memory(&self) -> Result<bool, StartError> {
-        let mut hello = lock(&self.hello);
-        Ok(self.hello(&mut hello)? & hello::TMPFS_XATTRS != 0)
+        let mut answers = lock(&self.answers);
+        Ok(self.hello(&mut answers)? & hello::TMPFS_XATTRS != 0)
     }
 
-    fn hello(&self, known: &mut Option<u32>) -> Result<u32, StartError> {
-        if let Some(flags) = known {
-            return Ok(*flags);
+    fn hello(&self, answers: &mut Answers) -> Result<u32, StartError> {
+        if let Some(flags) = answers.hello {
+            return Ok(flags);
         }
         let message = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
         if message.errno != 0 {
@@ -182,20 +200,39 @@ impl Nursery {
             return Err(StartError::new(step, io::Error::from_raw_os_error(message.errno)));
         }
         let flags = message.fields().u32().unwrap_or(0);
-        *known = Some(flags);
+        answers.hello = Some(flags);
         Ok(flags)
     }
 
-    fn ask(&self, message: &Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut hello = lock(&self.hello);
-        self.hello(&mut hello).map_err(io::Error::other)?;
+    fn read_answers(&self, answers: &mut Answers) -> io::Result<()> {
+        self.hello(answers).map_err(io::Error::other)?;
+        while let Some(id) = answers.waiting.front().copied() {
+            let answer = socket::receive(&self.socket, RecvFlags::empty())?;
+            answers.waiting.pop_front();
+            if answer.errno != 0 {
+                answers.failed.insert(id, io::Error::from_raw_os_error(answer.errno));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&self, source: &Source, message: &Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut answers = lock(&self.answers);
+        // The nursery must not be made to wait for us to read, while we wait for it to read.
+        const UNREAD: usize = 64;
+        if answers.waiting.len() >= UNREAD {
+            self.read_answers(&mut answers)?;
+        }
         message.send(&self.socket, fds)?;
-        socket::receive(&self.socket, RecvFlags::empty())?.ok().map(drop)
+        answers.waiting.push_back(source.id);
+        Ok(())
     }
 
     fn new_source(self: &Arc<Self>) -> Source {
         Source { nursery: self.clone(), id: self.next_source.fetch_add(1, Ordering::Relaxed) }
     }
+
+    // A source is asked for at once and there when something needs it: [`Source::ready`] waits, and tells what failed.
 
     /// The host's directory or file `path` (absolute), as the nursery's user namespace sees it: with `recursive`, also
     /// what is mounted below it. An ordinary user is refused (`EINVAL`) a directory that has mounts below it, unless it
@@ -204,14 +241,14 @@ impl Nursery {
         let source = self.new_source();
         let mut message = Message::new(ask::SOURCE_PATH);
         message.u32(source.id).u32(recursive.into()).bytes(path.as_os_str().as_bytes());
-        self.ask(&message, &[])?;
+        self.ask(&source, &message, &[])?;
         Ok(source)
     }
 
     /// A detached mount (see [`crate::mount::clone_idmapped`]).
     pub fn add_mount(self: &Arc<Self>, mount: BorrowedFd<'_>) -> io::Result<Source> {
         let source = self.new_source();
-        self.ask(Message::new(ask::SOURCE_MOUNT).u32(source.id), &[mount])?;
+        self.ask(&source, Message::new(ask::SOURCE_MOUNT).u32(source.id), &[mount])?;
         Ok(source)
     }
 
@@ -220,7 +257,7 @@ impl Nursery {
         let source = self.new_source();
         let mut message = Message::new(ask::SOURCE_TREE);
         message.u32(source.id).raw(tree.records());
-        self.ask(&message, &[])?;
+        self.ask(&source, &message, &[])?;
         Ok(source)
     }
 
@@ -228,7 +265,7 @@ impl Nursery {
     /// overlayfs refuses (`ELOOP`).
     pub fn add_copy(self: &Arc<Self>, of: &Source) -> io::Result<Source> {
         let source = self.new_source();
-        self.ask(Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id), &[])?;
+        self.ask(&source, Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id), &[])?;
         Ok(source)
     }
 

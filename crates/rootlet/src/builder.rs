@@ -149,7 +149,15 @@ impl Builder {
         let nursery = Nursery::shared(&map, filter).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
-        let init = spawn_plan(&nursery, &planned)?;
+        let init = match spawn_plan(&nursery, &planned) {
+            Ok(init) => init,
+            // A step that failed may have missed what could not be made before it.
+            Err(error) => {
+                prepared.check()?;
+                guards.check()?;
+                return Err(error);
+            }
+        };
         let mut report = Report::new(&self.base, &who.identity, host::caller().tier());
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
@@ -263,9 +271,11 @@ fn ask_base(base: &Base) -> Result<Facts> {
 }
 
 fn add_skin(nursery: &Arc<Nursery>, tree: &rootlet_kernel::Tree) -> Result<Source> {
-    nursery.add_tree(tree).map_err(|e| {
-        Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
-    })
+    nursery.add_tree(tree).map_err(skin_failed)
+}
+
+fn skin_failed(e: std::io::Error) -> Error {
+    Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
 }
 
 /// Topmost first, as overlayfs wants them.
@@ -322,14 +332,23 @@ struct Prepared {
     _base: Base,
 }
 
+static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
+
 /// What lives as long as the rootlet, and what the plan makes besides the run.
 #[derive(Default)]
 struct Guards {
     staging: Option<Staging>,
     made: Vec<String>,
     not_reproduced: Vec<String>,
-    /// Until the rootlet is made: afterwards its own mounts hold them.
-    _volumes: Vec<Source>,
+    /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
+    volumes: Vec<(String, Source)>,
+}
+
+impl Guards {
+    fn check(&self) -> Result<()> {
+        let check = |(what, source): &(String, Source)| source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e));
+        self.volumes.iter().try_for_each(check)
+    }
 }
 
 impl Prepared {
@@ -341,9 +360,8 @@ impl Prepared {
         who: &Who,
         spec: &Spec,
     ) -> Result<Arc<Self>> {
-        static KNOWN: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
         const MOST: usize = 16;
-        let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         let hostname = hostname(spec);
         let key =
             format!("{} {:?} {:?} {hostname} {:?}", base.id(), who.account, who.identity.groups, spec.net);
@@ -378,6 +396,15 @@ impl Prepared {
         }
         known.push(prepared.clone());
         Ok(prepared)
+    }
+
+    fn check(&self) -> Result<()> {
+        // What is not as it should be is not to be found again.
+        let mut known = KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|p| !std::ptr::eq(&**p, self));
+        drop(known);
+        self.ground.check(&self._base)?;
+        self.skin.ready().map_err(skin_failed)
     }
 
     fn plan(
@@ -434,7 +461,7 @@ impl Prepared {
             Error::new(ErrorKind::Setup, "failed to mount the writable layer on disk").caused_by(e)
         })?;
         let place = source.place();
-        guards._volumes.push(source);
+        guards.volumes.push(("the writable layer on disk".into(), source));
         guards.staging = Some(staging);
         Ok(place)
     }
@@ -459,7 +486,7 @@ fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> R
                     guards.not_reproduced.push(note);
                 }
                 let place = bound.place();
-                guards._volumes.push(bound);
+                guards.volumes.push((source.display().to_string(), bound));
                 PlannedMount::Bind { target, place, is_directory, read_only }
             }
             Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },

@@ -88,6 +88,17 @@ impl Ground {
         Ok(ground)
     }
 
+    /// Why a source of it is not there, if one is not.
+    pub fn check(&self, base: &Base) -> Result<()> {
+        for source in self.layers.iter().chain(&self.snapshots) {
+            source.ready().map_err(|e| match base.kind() {
+                BaseKind::Directory(path) => unusable(path, e),
+                _ => Error::io(format!("failed to mount the layers of {}", base.name()), e),
+            })?;
+        }
+        Ok(())
+    }
+
     /// This machine's own root, without what belongs to its running kernel and services.
     fn host(&mut self, nursery: &Arc<Nursery>) -> Result<()> {
         let mounts = MountPoints::read()?;
@@ -161,7 +172,7 @@ impl Ground {
 
     fn add(&mut self, path: &Path, source: io::Result<Source>) {
         let Some(text) = path.to_str() else { return };
-        match source {
+        match source.and_then(|source| source.ready().map(|()| source)) {
             Ok(source) if path.is_dir() => self.parts.push(Part::new(text, PartKind::Overlay(source))),
             Ok(source) => self.parts.push(Part::new(text, PartKind::File(source))),
             Err(e) => {
@@ -217,18 +228,22 @@ fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<
 }
 
 fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
-    let source = match host::caller().tier() {
+    match host::caller().tier() {
         Tier::Root => idmapped(nursery, path, false),
         Tier::SubordinateIds => nursery.add_path(path, false),
-    };
-    source.map_err(|e| {
-        let below = e.raw_os_error() == Some(22);
-        let error = Error::new(ErrorKind::Base, format!("failed to use the directory {}", path.display())).caused_by(e);
-        match below {
-            true => error.with_hint("something is mounted below it, or its file system has no idmapped mounts: copy it, or pack it as tar:FILE"),
-            false => error,
-        }
-    })
+    }
+    .map_err(|e| unusable(path, e))
+}
+
+fn unusable(path: &Path, e: io::Error) -> Error {
+    let below = e.raw_os_error() == Some(libc::EINVAL);
+    let error = Error::new(ErrorKind::Base, format!("failed to use the directory {}", path.display())).caused_by(e);
+    match below {
+        true => error.with_hint(
+            "something is mounted below it, or its file system has no idmapped mounts: copy it, or pack it as tar:FILE",
+        ),
+        false => error,
+    }
 }
 
 /// What is bound into a rootlet: the project's directory, a socket. `true`: the owners are those on the host.
