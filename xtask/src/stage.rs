@@ -7,7 +7,8 @@
 //! ~rootlet-test/stage-PID/    root's, readable by all
 //!     source/                 the tree as git sees it; tests start in their package's directory here
 //!     data/                   the command, the probe, the Debian root, the shared data
-//!     bin/                    test binaries, each copied when its turn comes
+//!     target/debug/deps/      test binaries, each copied when its turn comes
+//!     target/debug/examples/  programs that tests find beside themselves
 //!     tmp/  store/            the user's: TMPDIR and ROOTLET_STORE
 //! ```
 //!
@@ -17,7 +18,7 @@
 use crate::Result;
 use crate::setup::Data;
 use crate::setup::account::{self, Account};
-use crate::shell::{command, quiet, workspace};
+use crate::shell::{command, quiet, target, workspace};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -33,7 +34,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Copies the sources and makes the user's own directories.
+    /// Copies the sources and the examples, and makes the user's own directories.
     pub fn new(user: &Account) -> Result<Stage> {
         remove_stale(user);
         let stage = Stage { directory: user.home.join(format!("stage-{}", std::process::id())) };
@@ -43,6 +44,13 @@ impl Stage {
         )?;
         for file in files.split_terminator('\0').filter(|file| workspace().join(file).is_file()) {
             copy(&workspace().join(file), &stage.directory.join("source").join(file))?;
+        }
+        for example in fs::read_dir(target().join("debug/examples")).into_iter().flatten().flatten() {
+            let (path, name) = (example.path(), example.file_name());
+            // With a hash in its name it is cargo's own copy, with an extension no program.
+            if path.is_file() && !name.to_string_lossy().contains(['-', '.']) {
+                copy(&path, &stage.directory.join("target/debug/examples").join(name))?;
+            }
         }
         for own in [stage.temporary(), stage.store()] {
             fs::create_dir_all(&own).map_err(said(&own))?;
@@ -111,7 +119,7 @@ impl Drop for Stage {
 pub fn run_as_test_user(stage: &str, program: &str, arguments: &[&str]) -> Result<()> {
     let (stage, program) = (Path::new(stage), Path::new(program));
     let user = account::find().ok_or("there is no test user")?;
-    let copied = stage.join("bin").join(program.file_name().ok_or("a program has a name")?);
+    let copied = stage.join("target/debug/deps").join(program.file_name().ok_or("a program has a name")?);
     copy(program, &copied)?;
     let staged = |path: &Path| path.strip_prefix(workspace()).map(|inner| stage.join("source").join(inner));
     let here = std::env::current_dir().map_err(|e| e.to_string())?;
