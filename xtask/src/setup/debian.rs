@@ -9,23 +9,34 @@ use std::path::PathBuf;
 /// Besides the essential packages: what the tests do inside.
 const INCLUDED: &str = "adduser,python3-minimal,nginx-light";
 
-/// The tarball, made when it is not there; `None` where this machine cannot make one.
+/// What the measurements run inside.
+const MEASURED: &str = "python3,git";
+
+/// The tests' tarball, made when it is not there; `None` where this machine cannot make one.
 pub fn tarball() -> Result<Option<PathBuf>> {
-    if let Some(made) = cached() {
-        return Ok(Some(made));
+    make("debian.tar", INCLUDED)
+}
+
+/// The measurements' tarball, likewise.
+pub fn with_programs() -> Result<Option<PathBuf>> {
+    make("debian-programs.tar", MEASURED)
+}
+
+fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {
+    let place = place(name);
+    if place.exists() {
+        return Ok(Some(place));
     }
     if !is_root() || !installed("mmdebstrap") {
-        eprintln!(
-            "no Debian root: tests that use one will be skipped (as root, with mmdebstrap, it is made)"
-        );
+        eprintln!("no Debian root: what uses one will be skipped (as root, with mmdebstrap, it is made)");
         return Ok(None);
     }
     eprintln!("making a Debian root (once)");
-    let (place, unfinished) = (place(), place().with_extension("new.tar"));
+    let unfinished = place.with_extension("new.tar");
     fs::create_dir_all(target().join("tests")).map_err(|e| e.to_string())?;
     let mut bootstrap = command("mmdebstrap", &["--variant=minbase", "--format=tar", "--quiet"]);
     // Images have no device nodes, and no user namespace could make them.
-    bootstrap.args(["--skip=output/mknod", &format!("--include={INCLUDED}")]).args(proxies()?);
+    bootstrap.args(["--skip=output/mknod", &format!("--include={included}")]).args(proxies()?);
     let sources = sources()?;
     let suite = sources
         .first()
@@ -39,11 +50,11 @@ pub fn tarball() -> Result<Option<PathBuf>> {
 
 /// The tarball made earlier.
 pub fn cached() -> Option<PathBuf> {
-    Some(place()).filter(|tarball| tarball.exists())
+    Some(place("debian.tar")).filter(|tarball| tarball.exists())
 }
 
-fn place() -> PathBuf {
-    target().join("tests/debian.tar")
+fn place(name: &str) -> PathBuf {
+    target().join("tests").join(name)
 }
 
 /// One component of one suite.
