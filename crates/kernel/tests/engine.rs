@@ -60,7 +60,12 @@ fn base(directory: &std::path::Path) {
 
 fn spawn(directory: &std::path::Path) -> Init {
     let nursery = Nursery::shared(&map(), None).unwrap();
-    let layer = nursery.add_path(&directory.join("layer"), false).unwrap();
+    let layer = directory.join("layer");
+    // The reserved range of real root may not walk to every directory: it is handed the mount.
+    let layer = match rustix::process::getuid().is_root() {
+        true => nursery.add_mount(mount::clone(&layer, false).unwrap().as_fd()).unwrap(),
+        false => nursery.add_path(&layer, false).unwrap(),
+    };
     assert!(nursery.upper_in_memory().unwrap(), "this host's tmpfs has user attributes");
     let ops = [
         Op::UpperTmpfs("mode=0755".into()),

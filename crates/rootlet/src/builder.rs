@@ -346,7 +346,9 @@ struct Guards {
 
 impl Guards {
     fn check(&self) -> Result<()> {
-        let check = |(what, source): &(String, Source)| source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e));
+        let check = |(what, source): &(String, Source)| {
+            source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e))
+        };
         self.volumes.iter().try_for_each(check)
     }
 }

@@ -237,7 +237,8 @@ fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
 
 fn unusable(path: &Path, e: io::Error) -> Error {
     let below = e.raw_os_error() == Some(libc::EINVAL);
-    let error = Error::new(ErrorKind::Base, format!("failed to use the directory {}", path.display())).caused_by(e);
+    let error =
+        Error::new(ErrorKind::Base, format!("failed to use the directory {}", path.display())).caused_by(e);
     match below {
         true => error.with_hint(
             "something is mounted below it, or its file system has no idmapped mounts: copy it, or pack it as tar:FILE",

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 const CAP_SYS_ADMIN: u32 = 21;
 
-/// Never allowed, each for its right: (capability that lifts it, system calls). From docker's published profile
-/// (moby, profiles/seccomp): what is in none of its lists, or in one that asks for a capability.
-const REFUSED: &[(Option<u32>, &[i64])] = &[
+/// What docker's published profile (moby, profiles/seccomp) refuses: capabilities any one of which lifts it (numbers of
+/// linux/capability.h), and system calls. What is in none of the profile's lists is lifted by nothing.
+const REFUSED: &[(&[u32], &[i64])] = &[
     (
-        Some(CAP_SYS_ADMIN),
+        &[CAP_SYS_ADMIN],
         &[
             libc::SYS_mount,
             libc::SYS_umount2,
@@ -25,40 +25,77 @@ const REFUSED: &[(Option<u32>, &[i64])] = &[
             libc::SYS_fsconfig,
             libc::SYS_fsmount,
             libc::SYS_fspick,
-            libc::SYS_pivot_root,
             libc::SYS_unshare,
             libc::SYS_setns,
             libc::SYS_sethostname,
             libc::SYS_setdomainname,
             libc::SYS_quotactl,
+            libc::SYS_quotactl_fd,
             libc::SYS_fanotify_init,
             libc::SYS_lookup_dcookie,
         ],
     ),
-    // CAP_BPF or CAP_SYS_ADMIN; CAP_PERFMON; CAP_SYS_MODULE; CAP_SYS_BOOT; CAP_SYS_TIME; CAP_SYS_PACCT; CAP_SYSLOG.
-    (Some(39), &[libc::SYS_bpf]),
-    (Some(38), &[libc::SYS_perf_event_open]),
-    (Some(16), &[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module]),
-    (Some(22), &[libc::SYS_reboot, libc::SYS_kexec_load, libc::SYS_kexec_file_load]),
-    (Some(25), &[libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_clock_adjtime]),
-    (Some(20), &[libc::SYS_acct]),
-    (Some(34), &[libc::SYS_syslog]),
+    // CAP_BPF, CAP_PERFMON, CAP_SYSLOG: each of these besides CAP_SYS_ADMIN.
+    (&[CAP_SYS_ADMIN, 39], &[libc::SYS_bpf]),
+    (&[CAP_SYS_ADMIN, 38], &[libc::SYS_perf_event_open]),
+    (&[CAP_SYS_ADMIN, 34], &[libc::SYS_syslog]),
+    // CAP_DAC_READ_SEARCH
+    (&[2], &[libc::SYS_open_by_handle_at]),
+    // CAP_SYS_MODULE
+    (&[16], &[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module]),
+    // CAP_SYS_CHROOT
+    (&[18], &[libc::SYS_chroot]),
+    // CAP_SYS_PTRACE
+    (&[19], &[libc::SYS_kcmp, libc::SYS_pidfd_getfd, libc::SYS_process_madvise]),
+    // CAP_SYS_PACCT
+    (&[20], &[libc::SYS_acct]),
+    // CAP_SYS_BOOT
+    (&[22], &[libc::SYS_reboot]),
+    // CAP_SYS_NICE
     (
-        None,
+        &[23],
         &[
+            libc::SYS_mbind,
+            libc::SYS_set_mempolicy,
+            libc::SYS_get_mempolicy,
+            libc::SYS_set_mempolicy_home_node,
+        ],
+    ),
+    // CAP_SYS_TIME
+    (&[25], &[libc::SYS_settimeofday, libc::SYS_clock_settime]),
+    // CAP_SYS_TTY_CONFIG
+    (&[26], &[libc::SYS_vhangup]),
+    // CAP_SYS_RAWIO
+    #[cfg(target_arch = "x86_64")]
+    (&[17], &[libc::SYS_iopl, libc::SYS_ioperm]),
+    #[cfg(target_arch = "x86_64")]
+    (&[], &[libc::SYS_uselib, libc::SYS_ustat, libc::SYS_sysfs, libc::SYS__sysctl]),
+    (
+        &[],
+        &[
+            libc::SYS_pivot_root,
             libc::SYS_add_key,
             libc::SYS_request_key,
             libc::SYS_keyctl,
             libc::SYS_userfaultfd,
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+            libc::SYS_kexec_load,
+            libc::SYS_kexec_file_load,
+            libc::SYS_migrate_pages,
+            libc::SYS_move_pages,
             libc::SYS_swapon,
             libc::SYS_swapoff,
             libc::SYS_nfsservctl,
-            libc::SYS_vhangup,
-            libc::SYS_open_by_handle_at,
-            libc::SYS_move_pages,
         ],
     ),
 ];
+
+/// Families of sockets that the profile leaves out: AF_ALG and AF_VSOCK.
+const SOCKET_FAMILIES: [u64; 2] = [38, 40];
+/// The personalities that it allows: PER_LINUX, PER_LINUX32, UNAME26 with either, and "tell me".
+const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /// Namespaces in the flags of clone(2).
 const CLONE_NEW: u64 = 0x7e02_0000;
@@ -87,10 +124,10 @@ fn bytes(program: &BpfProgram) -> Vec<u8> {
 const PASS: u8 = 5;
 
 fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
-    let has = |cap: Option<u32>| cap.is_some_and(|cap| capabilities & (1 << cap | 1 << CAP_SYS_ADMIN) != 0);
+    let has = |caps: &[u32]| caps.iter().any(|cap| capabilities & 1 << cap != 0);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (lifted_by, calls) in REFUSED {
-        for &call in calls.iter().filter(|_| !has(*lifted_by)) {
+        for &call in calls.iter().filter(|_| !has(lifted_by)) {
             let others = SeccompCondition::new(PASS, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, pass);
             rules.insert(call, rules_of([others])?);
         }
@@ -99,6 +136,10 @@ fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, secc
     // request, hence so do we.
     let ioctl = [TIOCSTI, TIOCLINUX].map(|request| low(1, SeccompCmpOp::Eq, request));
     rules.insert(libc::SYS_ioctl, rules_of(ioctl)?);
+    rules.insert(libc::SYS_socket, rules_of(SOCKET_FAMILIES.map(|family| low(0, SeccompCmpOp::Eq, family)))?);
+    let none_of: std::result::Result<Vec<_>, _> =
+        PERSONALITIES.map(|p| low(0, SeccompCmpOp::Ne, p)).into_iter().collect();
+    rules.insert(libc::SYS_personality, vec![SeccompRule::new(none_of?)?]);
     if capabilities & 1 << CAP_SYS_ADMIN == 0 {
         // Any of the bits: one rule each.
         let bits = (0..64).map(|n| 1u64 << n).filter(|bit| CLONE_NEW & bit != 0);
