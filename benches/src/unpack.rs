@@ -1,12 +1,14 @@
-//! An image from a local registry: our `base pull`, which downloads and unpacks, against tools that do the same.
+//! An image from a local registry, downloaded and unpacked: by us, who also run a command in it (an image is unpacked
+//! when it is first used), and by tools that do no more.
 
 use crate::Result;
 use crate::contest::{Competitor, compete};
 use crate::ground::{Ground, run};
-use crate::peers::find;
+use crate::peers::{at_ordinary_priority, find};
 use crate::table::{Bound, Row};
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,42 +60,51 @@ fn wait_for(port: u16) -> Result<()> {
     Ok(())
 }
 
+/// How long all of these take, one after the other.
+fn time<const N: usize>(commands: [Command; N]) -> Result<Duration> {
+    let begin = Instant::now();
+    for command in commands {
+        run(&mut at_ordinary_priority(command))?;
+    }
+    Ok(begin.elapsed())
+}
+
+fn remove(places: &[PathBuf]) -> Result<()> {
+    run(Command::new("rm").arg("-rf").args(places))
+}
+
 /// Against umoci (filled by skopeo) and podman.
 pub fn rows(ground: &Ground) -> Result<Vec<Row>> {
     let tarball = std::env::var_os("ROOTLET_BENCH_DEBIAN").ok_or("ROOTLET_BENCH_DEBIAN names no tarball")?;
     let rootlet = std::env::var_os("ROOTLET_BIN").ok_or("ROOTLET_BIN does not say where the command is")?;
     let registry = Registry::start(ground, &tarball)?;
     let image = registry.image.clone();
-    let pull = || {
+    let ours = Competitor::timed("rootlet run", || {
         let store = ground.path("pulled");
-        run(Command::new(&rootlet).args(["base", "pull", "--quiet", &image, "--store"]).arg(&store))?;
-        Ok::<_, String>(store)
-    };
-    let ours = Competitor::timed("rootlet base pull", || {
-        let begin = Instant::now();
-        let store = pull()?;
-        let took = begin.elapsed();
-        run(Command::new("rm").arg("-rf").arg(store))?;
+        let mut command = Command::new(&rootlet);
+        command.args(["run", "--quiet", "--user", "root", "--base", &image, "--store"]).arg(&store);
+        command.args(["--", "/bin/true"]);
+        let took = time([command])?;
+        remove(&[store])?;
         Ok(took)
     });
     let umoci = find("umoci")?;
     let theirs = Competitor::timed("skopeo copy and umoci unpack", || {
-        let begin = Instant::now();
         let (layout, bundle) = (ground.path("layout"), ground.path("bundle"));
-        let target = format!("oci:{}:bench", layout.display());
-        let source = format!("docker://{image}");
-        run(Command::new("skopeo").args(["copy", "--src-tls-verify=false", &source, &target]))?;
-        let from = format!("{}:bench", layout.display());
-        run(Command::new(&umoci).args(["unpack", "--rootless", "--image", &from]).arg(&bundle))?;
-        let took = begin.elapsed();
-        run(Command::new("rm").arg("-rf").arg(layout).arg(bundle))?;
+        let (source, target) = (format!("docker://{image}"), format!("{}:bench", layout.display()));
+        let mut copy = Command::new("skopeo");
+        copy.args(["copy", "--src-tls-verify=false", &source, &format!("oci:{target}")]);
+        let mut unpack = Command::new(&umoci);
+        unpack.args(["unpack", "--rootless", "--image", &target]).arg(&bundle);
+        let took = time([copy, unpack])?;
+        remove(&[layout, bundle])?;
         Ok(took)
     });
     let times = compete(4, vec![ours, theirs])?;
-    let name = "base pull; skopeo copy and umoci unpack --rootless";
+    let name = "pull, unpack and run; skopeo copy and umoci unpack --rootless";
     let mut rows = vec![Row::times(name, &times[0], &times[1], Bound::AtMost(1.0))];
     if find("podman").is_err() {
-        rows.push(Row::not_measured("base pull; podman pull", "there is no podman here"));
+        rows.push(Row::not_measured("pull, unpack and run; podman pull", "there is no podman here"));
     }
     Ok(rows)
 }
