@@ -3,6 +3,7 @@
 use crate::facts::{self, Facts};
 use crate::ground::{self, Ground, PartKind};
 use crate::host;
+use crate::identity::AccountFiles;
 use crate::limits::Cgroup;
 use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, describe, plan};
 use crate::report::Report;
@@ -12,6 +13,7 @@ use crate::{Error, ErrorKind, Identity, Result, seccomp};
 use rootlet_base::{Base, BaseKind, Staging};
 use rootlet_kernel::{Init, Nursery, Plan, Source, SpawnError};
 use rootlet_spec::{Mount, Net, Spec, User, UserSpec, Writable};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -332,6 +334,13 @@ struct Prepared {
     _base: Base,
 }
 
+/// A directory's account files may change from one rootlet to the next, and the skin with them.
+fn hash(accounts: &AccountFiles) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    accounts.hash(&mut hasher);
+    hasher.finish()
+}
+
 static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
 
 /// What lives as long as the rootlet, and what the plan makes besides the run.
@@ -365,8 +374,9 @@ impl Prepared {
         const MOST: usize = 16;
         let lock = || KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         let hostname = hostname(spec);
-        let key =
-            format!("{} {:?} {:?} {hostname} {:?}", base.id(), who.account, who.identity.groups, spec.net);
+        let accounts = hash(&facts.accounts);
+        let (account, groups) = (&who.account, &who.identity.groups);
+        let key = format!("{} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
         {
             let mut known = lock();
             // What was prepared in a nursery that is gone is gone with it.

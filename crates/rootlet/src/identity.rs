@@ -57,7 +57,7 @@ fn groups(group: &str) -> impl Iterator<Item = Group<'_>> {
 }
 
 /// The text of a root's account files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct AccountFiles {
     pub passwd: String,
     pub group: String,
