@@ -191,12 +191,7 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
     sys::umask(e.umask);
 
     become_user(e)?;
-    if let Err(errno) = sys::chdir(e.workdir) {
-        if e.flags & exec::LAX_WORKDIR == 0 {
-            return Err((exec::STEP_WORKDIR, errno));
-        }
-        at(exec::STEP_WORKDIR, sys::chdir(lit(c"/")))?;
-    }
+    at(exec::STEP_WORKDIR, sys::chdir(e.workdir))?;
     if e.flags & exec::NO_NEW_PRIVS != 0 {
         const PR_SET_NO_NEW_PRIVS: usize = 38;
         at(exec::STEP_PRIVILEGES, sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0))?;

@@ -121,12 +121,6 @@ fn serve(socket: Fd, message: &mut Message, trees: &[Fd; setup::MAX_TREES], comm
             Some(fd)
         }),
         init::COPY_TREE => copy_tree(message, trees).map(|()| None),
-        init::UNMOUNT => fields
-            .c_str()
-            .ok_or(sys::EBADMSG)
-            .and_then(sys::Str::new)
-            .and_then(|path| sys::umount(path, sys::MNT_DETACH))
-            .map(|_| None),
         init::COUNT => count().map(|n| {
             answer.u32(n);
             None

@@ -85,18 +85,6 @@ impl Setup {
                 sys::mount(lit(c"rootlet"), lit(c"/root"), lit(c"overlay"), 0, data)?;
                 self.open_root()?;
             }
-            op::ROOT_TMPFS => {
-                let data = text(fields)?;
-                sys::mount(lit(c"rootlet"), lit(c"/root"), lit(c"tmpfs"), 0, data)?;
-                self.open_root()?;
-            }
-            op::ROOT_BIND => {
-                let source = text(fields)?;
-                let mount = sys::open_tree_clone(here, source, 0)?;
-                sys::move_mount(mount, here, lit(c"/root"))?;
-                sys::close(mount);
-                self.open_root()?;
-            }
             op::OVERLAY => self.overlay(fields)?,
             op::BIND => self.bind(fields)?,
             op::TMPFS => self.file_system(lit(c"tmpfs"), fields)?,
@@ -125,10 +113,6 @@ impl Setup {
                 let root = sys::openat(here, lit(c"/"), sys::O_PATH, 0)?;
                 sys::mount_setattr(root, 0, sys::MOUNT_ATTR_RDONLY)?;
                 sys::close(root);
-            }
-            op::SYMLINK => {
-                let (path, target) = (text(fields)?, text(fields)?);
-                tree::symlink(self.root, path, target)?;
             }
             op::KEEP_OPEN => {
                 let path = text(fields)?;

@@ -72,15 +72,6 @@ pub fn make_parents(root: Fd, path: Str) -> Result<()> {
     Ok(())
 }
 
-/// A symlink, in place of whatever is no directory there.
-pub fn symlink(root: Fd, path: Str, target: Str) -> Result<()> {
-    make_parents(root, path)?;
-    with_parent(root, path, |dir, name| {
-        replacing(dir, name, || sys::symlinkat(target, dir, name))?;
-        Ok(())
-    })
-}
-
 /// Does `make`; where something stands in the way, removes that and does it again.
 fn replacing<T>(dir: Fd, name: Str, make: impl Fn() -> Result<T>) -> Result<T> {
     match make() {

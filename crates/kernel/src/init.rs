@@ -314,11 +314,6 @@ impl Init {
         self.ask(Message::new(init::COPY_TREE).u32(tree), &[to], false)?.ok().map(drop)
     }
 
-    /// Unmounts what is mounted at a place of the root.
-    pub fn unmount(&self, target: &str) -> io::Result<()> {
-        self.change(Message::new(init::UNMOUNT).bytes(target.as_bytes()))
-    }
-
     /// Ends every process of the rootlet and waits until they are gone, for at most five seconds.
     pub fn end(&self) -> bool {
         // ESRCH: it has ended already.

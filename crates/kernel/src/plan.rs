@@ -32,10 +32,6 @@ pub enum Op {
     MakePlace(String, u32),
     /// An overlay as the new root; mount(2) options.
     RootOverlay(String),
-    /// An empty tmpfs as the new root; mount(2) options.
-    RootTmpfs(String),
-    /// A place as the new root.
-    RootBind(String),
     /// An overlay at a target; mount(2) options.
     Overlay {
         /// Where.
@@ -80,13 +76,6 @@ pub enum Op {
     },
     /// An empty file, made where it is missing.
     Touch(String),
-    /// A symlink, in place of what is there.
-    Symlink {
-        /// Where.
-        path: String,
-        /// What it says.
-        target: String,
-    },
     /// sethostname(2).
     Hostname(String),
     /// Loopback is brought up.
@@ -157,8 +146,6 @@ impl Plan {
             Op::UpperTmpfs(data) => self.u32(op::UPPER_TMPFS).text(data),
             Op::MakePlace(path, mode) => self.u32(op::MKDIR_OUTSIDE).text(path).u32(*mode),
             Op::RootOverlay(data) => self.u32(op::ROOT_OVERLAY).text(data),
-            Op::RootTmpfs(data) => self.u32(op::ROOT_TMPFS).text(data),
-            Op::RootBind(place) => self.u32(op::ROOT_BIND).text(place),
             Op::Overlay { target, data } => self.u32(op::OVERLAY).text(target).text(data),
             Op::Bind { target, place, recursive, attributes } => {
                 self.u32(op::BIND).text(target).text(place).u32((*recursive).into()).u32(*attributes)
@@ -177,7 +164,6 @@ impl Plan {
                 self.u32(op::MKDIR).text(path).u32(*mode).u32(*uid).u32(*gid)
             }
             Op::Touch(path) => self.u32(op::TOUCH).text(path),
-            Op::Symlink { path, target } => self.u32(op::SYMLINK).text(path).text(target),
             Op::Hostname(name) => self.u32(op::HOSTNAME).text(name),
             Op::LoopbackUp => self.u32(op::LOOPBACK),
             Op::KeepOpen(place) => self.u32(op::KEEP_OPEN).text(place),

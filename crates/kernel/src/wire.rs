@@ -70,12 +70,8 @@ pub mod hello {
 pub mod op {
     /// `data`: a tmpfs at `/up`, for the writable layer.
     pub const UPPER_TMPFS: u32 = 1;
-    /// `source`: bind this place of the small tree as the new root.
-    pub const ROOT_BIND: u32 = 2;
     /// `data`: an overlay is mounted as the new root.
     pub const ROOT_OVERLAY: u32 = 3;
-    /// `data`: an empty tmpfs as the new root, for what is put together from parts.
-    pub const ROOT_TMPFS: u32 = 4;
     /// `target`, `data`: an overlay at a place of the new root.
     pub const OVERLAY: u32 = 5;
     /// `target`, `source` (a place of the small tree), recursive, attributes (`MOUNT_ATTR_*`): bind it there.
@@ -100,8 +96,6 @@ pub mod op {
     pub const ENTER: u32 = 15;
     /// The root itself becomes read-only.
     pub const READ_ONLY: u32 = 16;
-    /// `path`, `target`: a symlink.
-    pub const SYMLINK: u32 = 17;
     /// `path`: keep this directory of the small tree open, as the next of the trees that questions can name.
     pub const KEEP_OPEN: u32 = 18;
     /// `path`, `mode`: a directory of the small tree.
@@ -150,8 +144,6 @@ pub mod init {
     pub const COPY_TREE: u32 = 18;
     /// `who`, `path`, atime, mtime (seconds, nanoseconds each).
     pub const UTIMES: u32 = 19;
-    /// `target`: unmount a place where the base shows through directly.
-    pub const UNMOUNT: u32 = 20;
     /// `who`, `tree`, `path`, `name`: an extended attribute's value.
     pub const GETXATTR: u32 = 21;
     /// Answer: how many processes the rootlet has besides pid 1.
@@ -168,8 +160,6 @@ pub mod exec {
     pub const PTY: u32 = 2;
     /// PR_SET_NO_NEW_PRIVS.
     pub const NO_NEW_PRIVS: u32 = 4;
-    /// The work directory is `/` when it cannot be entered.
-    pub const LAX_WORKDIR: u32 = 8;
 
     /// Steps of a failed start.
     pub const STEP_CLONE: u32 = 1;

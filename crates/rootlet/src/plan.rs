@@ -187,8 +187,6 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::UpperTmpfs(_) => "mount a tmpfs for the writable layer".into(),
         Op::MakePlace(path, _) => format!("make the directory {path} of the writable layer"),
         Op::RootOverlay(_) => "mount the overlay on /".into(),
-        Op::RootTmpfs(_) => "mount a tmpfs on /".into(),
-        Op::RootBind(_) => "bind the base on /".into(),
         Op::Overlay { target, .. } => format!("mount an overlay on {target}"),
         Op::Bind { target, .. } => format!("bind a directory or file of the host on {target}"),
         Op::FileSystem { kind, target, .. } => {
@@ -202,7 +200,6 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Dev(target) => format!("move the prepared /dev to {target}"),
         Op::MakeDirectory { path, .. } => format!("make the directory {path}"),
         Op::Touch(path) => format!("make the file {path}, for something to be bound on"),
-        Op::Symlink { path, .. } => format!("make the symlink {path}"),
         Op::Hostname(_) => "set the host name".into(),
         Op::LoopbackUp => "bring loopback up".into(),
         Op::KeepOpen(place) => format!("open {place}"),
