@@ -216,7 +216,9 @@ fn a_timeout_ends_everything() {
 #[test]
 fn signals_are_passed_on() {
     for (name, signal) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("USR1", 10)] {
-        let mut command = rootlet(&[]);
+        // A shell starts what runs in its background with SIGINT ignored, and that would be passed on.
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(rootlet(&[]).get_program());
         let script = format!("trap 'echo got; exit 7' {name}; echo ready; while :; do sleep 0.05; done");
         command.args(["run", "--", "sh", "-c", &script]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();

@@ -111,6 +111,7 @@ impl Store {
     /// Shared on `locks/gc` for a moment, so that a sweep sees it or has ended; then shared on the content,
     /// until the result is dropped.
     pub(crate) fn hold_new_content(&self, content: &Content) -> Result<Locked> {
+        self.sweep_tmp();
         let _sweep = Locked::shared_or_made(&self.lock_file("gc"))?;
         let directory = self.content_dir(content.id());
         let held = loop {
