@@ -176,37 +176,8 @@ struct Errno(i32);
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use rustix::io::Errno as E;
-        const NAMES: &[(E, &str)] = &[
-            (E::ACCESS, "EACCES"),
-            (E::BUSY, "EBUSY"),
-            (E::DQUOT, "EDQUOT"),
-            (E::EXIST, "EEXIST"),
-            (E::FBIG, "EFBIG"),
-            (E::INVAL, "EINVAL"),
-            (E::IO, "EIO"),
-            (E::ISDIR, "EISDIR"),
-            (E::LOOP, "ELOOP"),
-            (E::MFILE, "EMFILE"),
-            (E::MLINK, "EMLINK"),
-            (E::NAMETOOLONG, "ENAMETOOLONG"),
-            (E::NFILE, "ENFILE"),
-            (E::NOENT, "ENOENT"),
-            (E::NOMEM, "ENOMEM"),
-            (E::NOSPC, "ENOSPC"),
-            (E::NOSYS, "ENOSYS"),
-            (E::NOTDIR, "ENOTDIR"),
-            (E::NOTEMPTY, "ENOTEMPTY"),
-            (E::OPNOTSUPP, "EOPNOTSUPP"),
-            (E::OVERFLOW, "EOVERFLOW"),
-            (E::PERM, "EPERM"),
-            (E::PIPE, "EPIPE"),
-            (E::ROFS, "EROFS"),
-            (E::STALE, "ESTALE"),
-            (E::XDEV, "EXDEV"),
-        ];
-        match NAMES.iter().find(|(errno, _)| errno.raw_os_error() == self.0) {
-            Some((_, name)) => f.write_str(name),
+        match rootlet_kernel::errno_name(self.0) {
+            Some(name) => f.write_str(name),
             None => write!(f, "{}", io::Error::from_raw_os_error(self.0)),
         }
     }

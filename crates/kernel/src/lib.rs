@@ -12,6 +12,7 @@
 //! ```
 
 #![allow(unsafe_code)]
+mod errno;
 pub mod idmap;
 pub mod init;
 pub mod mount;
@@ -23,6 +24,7 @@ pub mod tree;
 #[allow(dead_code)] // The other side uses the parts that this one does not.
 mod wire;
 
+pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
 pub use nursery::{Filter, Nursery, Source, SpawnError};

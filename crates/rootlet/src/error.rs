@@ -137,44 +137,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// The name of an errno as errno(3) has it.
+/// The name of an error's errno, as errno(3) has it.
 pub(crate) fn errno_name(error: &io::Error) -> Option<&'static str> {
-    const NAMES: [(i32, &str); 34] = [
-        (1, "EPERM"),
-        (2, "ENOENT"),
-        (3, "ESRCH"),
-        (4, "EINTR"),
-        (5, "EIO"),
-        (7, "E2BIG"),
-        (8, "ENOEXEC"),
-        (9, "EBADF"),
-        (11, "EAGAIN"),
-        (12, "ENOMEM"),
-        (13, "EACCES"),
-        (14, "EFAULT"),
-        (16, "EBUSY"),
-        (17, "EEXIST"),
-        (18, "EXDEV"),
-        (19, "ENODEV"),
-        (20, "ENOTDIR"),
-        (21, "EISDIR"),
-        (22, "EINVAL"),
-        (23, "ENFILE"),
-        (24, "EMFILE"),
-        (26, "ETXTBSY"),
-        (27, "EFBIG"),
-        (28, "ENOSPC"),
-        (30, "EROFS"),
-        (36, "ENAMETOOLONG"),
-        (38, "ENOSYS"),
-        (39, "ENOTEMPTY"),
-        (40, "ELOOP"),
-        (75, "EOVERFLOW"),
-        (95, "EOPNOTSUPP"),
-        (111, "ECONNREFUSED"),
-        (116, "ESTALE"),
-        (122, "EDQUOT"),
-    ];
-    let errno = error.raw_os_error()?;
-    NAMES.iter().find(|(n, _)| *n == errno).map(|(_, name)| *name)
+    error.raw_os_error().and_then(rootlet_kernel::errno_name)
 }

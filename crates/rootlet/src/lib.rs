@@ -63,3 +63,8 @@ pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
 pub use rootlet_spec as spec;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
