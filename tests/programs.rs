@@ -1,5 +1,8 @@
 //! Real programs, and suites that others wrote: the same results inside as outside.
 
+#[path = "programs/pjdfstest.rs"]
+mod pjdfstest;
+
 use rootlet::spec::Net;
 use rootlet::{Base, Rootlet, Stdio, Store};
 use std::io::{Read, Write};

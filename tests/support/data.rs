@@ -26,6 +26,11 @@ pub fn debian_tar() -> Option<PathBuf> {
         .filter(|tarball| tarball.exists())
 }
 
+/// The POSIX file system suite that others wrote; `None` where nobody installed it.
+pub fn pjdfstest() -> Option<PathBuf> {
+    given("ROOTLET_PJDFSTEST").filter(|program| program.exists())
+}
+
 /// The static program that prints facts.
 pub fn probe() -> &'static Path {
     static PROBE: OnceLock<PathBuf> = OnceLock::new();

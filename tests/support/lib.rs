@@ -6,7 +6,9 @@ mod leftovers;
 mod skip;
 
 pub use alone::alone;
-pub use data::{alpine_tar, debian_tar, hostile, manifest_directory, probe, rootlet_command, store};
+pub use data::{
+    alpine_tar, debian_tar, hostile, manifest_directory, pjdfstest, probe, rootlet_command, store,
+};
 pub use leftovers::Leftovers;
 pub use rootlet_probe as facts;
 pub use skip::skipped;

@@ -3,6 +3,7 @@
 pub mod account;
 mod debian;
 mod packages;
+mod pjdfstest;
 mod probe;
 
 use crate::Result;
@@ -18,6 +19,8 @@ pub struct Data {
     pub probe: PathBuf,
     /// The static program that tries to break out.
     pub hostile: PathBuf,
+    /// A suite of file system tests that others wrote.
+    pub pjdfstest: Option<PathBuf>,
 }
 
 /// Makes everything that is not there yet. Only root changes the machine; anybody else is told what is missing.
@@ -27,7 +30,12 @@ pub fn run() -> Result<Data> {
     if is_root() {
         account::ensure()?;
     }
-    Ok(Data { debian: debian::tarball()?, probe: probe::facts()?, hostile: probe::hostile()? })
+    Ok(Data {
+        debian: debian::tarball()?,
+        probe: probe::facts()?,
+        hostile: probe::hostile()?,
+        pjdfstest: pjdfstest::program(),
+    })
 }
 
 /// What the measurements use.
@@ -64,7 +72,12 @@ fn bubblewrap() -> Result<PathBuf> {
 
 /// What is there already, without set-up.
 pub fn existing() -> Result<Data> {
-    Ok(Data { debian: debian::cached(), probe: probe::facts()?, hostile: probe::hostile()? })
+    Ok(Data {
+        debian: debian::cached(),
+        probe: probe::facts()?,
+        hostile: probe::hostile()?,
+        pjdfstest: pjdfstest::cached(),
+    })
 }
 
 /// Builds the programs that run inside roots, and prints their paths.

@@ -117,6 +117,7 @@ fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
 fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>) {
     tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
+    tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
 }
 
