@@ -46,10 +46,10 @@ fn main() -> ExitCode {
 
 fn resolve(name: &str, pull: Pull) -> Result<(), Error> {
     let store = Store::open_default()?;
-    let resolver = Resolver::new(&store).pull(pull).progress(Arc::new(Noted));
+    let resolver = Resolver::new(&store).pull(pull).progress(Arc::new(Noted)).unpack_for(map());
     let base = resolver.resolve(name)?;
     println!("{}", base.id());
-    for layer in base.layer_paths_with(&map(), &resolver)? {
+    for layer in base.layer_paths(&map())? {
         println!("{}", layer.display());
     }
     Ok(())

@@ -22,7 +22,8 @@ struct Inner {
     name: String,
     id: String,
     content: Content,
-    store: Store,
+    /// What it was found with.
+    resolver: Resolver,
     held: Held,
     /// The answer to the last [`Base::layer_paths`]: most callers have one map.
     paths: Mutex<Option<(IdMap, Vec<PathBuf>)>>,
@@ -61,8 +62,9 @@ impl Base {
         Resolver::new(store).resolve(name)
     }
 
-    pub(crate) fn new(name: String, id: String, content: Content, store: Store, held: Held) -> Self {
-        Self(Arc::new(Inner { name, id, content, store, held, paths: Mutex::new(None) }))
+    pub(crate) fn new(resolver: &Resolver, name: String, id: String, content: Content, held: Held) -> Self {
+        let resolver = resolver.clone();
+        Self(Arc::new(Inner { name, id, content, resolver, held, paths: Mutex::new(None) }))
     }
 
     /// The whole name: `docker.io/library/alpine:3.20`, `tar:/absolute/path`, `host`.
@@ -89,7 +91,7 @@ impl Base {
 
     /// The store that it was resolved in.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.0.resolver.store
     }
 
     /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes
@@ -105,11 +107,6 @@ impl Base {
     /// # Locking
     /// Exclusive on each layer while it is unpacked.
     pub fn layer_paths(&self, map: &IdMap) -> Result<Vec<PathBuf>> {
-        self.layer_paths_with(map, &Resolver::new(&self.0.store))
-    }
-
-    /// As [`Base::layer_paths`], with the limits and the progress of `resolver`.
-    pub fn layer_paths_with(&self, map: &IdMap, resolver: &Resolver) -> Result<Vec<PathBuf>> {
         let mut last = self.0.paths.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((of, paths)) = &*last
             && of == map
@@ -119,7 +116,7 @@ impl Base {
         let paths = match &self.0.held {
             Held::Staged { parent, staging } => {
                 unpack::check_staged(staging, map)?;
-                let mut paths = parent.layer_paths_with(map, resolver)?;
+                let mut paths = parent.layer_paths(map)?;
                 paths.push(staging.path().to_owned());
                 paths
             }
@@ -128,7 +125,7 @@ impl Base {
                     BaseKind::Directory(path) => vec![path.clone()],
                     BaseKind::Host | BaseKind::Layers => Vec::new(),
                 };
-                unpack::layer_paths(self, bottom, map, resolver)?
+                unpack::layer_paths(self.name(), self.layers(), bottom, map, &self.0.resolver)?
             }
         };
         *last = Some((map.clone(), paths.clone()));
@@ -145,7 +142,7 @@ impl Base {
     /// `host`, `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
     pub fn cache_facts(&self, facts: &[u8]) {
         if let Some(path) = self.facts_file() {
-            let _ = crate::store::write_atomically(&self.0.store.tmp(), &path, facts);
+            let _ = crate::store::write_atomically(&self.0.resolver.store.tmp(), &path, facts);
         }
     }
 
@@ -154,10 +151,14 @@ impl Base {
         match &self.0.held {
             Held::Content(_) if self.layer_count() > 0 => {
                 let id: Digest = self.0.id.parse().ok()?;
-                Some(self.0.store.content_dir(id).join("facts"))
+                Some(self.0.resolver.store.content_dir(id).join("facts"))
             }
             _ => None,
         }
+    }
+
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.0.resolver
     }
 
     pub(crate) fn content(&self) -> Content {

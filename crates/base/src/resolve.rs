@@ -1,13 +1,16 @@
 //! From a name to a base.
 
 use crate::base::{BaseKind, Defaults, Held};
+use crate::progress::{Progress, Silent};
 use crate::store::{Content, Locked, NameRecord, Stamp, Store, now};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Result, source};
+use rootlet_kernel::IdMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// How a base is found: which network it may use, which platform is wanted, how large it may be.
+/// How a base is found: which network it may use, which platform is wanted, how large it may be. A base keeps
+/// the limits and the progress that it was found with, for its layers are unpacked later.
 ///
 /// ```no_run
 /// # fn main() -> rootlet_base::Result<()> {
@@ -24,6 +27,7 @@ pub struct Resolver {
     pub(crate) platform: Platform,
     pub(crate) limits: Limits,
     pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) unpack_for: Option<IdMap>,
 }
 
 /// When an image is fetched from its registry: `docker run --pull`.
@@ -129,50 +133,6 @@ impl FromStr for Platform {
     }
 }
 
-/// Hears how far pulling and unpacking are. Calls come from several threads, often: an implementation is
-/// quick.
-pub trait Progress: Send + Sync {
-    /// Something of `total` bytes begins; `None` when the size is not known. `id` is the same in the calls
-    /// that follow.
-    fn begin(&self, id: &str, step: Step, total: Option<u64>) {
-        let _ = (id, step, total);
-    }
-    /// So many bytes of it are done, counted from its beginning.
-    fn advance(&self, id: &str, step: Step, done: u64) {
-        let _ = (id, step, done);
-    }
-    /// It is complete.
-    fn end(&self, id: &str, step: Step) {
-        let _ = (id, step);
-    }
-    /// Something a person should know: what was left out, another registry that was tried.
-    fn note(&self, text: &str) {
-        let _ = text;
-    }
-}
-
-impl fmt::Debug for dyn Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Progress")
-    }
-}
-
-/// What is being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// A layer is downloaded; bytes are packed ones.
-    Download,
-    /// A layer is unpacked; bytes are packed ones.
-    Unpack,
-    /// A file is read to find its digest.
-    Read,
-}
-
-/// Nobody hears.
-pub(crate) struct Silent;
-
-impl Progress for Silent {}
-
 impl Resolver {
     /// The defaults: the network may be used, what is in the store is taken from there, this machine's
     /// platform.
@@ -184,6 +144,7 @@ impl Resolver {
             platform: Platform::default(),
             limits: Limits::default(),
             progress: Arc::new(Silent),
+            unpack_for: None,
         }
     }
 
@@ -217,6 +178,13 @@ impl Resolver {
         self
     }
 
+    /// For which ids the layers of an image are unpacked while others are still on their way. What keeps them
+    /// from it is told by [`Base::layer_paths`], which everybody calls afterwards.
+    pub fn unpack_for(mut self, map: IdMap) -> Self {
+        self.unpack_for = Some(map);
+        self
+    }
+
     /// The base of that name: see [`BaseName`].
     ///
     /// Errors: the name cannot be read; there is no such thing; it is not in the store and may not be
@@ -238,7 +206,7 @@ impl Resolver {
     pub(crate) fn outside(&self, name: String, bottom: BaseKind) -> Base {
         let content =
             Content { bottom, layers: Vec::new(), defaults: Defaults::default(), documents: Vec::new() };
-        Base::new(name.clone(), name, content, self.store.clone(), Held::Outside)
+        Base::new(self, name.clone(), name, content, Held::Outside)
     }
 
     /// What the store knows under that name, held; with the record that says what it was made from.
@@ -246,7 +214,7 @@ impl Resolver {
         let Some(record) = self.store.name_record(name)? else { return Ok(None) };
         let Some((content, held)) = self.store.hold_content(record.content)? else { return Ok(None) };
         let id = record.content.to_string();
-        let base = Base::new(record.name.clone(), id, content, self.store.clone(), Held::Content(held));
+        let base = Base::new(self, record.name.clone(), id, content, Held::Content(held));
         Ok(Some((record, base)))
     }
 
@@ -303,7 +271,7 @@ impl Resolver {
             manifest,
             stamp,
         })?;
-        Ok(Base::new(name, id.to_string(), content.clone(), self.store.clone(), Held::Content(held)))
+        Ok(Base::new(self, name, id.to_string(), content.clone(), Held::Content(held)))
     }
 
     fn snapshot(&self, name: &str) -> Result<Base> {

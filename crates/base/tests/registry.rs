@@ -6,75 +6,11 @@ mod support;
 use rootlet_base::{Base, ErrorKind, GcOptions, Platform, Pull, Resolver, Store};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::registry::{Flaky, Registry, Setup, other_address};
-use support::{Home, has, layout, map, run, skip};
-
-/// A store, and an OCI layout with `3.20` in it to fill registries from.
-struct Scene {
-    home: Home,
-    source: String,
-}
-
-impl Scene {
-    fn new() -> Option<Self> {
-        let home = Home::new();
-        let source = format!("oci:{}:3.20", layout(home.path())?.display());
-        Some(Self { home, source })
-    }
-
-    fn registry(&self, setup: &Setup<'_>) -> Option<Registry> {
-        Registry::start(self.home.path(), setup)
-    }
-
-    /// The example program, in an environment of its own.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let binary = std::env::current_exe().unwrap();
-        let program = binary.ancestors().nth(2).unwrap().join("examples/resolve");
-        let mut command = Command::new(program);
-        let user = Command::new("id").arg("-un").output().unwrap().stdout;
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.home.path())
-            .env("USER", String::from_utf8_lossy(&user).trim())
-            .env("ROOTLET_STORE", self.home.store.path())
-            .env("CONTAINERS_REGISTRIES_CONF", "/dev/null")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-}
-
-macro_rules! scene {
-    () => {
-        match Scene::new() {
-            Some(scene) if has("docker-registry") => scene,
-            _ => skip!("no docker-registry, skopeo, umoci or Alpine"),
-        }
-    };
-}
-
-#[track_caller]
-fn succeeded(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-#[track_caller]
-fn failed(output: &Output, words: &[&str]) {
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it did not fail");
-    for word in words {
-        assert!(text.contains(word), "no `{word}` in:\n{text}");
-    }
-}
+use support::registry::{Flaky, Setup, other_address};
+use support::scene::{failed, scene, succeeded};
+use support::{map, run, skip};
 
 #[test]
 fn pulls_once_and_then_needs_no_network() {
@@ -229,50 +165,6 @@ fn add_index(layout: &Path) {
     entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "multi" });
     index["manifests"].as_array_mut().unwrap().push(entry);
     fs::write(layout.join("index.json"), serde_json::to_vec(&index).unwrap()).unwrap();
-}
-
-#[test]
-fn a_password_is_asked_for_and_found() {
-    let scene = scene!();
-    if !has("htpasswd") {
-        skip!("no htpasswd");
-    }
-    let passwords = scene.home.path().join("passwords");
-    fs::write(&passwords, run("htpasswd", &["-Bbn", "sam", "secret"]).stdout).unwrap();
-    let registry = scene.registry(&Setup { passwords: Some(&passwords), ..Setup::default() }).unwrap();
-    registry.fill(&scene.source, "private:1", &["--dest-creds=sam:secret"]);
-    let name = registry.image("private:1");
-    failed(
-        &scene.command(&[&name]).output().unwrap(),
-        &["(Unauthorized)", "the registry refuses it", "docker login"],
-    );
-    // "sam:secret" and "sam:wrong" in base64.
-    let auth = |secret: &str| format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, registry.address);
-    let file = scene.home.path().join("auth.json");
-    fs::write(&file, auth("c2FtOndyb25n")).unwrap();
-    let output = scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap();
-    failed(&output, &["(Unauthorized)", "auth.json may be wrong"]);
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!text.contains("wrong\"") && !text.contains("c2FtOndyb25n"), "no secrets in errors: {text}");
-    fs::write(&file, "{").unwrap();
-    let output = scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap();
-    failed(&output, &["(Configuration)", "auth.json"]);
-    fs::write(&file, auth("c2FtOnNlY3JldA==")).unwrap();
-    let first = succeeded(&scene.command(&[&name]).env("REGISTRY_AUTH_FILE", &file).output().unwrap());
-    // Where docker keeps it, and by a helper.
-    fs::create_dir(scene.home.path().join(".docker")).unwrap();
-    let config = scene.home.path().join(".docker/config.json");
-    fs::write(&config, auth("c2FtOnNlY3JldA==")).unwrap();
-    assert_eq!(succeeded(&scene.command(&["--always", &name]).output().unwrap()), first);
-    let bin = scene.home.path().join("bin");
-    fs::create_dir(&bin).unwrap();
-    let helper = bin.join("docker-credential-test");
-    fs::write(&helper, "#!/bin/sh\ncat > /dev/null\necho '{\"Username\":\"sam\",\"Secret\":\"secret\"}'\n")
-        .unwrap();
-    run("chmod", &["+x", helper.to_str().unwrap()]);
-    fs::write(&config, format!(r#"{{"credHelpers":{{"{}":"test"}}}}"#, registry.address)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    assert_eq!(succeeded(&scene.command(&["--always", &name]).env("PATH", path).output().unwrap()), first);
 }
 
 #[test]

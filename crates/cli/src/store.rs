@@ -4,9 +4,10 @@ use crate::args::{Base, Gc, Pull as PullArgs, StoreArg, When};
 use crate::failure::Failure;
 use crate::output::{print, size, table};
 use crate::progress::Bars;
-use rootlet::Store;
+use crate::style::Style;
 use rootlet::base::{BaseInfo, BaseKind, GcOptions, Platform, Pull, Removed, Resolver};
 use rootlet::spec::{duration, printable};
+use rootlet::{ErrorKind, Rootlet, Store};
 use serde_json::json;
 use std::io::{Write, stderr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,7 +27,7 @@ pub fn resolver(store: &Store, pull: &PullArgs, quiet: bool) -> Result<Resolver,
         When::Always => Pull::Always,
         When::Never => Pull::Never,
     };
-    let resolver = Resolver::new(store).pull(when).offline(pull.offline || when == Pull::Never);
+    let resolver = rootlet::resolver(store).pull(when).offline(pull.offline || when == Pull::Never);
     with(resolver, pull.platform.as_deref(), quiet)
 }
 
@@ -44,10 +45,11 @@ fn with(mut resolver: Resolver, platform: Option<&str>, quiet: bool) -> Result<R
 pub fn base(command: Base) -> Result<(), Failure> {
     match command {
         Base::Pull { bases, platform, quiet, store } => {
-            let resolver =
-                with(Resolver::new(&open(&store)?).pull(Pull::Always), platform.as_deref(), quiet)?;
+            let resolver = rootlet::resolver(&open(&store)?).pull(Pull::Always);
+            let resolver = with(resolver, platform.as_deref(), quiet)?;
             bases.iter().try_for_each(|name| {
                 let base = resolver.resolve(name)?;
+                prepare(&base, quiet)?;
                 print(&format!("{}  {}\n", base.id(), printable(base.name())))
             })
         }
@@ -57,6 +59,21 @@ pub fn base(command: Base) -> Result<(), Failure> {
             let store = open(&store)?;
             bases.iter().try_for_each(|name| told(&store.remove(name)?))
         }
+    }
+}
+
+/// Makes a rootlet of it and drops it again: whatever the first run would have to unpack is there then.
+fn prepare(base: &rootlet::Base, quiet: bool) -> Result<(), Failure> {
+    match Rootlet::builder(base).spawn() {
+        Err(e) if e.kind() == ErrorKind::Base => Err(e.into()),
+        // A store may well be filled where no rootlet can be made.
+        Err(e) if !quiet => {
+            let text =
+                printable(&format!("no rootlet can be made of {} as it is: {e}", base.name())).into_owned();
+            let _ = writeln!(stderr(), "{} {text}", Style::of(&stderr()).hint("note:"));
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -70,7 +87,7 @@ fn told(removed: &Removed) -> Result<(), Failure> {
         print(&format!("removed {}\n", printable(name)))?;
     }
     for problem in &removed.problems {
-        let left = Failure::of(problem, problem.hint()).text(crate::style::Style::of(&stderr()));
+        let left = Failure::of(problem, problem.hint()).text(Style::of(&stderr()));
         let _ = stderr().write_all(left.as_bytes());
     }
     if removed.names.is_empty() && removed.layers + removed.blobs == 0 {

@@ -3,7 +3,10 @@
 mod support;
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use support::{Ran, finish};
 
 /// A store of this test's own, with Alpine's smallest root in reach.
@@ -19,8 +22,14 @@ impl Alpine {
         Some(Self { base, store: tempfile::tempdir().unwrap() })
     }
 
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = support::rootlet(args);
+        command.env("ROOTLET_STORE", self.store.path());
+        command
+    }
+
     fn rootlet(&self, args: &[&str], input: &str) -> Ran {
-        finish(support::rootlet(args).env("ROOTLET_STORE", self.store.path()), input)
+        finish(&mut self.command(args), input)
     }
 
     fn run(&self, args: &[&str]) -> Ran {
@@ -113,6 +122,47 @@ fn bases_are_pulled_listed_shown_and_removed() {
     assert!(removed.stdout.starts_with(&format!("removed {name}\n")), "{}", removed.stdout);
     assert_eq!(alpine.rootlet(&["base", "rm", name], "").status, Some(125));
     assert_eq!(alpine.rootlet(&["gc"], "").stdout, "nothing to remove\n");
+}
+
+#[test]
+fn what_is_pulled_is_unpacked() {
+    let alpine = alpine!();
+    let copies = || alpine.json(&["base", "show", "--json", &alpine.base])["layers"][0]["copies"].clone();
+    let pulled = alpine.rootlet(&["base", "pull", &alpine.base], "");
+    assert_eq!((pulled.status, pulled.stderr.as_str()), (Some(0), ""));
+    assert_eq!(copies(), 1);
+    assert_eq!(alpine.run(&["--", "true"]).status, Some(0));
+    assert_eq!(copies(), 1, "a run finds it done");
+}
+
+#[test]
+fn a_terminal_shows_how_far_unpacking_is() {
+    let alpine = alpine!();
+    let run = |args: &[&str]| shown_on_a_terminal(alpine.command(args));
+    let first = run(&["run", "--base", &alpine.base, "--", "true"]);
+    assert!(first.contains("unpacking ") && first.contains(" MiB"), "{first:?}");
+    assert_eq!(run(&["run", "--base", &alpine.base, "--", "true"]), "", "there is nothing to show");
+    alpine.rootlet(&["base", "rm", &alpine.base], "");
+    assert_eq!(run(&["run", "--quiet", "--base", &alpine.base, "--", "true"]), "");
+}
+
+/// What a command writes to standard error, when that is a terminal.
+fn shown_on_a_terminal(mut command: Command) -> String {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    // Not as the terminal that this very process hangs on.
+    let slave = open(&*name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(slave).spawn().unwrap();
+    // With the command, which has it still, goes the last that has the other end open.
+    drop(command);
+    let mut shown = Vec::new();
+    let _closed = File::from(master).read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success(), "{}", String::from_utf8_lossy(&shown));
+    String::from_utf8(shown).unwrap()
 }
 
 #[test]

@@ -3,13 +3,26 @@
 
 use crate::host::{self, Tier};
 use crate::{Error, ErrorKind, Result};
-use rootlet_base::{Base, BaseKind};
+use rootlet_base::{Base, BaseKind, Resolver, Store};
 use rootlet_kernel::{Nursery, Source, Tree, mount};
+use rootlet_spec::User;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A resolver whose images are unpacked while they are pulled, for the ids that a rootlet has where neither the caller nor
+/// the image says otherwise.
+///
+/// Where the host gives none, that is told when a rootlet is made.
+pub fn resolver(store: &Store) -> Resolver {
+    let (resolver, sam) = (Resolver::new(store), User::sam());
+    match host::caller().id_map(&BaseKind::Layers, sam.uid, sam.gid) {
+        Ok(map) => resolver.unpack_for(map),
+        Err(_) => resolver,
+    }
+}
 
 /// What a base is, as sources of one nursery.
 #[derive(Debug, Default)]

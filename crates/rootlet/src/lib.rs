@@ -56,6 +56,7 @@ pub use child::{Child, Tty};
 pub use command::{Command, Stdio};
 pub use error::{Error, ErrorKind, Result};
 pub use files::{DirEntry, Files, Metadata, OpenOptions};
+pub use ground::resolver;
 pub use host::Tier;
 pub use identity::Identity;
 pub use report::Report;

@@ -7,7 +7,7 @@
 
 use crate::base::BaseKind;
 use crate::image::{Descriptor, Image, What, read_config, read_index};
-use crate::resolve::Step;
+use crate::progress::{Step, Task};
 use crate::store::{Content, Layer, Locked, Origin, Stamp};
 use crate::unpack::{LayerStream, TarReader};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Resolver, Result};
@@ -72,8 +72,8 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf, tag: Option<String>) -
 fn read(resolver: &Resolver, path: &Path, staging: &Path, name: &str) -> Result<Members> {
     let file = File::open(path).map_err(|e| Error::io("failed to open it", e))?;
     let size = file.metadata().map(|m| m.len()).ok();
-    resolver.progress.begin(name, Step::Unpack, size);
-    let stream = LayerStream::new(file, resolver.limits, &*resolver.progress, name)?;
+    let task = Task::begin(&*resolver.progress, name, Step::Unpack, size);
+    let stream = LayerStream::new(file, resolver.limits, &task)?;
     let mut tar = TarReader::new(stream);
     let mut members = Members { files: HashMap::new(), staging: staging.to_owned() };
     let mut links = Vec::new();
@@ -101,7 +101,6 @@ fn read(resolver: &Resolver, path: &Path, staging: &Path, name: &str) -> Result<
             members.files.insert(from, member);
         }
     }
-    resolver.progress.end(name, Step::Unpack);
     Ok(members)
 }
 

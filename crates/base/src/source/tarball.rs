@@ -2,7 +2,7 @@
 //! [`Stamp`].
 
 use crate::base::{BaseKind, Defaults};
-use crate::resolve::Step;
+use crate::progress::{Step, Task};
 use crate::store::{Content, Layer, Origin, Stamp};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Resolver, Result};
 use sha2::{Digest as _, Sha256};
@@ -38,7 +38,8 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf) -> Result<Base> {
 fn digest(resolver: &Resolver, path: &Path, name: &str) -> Result<Digest> {
     let failed = |e| Error::io(format!("failed to read `{name}`"), e);
     let mut file = File::open(path).map_err(failed)?;
-    resolver.progress.begin(name, Step::Read, file.metadata().ok().map(|m| m.len()));
+    let size = file.metadata().ok().map(|m| m.len());
+    let task = Task::begin(&*resolver.progress, name, Step::Read, size);
     let (mut hasher, mut buffer, mut done) = (Sha256::new(), vec![0; 256 << 10], 0);
     loop {
         match file.read(&mut buffer).map_err(failed)? {
@@ -46,11 +47,10 @@ fn digest(resolver: &Resolver, path: &Path, name: &str) -> Result<Digest> {
             n => {
                 hasher.update(&buffer[..n]);
                 done += n as u64;
-                resolver.progress.advance(name, Step::Read, done);
+                task.advance(done);
             }
         }
     }
-    resolver.progress.end(name, Step::Read);
     Ok(Digest::finish(hasher))
 }
 

@@ -127,13 +127,8 @@ impl Staging {
         let store = self.store.clone();
         let Some(name) = name else {
             let held = Held::Staged { parent: parent.clone(), staging: self };
-            return Ok(Base::new(
-                format!("snapshot of {}", parent.name()),
-                id.to_string(),
-                content,
-                store,
-                held,
-            ));
+            let name = format!("snapshot of {}", parent.name());
+            return Ok(Base::new(parent.resolver(), name, id.to_string(), content, held));
         };
         let name = snapshot_name(name)?;
         if parent.is_staged() {
@@ -162,7 +157,7 @@ impl Staging {
             manifest: None,
             stamp: None,
         })?;
-        Ok(Base::new(name, id.to_string(), content, store, Held::Content(held)))
+        Ok(Base::new(parent.resolver(), name, id.to_string(), content, Held::Content(held)))
     }
 
     /// Gives the tree its place among the layers.

@@ -5,7 +5,8 @@ use super::lower::Lower;
 use super::stream::{Digests, LayerStream};
 use super::tar::TarReader;
 use super::{Below, find};
-use crate::resolve::{Limits, Silent, Step};
+use crate::progress::{Silent, Step, Task};
+use crate::resolve::Limits;
 use crate::store::{About, Layer, LayerDir, Locked, Origin, Store};
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
 use rootlet_kernel::{IdMap, Worker};
@@ -37,10 +38,10 @@ pub(crate) fn unpack(
     let id = layer.key.to_string();
     let context = || format!("failed to unpack the layer {id} of `{name}`");
     let (file, size) = open(&resolver.store, layer).map_err(|e| e.within(context()))?;
-    resolver.progress.begin(&id, Step::Unpack, Some(size));
+    let task = Task::begin(&*resolver.progress, &id, Step::Unpack, Some(size));
     let staging = resolver.store.stage_layer(map)?;
     let mut worker = Worker::start(map).map_err(|e| Error::no_worker(e).within(context()))?;
-    let about = write(file, layer, staging.path(), &mut worker, below, map, resolver, &id)
+    let about = write(file, layer, staging.path(), &mut worker, below, map, &resolver.limits, &task)
         .map_err(|e| forget(&resolver.store, layer, e).within(context()))?;
     if about.devices > 0 {
         resolver.progress.note(&format!("{name}: {} device nodes were left out", about.devices));
@@ -48,7 +49,6 @@ pub(crate) fn unpack(
     place.write_about(&resolver.store, &about)?;
     let tree = place.serving(&about, map, &below.chain)?;
     staging.settle(&tree)?;
-    resolver.progress.end(&id, Step::Unpack);
     Ok((about, tree.join("root")))
 }
 
@@ -60,15 +60,15 @@ fn write(
     worker: &mut Worker,
     below: &Below,
     map: &IdMap,
-    resolver: &Resolver,
-    id: &str,
+    limits: &Limits,
+    task: &Task<'_>,
 ) -> Result<About> {
-    let stream = LayerStream::new(file, resolver.limits, &*resolver.progress, id)?;
+    let stream = LayerStream::new(file, *limits, task)?;
     let mut tar = TarReader::new(stream);
     let mut writer =
         worker.writer(tree).map_err(|e| Error::io(format!("failed to write into {}", tree.display()), e))?;
     let lower = Lower { paths: &below.paths, map };
-    let about = entries::unpack(&mut tar, &mut writer, layer.key, map, &lower, &resolver.limits)?;
+    let about = entries::unpack(&mut tar, &mut writer, layer.key, map, &lower, limits)?;
     writer.finish().map_err(entries::failed)?;
     verify(layer, &tar.into_inner().finish()?)?;
     Ok(about)
@@ -129,7 +129,8 @@ fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
 /// something else.
 pub(crate) fn check_tar(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
-    let mut tar = TarReader::new(LayerStream::new(file, Limits::default(), &Silent, "")?);
+    let task = Task::begin(&Silent, "", Step::Read, None);
+    let mut tar = TarReader::new(LayerStream::new(file, Limits::default(), &task)?);
     tar.next()?;
     match tar.headers() {
         0 => Err(Error::new(ErrorKind::Corrupt, "it is an empty tar")),

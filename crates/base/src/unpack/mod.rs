@@ -25,7 +25,7 @@ pub(crate) use {
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};
-use crate::{Base, Digest, Error, ErrorKind, Resolver, Result};
+use crate::{Digest, Error, ErrorKind, Resolver, Result};
 use rootlet_kernel::IdMap;
 use std::path::PathBuf;
 
@@ -52,20 +52,21 @@ impl Below {
     }
 }
 
-/// The directories of a base's layers on top of `bottom`: see [`Base::layer_paths`].
-pub(crate) fn layer_paths(
-    base: &Base,
+/// The directories of the layers of the base `name` on top of `bottom`: see `Base::layer_paths`.
+pub(crate) fn layer_paths<'a>(
+    name: &str,
+    layers: impl IntoIterator<Item = &'a Layer>,
     bottom: Vec<PathBuf>,
     map: &IdMap,
     resolver: &Resolver,
 ) -> Result<Vec<PathBuf>> {
     let mut below = Below { paths: bottom, chain: String::new() };
-    for layer in base.layers() {
-        let place = LayerDir::new(base.store(), layer.key);
+    for layer in layers {
+        let place = LayerDir::new(&resolver.store, layer.key);
         let (about, tree) = match find(&place, map, &below)? {
             Some(ready) => ready,
-            None if layer.origin == Origin::Unpacked => return Err(other_map(base.name())),
-            None => unpack(base.name(), layer, &below, map, resolver)?,
+            None if layer.origin == Origin::Unpacked => return Err(other_map(name)),
+            None => unpack(name, layer, &below, map, resolver)?,
         };
         below.push(layer, &about, tree);
     }

@@ -1,7 +1,8 @@
 //! A layer's bytes: hashed as they come, decompressed, hashed again, and never more than allowed.
 
 use super::tar::unreadable;
-use crate::resolve::{Limits, Progress, Step};
+use crate::progress::Task;
+use crate::resolve::Limits;
 use crate::{Digest, Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 use std::cell::{Cell, RefCell};
@@ -43,15 +44,10 @@ impl Tally {
 }
 
 impl<'a> LayerStream<'a> {
-    /// `id` names the layer to `progress`.
-    pub(crate) fn new(
-        packed: impl Read + 'a,
-        limits: Limits,
-        progress: &'a dyn Progress,
-        id: &'a str,
-    ) -> Result<Self> {
+    /// `task` hears how many of the packed bytes were read.
+    pub(crate) fn new(packed: impl Read + 'a, limits: Limits, task: &'a Task<'a>) -> Result<Self> {
         let tally = Rc::new(Tally::default());
-        let tap = Tap { inner: packed, tally: tally.clone(), progress, id };
+        let tap = Tap { inner: packed, tally: tally.clone(), task };
         let decoder = decoder(BufReader::with_capacity(128 << 10, tap))?;
         Ok(Self { decoder, packed: tally, unpacked: Tally::default(), limits })
     }
@@ -99,15 +95,14 @@ impl Read for LayerStream<'_> {
 struct Tap<'a, R> {
     inner: R,
     tally: Rc<Tally>,
-    progress: &'a dyn Progress,
-    id: &'a str,
+    task: &'a Task<'a>,
 }
 
 impl<R: Read> Read for Tap<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.tally.add(&buffer[..read]);
-        self.progress.advance(self.id, Step::Unpack, self.tally.bytes.get());
+        self.task.advance(self.tally.bytes.get());
         Ok(read)
     }
 }

@@ -4,7 +4,8 @@ use super::entries::{self, Sink};
 use super::lower::Lower;
 use super::stream::LayerStream;
 use super::tar::TarReader;
-use crate::resolve::{Limits, Silent};
+use crate::progress::{Silent, Step, Task};
+use crate::resolve::Limits;
 use crate::store::About;
 use crate::{Digest, Error, ErrorKind};
 use rootlet_kernel::{IdMap, IdRange, Meta, TreeError};
@@ -134,7 +135,8 @@ fn unpack_on(
     limits: Limits,
     map: &IdMap,
 ) -> Result<(Vec<String>, About), Error> {
-    let mut tar = TarReader::new(LayerStream::new(bytes, limits, &Silent, "test")?);
+    let task = Task::begin(&Silent, "test", Step::Unpack, None);
+    let mut tar = TarReader::new(LayerStream::new(bytes, limits, &task)?);
     let mut sink = Recorder::default();
     let lower = Lower { paths: layers, map };
     let about = entries::unpack(&mut tar, &mut sink, Digest::of(b"test"), map, &lower, &limits)?;
@@ -495,7 +497,8 @@ fn a_bomb_is_recognised_before_it_has_gone_off() {
     let mut packed = zstd::stream::read::Encoder::new(zeros, 1).unwrap();
     let mut bomb = Vec::new();
     packed.read_to_end(&mut bomb).unwrap();
-    let mut stream = LayerStream::new(&bomb[..], limits, &Silent, "bomb").unwrap();
+    let task = Task::begin(&Silent, "bomb", Step::Unpack, None);
+    let mut stream = LayerStream::new(&bomb[..], limits, &task).unwrap();
     let error = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
     let error = error.downcast::<Error>().unwrap();
     assert_eq!(error.kind(), ErrorKind::Limit);

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod registry;
+pub mod scene;
 
 use rootlet_base::Store;
 use rootlet_kernel::{IdMap, SubIds};

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub struct Registry {
@@ -162,4 +162,43 @@ fn down(
     }
     let _ = to.shutdown(std::net::Shutdown::Both);
     let _ = from.shutdown(std::net::Shutdown::Both);
+}
+
+/// Stands before a registry, and holds back whatever asks for `what`, until it is opened.
+pub struct Gate {
+    pub address: SocketAddr,
+    open: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Gate {
+    pub fn start(registry: SocketAddr, what: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gate = Self { address: listener.local_addr().unwrap(), open: Arc::default() };
+        let (open, what) = (gate.open.clone(), Arc::new(what.as_bytes().to_vec()));
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let (open, what) = (open.clone(), what.clone());
+                std::thread::spawn(move || {
+                    let Ok(mut server) = TcpStream::connect(registry) else { return };
+                    let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                    let mut request = vec![0; 32 << 10];
+                    while let Ok(n @ 1..) = client.read(&mut request) {
+                        if request[..n].windows(what.len()).any(|part| part == *what) {
+                            let (is_open, opened) = &*open;
+                            drop(opened.wait_while(is_open.lock().unwrap(), |open| !*open));
+                        }
+                        let _ = server.write_all(&request[..n]);
+                    }
+                    let _ = server.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        });
+        gate
+    }
+
+    pub fn open(&self) {
+        *self.open.0.lock().unwrap() = true;
+        self.open.1.notify_all();
+    }
 }

@@ -1,6 +1,6 @@
 //! Who we are to a registry: from the files that docker and podman keep.
 
-use crate::resolve::Progress;
+use crate::progress::Progress;
 use crate::{Error, ErrorKind, Result};
 use docker_credential::{CredentialRetrievalError as Cause, DockerCredential};
 use oci_client::secrets::RegistryAuth;

@@ -3,14 +3,15 @@
 use super::client::Repository;
 use super::failure;
 use crate::image::Descriptor;
-use crate::resolve::Step;
+use crate::progress::{Step, Task};
 use crate::store::Locked;
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// As docker has it.
@@ -18,26 +19,34 @@ const AT_ONCE: usize = 3;
 /// How often a broken connection is mended.
 const ATTEMPTS: u32 = 4;
 
-/// Downloads the blobs that the store lacks.
+/// Downloads the blobs that the store lacks, and tells `landed` of each one that is there.
 pub(super) async fn all<'a>(
     resolver: &Resolver,
     from: &Repository,
     blobs: impl Iterator<Item = &'a Descriptor>,
+    landed: Sender<Digest>,
 ) -> Result<()> {
     // The empty layer may come many times.
     let mut seen = HashSet::new();
     let blobs: Vec<&Descriptor> = blobs.filter(|blob| seen.insert(blob.digest)).collect();
-    stream::iter(blobs).map(|blob| one(resolver, from, blob)).buffer_unordered(AT_ONCE).try_collect().await
+    let landing = stream::iter(blobs).map(|blob| one(resolver, from, blob)).buffer_unordered(AT_ONCE);
+    landing
+        .try_for_each(|blob| {
+            // Nobody need listen.
+            let _ = landed.send(blob.digest);
+            future::ready(Ok(()))
+        })
+        .await
 }
 
 /// # Locking
 /// Exclusive on the partial file: another that wants the blob waits, and then finds it.
-async fn one(resolver: &Resolver, from: &Repository, blob: &Descriptor) -> Result<()> {
+async fn one<'a>(resolver: &Resolver, from: &Repository, blob: &'a Descriptor) -> Result<&'a Descriptor> {
     let place = resolver.store.blob_file(blob.digest);
     let beside = resolver.store.partial().join(blob.digest.hex());
     let lock = loop {
         if place.exists() {
-            return Ok(());
+            return Ok(blob);
         }
         match Locked::try_made(&beside)? {
             Some(lock) => break lock,
@@ -48,7 +57,7 @@ async fn one(resolver: &Resolver, from: &Repository, blob: &Descriptor) -> Resul
     };
     if place.exists() {
         let _ = fs::remove_file(&beside);
-        return Ok(());
+        return Ok(blob);
     }
     let id = blob.digest.to_string();
     if blob.size > resolver.limits.layer_bytes {
@@ -57,20 +66,20 @@ async fn one(resolver: &Resolver, from: &Repository, blob: &Descriptor) -> Resul
             format!("failed to pull {}: the layer {id} has {} bytes", from.about, blob.size),
         ));
     }
-    resolver.progress.begin(&id, Step::Download, Some(blob.size));
-    let mut download = Download::resume(resolver, from, blob, &lock)?;
+    let task = Task::begin(&*resolver.progress, &id, Step::Download, Some(blob.size));
+    let mut download = Download::resume(resolver, from, blob, &task, &lock)?;
     download.fetch().await?;
     download.verify()?;
     fs::rename(&beside, &place)
         .map_err(|e| Error::io(format!("failed to move a blob to {}", place.display()), e))?;
-    resolver.progress.end(&id, Step::Download);
-    Ok(())
+    Ok(blob)
 }
 
 struct Download<'a> {
     resolver: &'a Resolver,
     from: &'a Repository,
     blob: &'a Descriptor,
+    task: &'a Task<'a>,
     id: String,
     file: &'a fs::File,
     hasher: Sha256,
@@ -83,11 +92,12 @@ impl<'a> Download<'a> {
         resolver: &'a Resolver,
         from: &'a Repository,
         blob: &'a Descriptor,
+        task: &'a Task<'a>,
         lock: &'a Locked,
     ) -> Result<Self> {
         let id = blob.digest.to_string();
         let mut download =
-            Self { resolver, from, blob, id, file: lock.file(), hasher: Sha256::new(), done: 0 };
+            Self { resolver, from, blob, task, id, file: lock.file(), hasher: Sha256::new(), done: 0 };
         let mut buffer = vec![0; 256 << 10];
         loop {
             match download.file.read(&mut buffer).map_err(|e| download.disk(e))? {
@@ -150,7 +160,7 @@ impl<'a> Download<'a> {
             }
             self.file.write_all(part).map_err(|e| self.disk(e))?;
             self.hasher.update(part);
-            self.resolver.progress.advance(&self.id, Step::Download, self.done);
+            self.task.advance(self.done);
         }
         match self.done == self.blob.size {
             true => Ok(()),

@@ -13,9 +13,11 @@ mod failure;
 use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
 use crate::store::{Content, Layer, Locked, Origin, write_atomically};
-use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result};
+use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result, unpack};
 use client::Repository;
 use config::{Endpoint, Registries};
+use std::collections::HashSet;
+use std::sync::mpsc::{self, Receiver};
 use tokio::runtime::Runtime;
 
 /// The image from the store, or from its registry when that is to be asked.
@@ -143,10 +145,10 @@ impl Fetching<'_> {
         self.resolver.name(self.name.clone(), &content, held, how, Some(digest), None)
     }
 
-    /// Brings all blobs of the image into the store.
+    /// Brings all blobs of the image into the store, and unpacks those that are there meanwhile.
     ///
     /// # Locking
-    /// Shared on the content; exclusive on each blob while it comes.
+    /// Shared on the content; exclusive on each blob while it comes, and on each layer while it is unpacked.
     fn land(&self, runtime: &Runtime, from: &Repository, image: &Image, content: &Content) -> Result<Locked> {
         let store = &self.resolver.store;
         let held = store.hold_new_content(content)?;
@@ -156,8 +158,39 @@ impl Fetching<'_> {
                 .map_err(|e| Error::io(format!("failed to write {}", path.display()), e))?;
         }
         let blobs = image.layers.iter().map(|(_, blob)| blob);
-        runtime.block_on(download::all(self.resolver, from, blobs))?;
+        let (landed, landings) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let unpacking = scope.spawn(move || self.unpack(content, &landings));
+            runtime.block_on(download::all(self.resolver, from, blobs, landed))?;
+            unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         Ok(held)
+    }
+
+    /// Unpacks each layer as soon as it and those below it are there. What fails is done again, and told, by
+    /// whoever needs the layers; but an image that is damaged is none.
+    ///
+    /// # Locking
+    /// Exclusive on each layer while it is unpacked.
+    fn unpack(&self, content: &Content, landings: &Receiver<Digest>) -> Result<()> {
+        let Some(map) = &self.resolver.unpack_for else { return Ok(()) };
+        let mut there = HashSet::new();
+        let mut lands = |digest| {
+            while !there.contains(&digest) {
+                // The download has failed.
+                let Ok(landed) = landings.recv() else { return false };
+                there.insert(landed);
+            }
+            true
+        };
+        let landed = content.layers.iter().take_while(|layer| match layer.origin {
+            Origin::Blob { digest, .. } => lands(digest),
+            _ => true,
+        });
+        match unpack::layer_paths(&self.name, landed, Vec::new(), map, self.resolver) {
+            Err(e) if e.kind() == ErrorKind::Corrupt => Err(e),
+            _ => Ok(()),
+        }
     }
 }
 
