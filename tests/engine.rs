@@ -5,6 +5,8 @@
 
 #[path = "engine/alone.rs"]
 mod alone;
+#[path = "engine/bundle.rs"]
+mod bundle;
 #[path = "engine/environment.rs"]
 mod environment;
 #[path = "engine/fresh.rs"]
@@ -13,6 +15,8 @@ mod fresh;
 mod hostile;
 #[path = "engine/identity.rs"]
 mod identity;
+#[path = "engine/peer.rs"]
+mod peer;
 #[path = "engine/refusals.rs"]
 mod refusals;
 

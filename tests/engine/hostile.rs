@@ -17,8 +17,9 @@ const HARMLESS_FOR_ROOT: &[&str] = &[
     "ptrace pid 1",
 ];
 
-/// What docker's default filter answers before the kernel even looks at the arguments. Any other errno would mean that the
-/// call got through to the kernel and failed there for another reason.
+/// What the filter answers before the kernel even looks at the arguments. Any other errno would mean that the call got
+/// through to the kernel and failed there for another reason. But for the three of terminals, docker's refuses the same:
+/// `peer.rs` asks docker's own.
 const FILTERED: &[&str] = &[
     // Without a terminal to attack these would be ENOTTY.
     "TIOCSTI",

@@ -14,9 +14,19 @@ pub fn manifest_directory() -> PathBuf {
 
 /// Alpine's smallest root, as a tarball; `None` where this machine has none.
 pub fn alpine_tar() -> Option<PathBuf> {
+    shared("alpine-minirootfs-3.20.3-x86_64.tar.gz")
+}
+
+/// The system call filter that docker installs, as its project keeps it; `None` where this machine has no copy.
+pub fn docker_filter() -> Option<PathBuf> {
+    shared("docker-default-seccomp.json")
+}
+
+/// Data that checkouts share and that is not in git.
+fn shared(name: &str) -> Option<PathBuf> {
     let beside = || manifest_directory().join("../../shared/data");
     let directory = env::var_os("ROOTLET_SHARED").map_or_else(beside, PathBuf::from);
-    Some(directory.join("alpine-minirootfs-3.20.3-x86_64.tar.gz")).filter(|tarball| tarball.exists())
+    Some(directory.join(name)).filter(|file| file.exists())
 }
 
 /// Debian's smallest root with an nginx and a python3, as a tarball; `None` where this machine has none.

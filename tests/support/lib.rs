@@ -7,7 +7,8 @@ mod skip;
 
 pub use alone::alone;
 pub use data::{
-    alpine_tar, debian_tar, hostile, manifest_directory, pjdfstest, probe, rootlet_command, store,
+    alpine_tar, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe, rootlet_command,
+    store,
 };
 pub use leftovers::Leftovers;
 pub use rootlet_probe as facts;
