@@ -359,3 +359,75 @@ fn a_writable_layer_on_disk() {
     root.write("/etc/secret", "x").unwrap();
     assert_eq!(root.changes().unwrap().len(), 2);
 }
+
+/// pid 1 of rootlets that wait to be asked for: children that the nursery of `in_use` has besides.
+fn ahead(base: &Base, in_use: &[&Rootlet]) -> Vec<u32> {
+    // The nursery does what it is asked for one after the other: when this stands, what was begun before has a process.
+    let last = apart(base).hostname(format!("after-{}", in_use.len())).spawn().unwrap();
+    let pid = |root: &Rootlet| root.host_pid().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid(&last))).unwrap();
+    let nursery = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim();
+    let children = std::fs::read_to_string(format!("/proc/{nursery}/task/{nursery}/children")).unwrap();
+    let used: Vec<u32> = in_use.iter().copied().chain([&last]).map(pid).collect();
+    children.split_whitespace().map(|n| n.parse().unwrap()).filter(|n| !used.contains(n)).collect()
+}
+
+/// A set of capabilities that no other test has: a nursery of its own.
+fn apart(base: &Base) -> rootlet::Builder {
+    Rootlet::builder(base).cap_drop("AUDIT_WRITE").cap_drop("MKNOD")
+}
+
+/// What is ahead is forgotten where many other kinds of roots are asked for.
+static KINDS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+#[test]
+fn the_next_one_is_made_ahead_and_is_as_fresh() {
+    let _alone = KINDS.lock();
+    let base = alpine!();
+    let spawn = || apart(&base).spawn().unwrap();
+    let first = spawn();
+    assert!(ahead(&base, &[&first]).is_empty(), "who asks once pays for one");
+    first.write("/etc/mark", "first").unwrap();
+    let second = spawn();
+    let waiting = ahead(&base, &[&first, &second]);
+    assert_eq!(waiting.len(), 1, "who asks twice will ask again");
+    let third = spawn();
+    assert_eq!(third.host_pid().unwrap(), waiting[0]);
+    for root in [&second, &third] {
+        assert!(!root.exists("/etc/mark"));
+        assert_eq!(root.changes().unwrap(), []);
+        assert!(root.command("true").status().unwrap().success());
+    }
+    // One that died while it waited is not handed out.
+    let waiting = ahead(&base, &[&first, &second, &third]);
+    let pid = rustix::process::Pid::from_raw(waiting[0] as i32).unwrap();
+    let died = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&died, rustix::event::PollFlags::IN)], None)
+        .unwrap();
+    let fourth = spawn();
+    assert_ne!(fourth.host_pid().unwrap(), waiting[0]);
+    assert!(fourth.command("true").status().unwrap().success());
+}
+
+#[test]
+fn a_rootlet_keeps_what_it_stands_on() {
+    let _alone = KINDS.lock();
+    let base = alpine!();
+    let spawn = |name: String| Rootlet::builder(&base).hostname(name).spawn().unwrap();
+    let old = spawn("old".into());
+    // More kinds of roots than are remembered.
+    (0..40).for_each(|n| drop(spawn(format!("new-{n}"))));
+    assert!(old.command("ls").arg("/home/sam").status().unwrap().success());
+    assert!(old.read_to_string("/etc/passwd").unwrap().contains("sam:x:1000"));
+}
+
+#[test]
+fn a_rootlet_that_is_dropped_ends_whoever_holds_its_commands() {
+    let root = Rootlet::builder(&alpine!()).spawn().unwrap();
+    let mut child = root.command("sleep").arg("1000").stdout(Stdio::piped()).spawn().unwrap();
+    drop(root);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().is_err());
+}

@@ -10,11 +10,20 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Starts the prepared process: on the same layer, with the same ids and as the same user as rootlets of `base`.
-pub fn start(ground: &Ground, base: &Base, program: &str) -> Result<Server> {
+/// Starts the prepared process: on the same layer, with the same ids and as the same user as rootlets of `base`; on these
+/// processors only (as taskset(1) writes them).
+pub fn start(ground: &Ground, base: &Base, program: &str, processors: Option<&str>) -> Result<Server> {
     let map = map(base)?;
     let layer = layer(base)?;
-    let mut command = Command::new(ground.compile("by_hand", &["-static", "-O2"])?);
+    let by_hand = ground.compile("by_hand", &["-static", "-O2"])?;
+    let mut command = match processors {
+        Some(processors) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", processors]).arg(by_hand);
+            command
+        }
+        None => Command::new(by_hand),
+    };
     let mut server = Server::start("by_hand", command.arg(layer).args(["1000", "1000", program]))?;
     write_map(server.id(), &map)?;
     // Its second word is that it is ready.

@@ -33,7 +33,7 @@ fn plain(program: &Path) -> Result<()> {
 /// A fresh root, one command, and its end.
 pub fn fresh(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     let base = ground.base(0)?;
-    let mut by_hand = by_hand::start(ground, &base, "/bin/true")?;
+    let mut by_hand = by_hand::start(ground, &base, "/bin/true", None)?;
     let tree = ground.tree(0)?;
     let bwrap = peers::bwrap(ground);
     let mut competitors = vec![

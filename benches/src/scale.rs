@@ -1,6 +1,7 @@
 //! What a rootlet's cost must not depend on: the size of the base, of the caller and of the host, and how many there were.
 
 use crate::Result;
+use crate::by_hand;
 use crate::contest::{Competitor, Times, compete};
 use crate::ground::{Ground, run};
 use crate::library::{once, spawn};
@@ -25,25 +26,64 @@ pub fn sizes(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     Ok(vec![Row::times("a base of 100,000 files; of 10,000", &times[0], &times[1], SAME)])
 }
 
-/// Two threads against one: rootlets a second.
+/// Rootlets a second, of two threads on two processors against one thread on one. By hand the same does not double
+/// either: a kernel's processors wait for each other where mounts come and go. So what is asked is to lose no more.
 pub fn threads(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     let base = ground.base(0)?;
-    let each = 100;
-    let worker = || (0..each).try_for_each(|_| once(&base));
-    let two = || {
-        std::thread::scope(|scope| {
-            let other = scope.spawn(worker);
-            worker().and(other.join().unwrap_or_else(|_| Err("a thread panicked".into())))
-        })
+    let tarball = ground.path("tree-0.tar");
+    let me = std::env::current_exe().map_err(|e| e.to_string())?;
+    let serve = |processors: &str, threads: &str| {
+        let mut command = Command::new("taskset");
+        command.args(["-c", processors]).arg(&me).arg("serve").arg(&tarball).arg(ground.path("store"));
+        Server::start("threads", command.args(["0", threads]))
     };
-    let times =
-        compete((rounds / 20).max(5), vec![Competitor::new("two", two), Competitor::new("one", worker)])?;
-    let rate = |times: &Times, n: f64| n * f64::from(each) / times.median().as_secs_f64();
-    let (two, one) = (rate(&times[0], 2.0), rate(&times[1], 1.0));
-    let shown = |rate: f64| format!("{rate:.0} a second");
-    let bound = Bound::AtLeast(1.8);
-    Ok(vec![Row::values("two threads; one", shown(two), shown(one), two / one, bound)])
+    let (mut two, mut one, mut ahead) = (serve("0-1", "2")?, serve("0", "1")?, serve("0-1", "1")?);
+    let by_hand = |processors| by_hand::start(ground, &base, "/bin/true", Some(processors));
+    let (mut first, mut second) = (by_hand("0")?, by_hand("1")?);
+    let (mut hand, mut other) = (by_hand("0")?, [&mut first, &mut second]);
+    let each = |server: &mut Server| (0..EACH).map(|_| server.round()).sum::<Result<Duration>>();
+    let times = compete(
+        (rounds / 20).max(5),
+        vec![
+            Competitor::timed("two threads", || two.round()),
+            Competitor::timed("one thread", || one.round()),
+            Competitor::timed("one thread that has both processors", || ahead.round()),
+            Competitor::new("two by hand", || at_once(&mut other, |server| each(server).map(drop))),
+            Competitor::new("one by hand", || each(&mut hand).map(drop)),
+        ],
+    )?;
+    let rate = |i: usize, n: f64| n * EACH as f64 / Times::median(&times[i]).as_secs_f64();
+    let (two, one, ahead) = (rate(0, 2.0), rate(1, 1.0), rate(2, 1.0));
+    let (hands, hand) = (rate(3, 2.0), rate(4, 1.0));
+    let row = |name: &str, ours: f64, peer: f64| {
+        let shown = |rate: f64| format!("{rate:.0} a second");
+        Row::values(name, shown(ours), shown(peer), ours / peer, Bound::None)
+    };
+    let gains = [two / one, hands / hand].map(|gain| format!("{gain:.2} times"));
+    let [gain, by_hand] = gains;
+    let name = "what a second thread and processor gain; by hand";
+    Ok(vec![
+        row("two threads on two processors; one on one", two, one),
+        row("the same; one thread that has both processors", two, ahead),
+        row("two by hand on two processors; one on one", hands, hand),
+        Row::values(name, gain, by_hand, (two / one) / (hands / hand), Bound::AtLeast(0.9)),
+    ])
 }
+
+/// Does `act` with each of these in a thread of its own.
+fn at_once<T: Send>(each: &mut [T], act: impl Fn(&mut T) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let act = &act;
+        let threads: Vec<_> = each.iter_mut().map(|one| scope.spawn(move || act(one))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|_| Err("a thread panicked".into()))
+        };
+        threads.into_iter().map(join).fold(Ok(()), Result::and)
+    })
+}
+
+/// Rootlets that a thread makes in a round.
+const EACH: usize = 100;
 
 /// What is left of rootlets that were made and dropped.
 pub fn leftovers(ground: &Ground, count: usize) -> Result<Vec<Row>> {
@@ -138,15 +178,24 @@ fn among_mounts(ground: &Ground, caller: &Command) -> Result<std::result::Result
     Ok(Server::start("a caller among mounts", &mut command))
 }
 
-/// `serve TARBALL STORE MEGABYTES`: this program as such a caller.
+/// `serve TARBALL STORE MEGABYTES [THREADS]`: this program as such a caller, of one rootlet in a round, or of some in each
+/// thread.
 pub fn caller(arguments: &[String]) -> Result<()> {
-    let [tarball, store, megabytes] = arguments else { return Err("serve TARBALL STORE MEGABYTES".into()) };
+    let [tarball, store, megabytes, threads @ ..] = arguments else {
+        return Err("serve TARBALL STORE MEGABYTES [THREADS]".into());
+    };
     let megabytes: usize = megabytes.parse().map_err(|_| "a number of megabytes")?;
     // Written, so that it is resident.
     let ballast = vec![1u8; megabytes << 20];
     let store = Store::open(Path::new(store)).map_err(|e| e.to_string())?;
     let base = Base::resolve(&format!("tar:{tarball}"), &store).map_err(|e| e.to_string())?;
-    serve(|| once(&base))?;
+    match threads.first().map(|n| n.parse()) {
+        None => serve(|| once(&base))?,
+        Some(threads) => {
+            let threads: usize = threads.map_err(|_| "a number of threads")?;
+            serve(|| at_once(&mut vec![(); threads], |()| (0..EACH).try_for_each(|_| once(&base))))?;
+        }
+    }
     drop(std::hint::black_box(ballast));
     Ok(())
 }

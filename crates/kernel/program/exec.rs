@@ -38,7 +38,6 @@ struct Exec<'a> {
     gid: u32,
     groups: &'a [u32],
     umask: u32,
-    bounding: u64,
     effective: u64,
     rlimits: Reader<'a>,
     rlimit_count: u32,
@@ -84,7 +83,7 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
     for group in groups.iter_mut() {
         *group = f.u32()?;
     }
-    let (umask, bounding, effective) = (f.u32()?, f.u64()?, f.u64()?);
+    let (umask, effective) = (f.u32()?, f.u64()?);
     let rlimit_count = f.u32()?;
     let rlimits = *f;
     for _ in 0..rlimit_count {
@@ -125,7 +124,6 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         gid,
         groups,
         umask,
-        bounding,
         effective,
         rlimits,
         rlimit_count,
@@ -204,20 +202,10 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
 }
 
 fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
-    const PR_CAPBSET_DROP: usize = 24;
     const PR_SET_KEEPCAPS: usize = 8;
     const PR_CAP_AMBIENT: usize = 47;
     at(exec::STEP_IDENTITY, sys::setgroups(e.groups))?;
     at(exec::STEP_IDENTITY, sys::setresgid(e.gid))?;
-    for cap in 0..64 {
-        if e.bounding & 1 << cap == 0 {
-            match sys::prctl(PR_CAPBSET_DROP, cap, 0) {
-                // The kernel knows no more of them.
-                Err(sys::EINVAL) => break,
-                r => at(exec::STEP_CAPABILITIES, r)?,
-            };
-        }
-    }
     let keep = e.uid != 0 && e.effective != 0;
     if keep {
         at(exec::STEP_CAPABILITIES, sys::prctl(PR_SET_KEEPCAPS, 1, 0))?;

@@ -91,22 +91,32 @@ fn prepare() -> Step<Option<Ready>> {
         }
     }
     at(1, sys::unshare(sys::CLONE_NEWNS))?;
-
-    let mapped = match Message::receive(SOCKET) {
-        Ok(Some(m)) if m.kind == ask::MAPPED => m,
+    match Message::receive(SOCKET) {
+        Ok(Some(m)) if m.kind == ask::CONFINE => confine(m.fields())?,
         _ => return Ok(None),
-    };
+    }
+
+    match Message::receive(SOCKET) {
+        Ok(Some(m)) if m.kind == ask::MAPPED => {}
+        _ => return Ok(None),
+    }
     at(2, sys::setresgid(0))?;
     at(2, sys::setresuid(0))?;
     at(2, sys::setgroups(&[]))?;
     small_tree(proc)?;
     build_dev(&nodes)?;
     let small = at(1, sys::openat(sys::AT_FDCWD, lit(c"/proc/self/ns/mnt"), sys::O_RDONLY, 0))?;
-    let mut fields = mapped.fields();
-    let (pass, filter) = (fields.u64().unwrap_or(0), fields.bytes().unwrap_or(b""));
-    at(10, sys::install_filter(filter, pass))?;
     let xattrs = sys::setxattr(lit(c"/src"), lit(c"user.overlay.probe"), b"y").is_ok();
     Ok(Some(Ready { flags: if xattrs { hello::TMPFS_XATTRS } else { 0 }, host, small }))
+}
+
+/// Once here, not for each command: dropping capabilities and installing a filter cost as much as starting one.
+fn confine(mut fields: Reader) -> Step {
+    let (Some(capabilities), Some(pass), Some(filter)) = (fields.u64(), fields.u64(), fields.bytes()) else {
+        return Err((10, sys::EBADMSG));
+    };
+    at(11, sys::bound_capabilities(capabilities))?;
+    at(10, sys::install_filter(filter, pass))
 }
 
 fn small_tree(proc: Fd) -> Step {

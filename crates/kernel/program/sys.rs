@@ -141,6 +141,19 @@ pub fn install_filter(program: &[u8], pass: u64) -> Result<()> {
     if program.is_empty() { Ok(()) } else { seccomp(program).map(|_| ()) }
 }
 
+/// Nothing that comes from this process can gain a capability that is not in `set` (capabilities(7), bounding set).
+pub fn bound_capabilities(set: u64) -> Result<()> {
+    const PR_CAPBSET_DROP: usize = 24;
+    for cap in (0..64).filter(|cap| set & 1 << cap == 0) {
+        match prctl(PR_CAPBSET_DROP, cap, 0) {
+            // The kernel knows no more of them.
+            Err(EINVAL) => break,
+            r => r?,
+        };
+    }
+    Ok(())
+}
+
 /// A path or name that ends in NUL. The wrappers take nothing else, so the kernel never reads past the end.
 #[derive(Clone, Copy)]
 pub struct Str<'a>(&'a [u8]);

@@ -8,6 +8,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use std::time::{Duration, Instant};
 pub struct Init {
     socket: Mutex<OwnedFd>,
     pidfd: OwnedFd,
+    /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
+    owner: u32,
+    ended: AtomicBool,
 }
 
 /// The identity that a file operation is made with.
@@ -39,9 +43,7 @@ pub struct Exec {
     pub who: Who,
     /// File mode creation mask.
     pub umask: u32,
-    /// Capability bounding set, bit n is capability n.
-    pub bounding: u64,
-    /// Permitted and effective capabilities; for a user other than root also the ambient ones.
+    /// Permitted and effective capabilities, bit n is capability n; for a user other than root also the ambient ones.
     pub effective: u64,
     /// Resource, soft and hard limit.
     pub rlimits: Vec<(u32, u64, u64)>,
@@ -117,7 +119,7 @@ pub enum Ended {
 
 impl Init {
     pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd) -> Self {
-        Self { socket: Mutex::new(socket), pidfd }
+        Self { socket: Mutex::new(socket), pidfd, owner: std::process::id(), ended: AtomicBool::new(false) }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
@@ -314,11 +316,19 @@ impl Init {
         self.ask(Message::new(init::COPY_TREE).u32(tree), &[to], false)?.ok().map(drop)
     }
 
+    /// Whether pid 1 has not ended.
+    pub fn is_alive(&self) -> bool {
+        matches!(wait_readable(self.pidfd.as_fd(), Some(Duration::ZERO)), Ok(false))
+    }
+
     /// Ends every process of the rootlet and waits until they are gone, for at most five seconds.
-    pub fn end(&self) -> bool {
+    pub fn end(&self) {
+        if self.owner != std::process::id() || self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // ESRCH: it has ended already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(5))).unwrap_or(false)
+        let _ = wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(5)));
     }
 }
 
@@ -389,7 +399,7 @@ fn exec_message(e: &Exec, pty: Option<u32>) -> Message {
     e.who.groups.iter().for_each(|&g| {
         m.u32(g);
     });
-    m.u32(e.umask).u64(e.bounding).u64(e.effective).u32(e.rlimits.len() as u32);
+    m.u32(e.umask).u64(e.effective).u32(e.rlimits.len() as u32);
     e.rlimits.iter().for_each(|&(resource, soft, hard)| {
         m.u32(resource).u64(soft).u64(hard);
     });

@@ -5,7 +5,7 @@
 //! for each rootlet, which performs a [`Plan`] and stays as its pid 1. This crate starts it and talks to it:
 //!
 //! ```text
-//! Nursery::shared(&map)   a process in the user namespace of an id map; one for each map and calling process
+//! Nursery::shared(&map, bounds)   a process in the user namespace of an id map; one for each and calling process
 //!   ├─ add_path, add_tree    a Source: something of the host that plans can mount
 //!   ├─ spawn(&plan)          an Init: pid 1 of a new rootlet, which starts commands and opens files inside
 //!   └─ Worker::start         a process that makes and removes trees with owners of the namespace
@@ -27,7 +27,7 @@ mod wire;
 pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
-pub use nursery::{Filter, Nursery, Source, SpawnError};
+pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError};
 pub use plan::{FileSystem, Op, Plan};
 pub use start::StartError;
 pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};

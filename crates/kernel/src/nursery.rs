@@ -30,15 +30,19 @@ const fn parse(digits: &str) -> usize {
     n
 }
 
-/// A system call filter that all commands of a nursery are under.
-///
-/// It must let a call through whose sixth argument is the word that it is made with: those are rootlet's own.
-#[derive(Clone, Copy)]
-pub struct Filter {
-    /// Tells one filter from another.
-    pub key: u64,
-    /// Makes the program, an array of `struct sock_filter`, for (`key`, the word).
-    pub make: fn(u64, u64) -> Vec<u8>,
+/// What no command of a nursery gets beyond.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The capabilities that there are, bit n is capability n.
+    pub capabilities: u64,
+    /// Makes the system call filter for (`capabilities`, a word): an array of `struct sock_filter`. It must let a call
+    /// through whose sixth argument is the word: those are rootlet's own.
+    pub filter: Option<fn(u64, u64) -> Vec<u8>>,
+}
+
+impl Bounds {
+    /// None: for what is rootlet's own.
+    pub const NONE: Self = Self { capabilities: u64::MAX, filter: None };
 }
 
 /// A process in a user namespace, from which rootlets are cloned. It ends when the last handle of it does, or the
@@ -46,11 +50,13 @@ pub struct Filter {
 #[derive(Debug)]
 pub struct Nursery {
     socket: OwnedFd,
-    map: IdMap,
+    key: Key,
     user_namespace: File,
     answers: Mutex<Answers>,
     next_source: AtomicU32,
     child: Mutex<Child>,
+    /// The process that made it: a forked child of it inherits the socket, and must not use it.
+    owner: u32,
 }
 
 /// Answers come in the order of the questions. Nobody waits for them one by one: a new source is asked for, and used by
@@ -63,6 +69,12 @@ struct Answers {
     waiting: VecDeque<u32>,
     /// Sources that could not be made.
     failed: HashMap<u32, io::Error>,
+}
+
+/// A rootlet that was begun. Dropping it ends it.
+#[derive(Debug)]
+pub struct Coming {
+    socket: OwnedFd,
 }
 
 /// Something of the host that rootlets of one nursery can mount: a layer, a directory, a small tree in memory.
@@ -88,6 +100,9 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
+        if self.nursery.owner != std::process::id() {
+            return;
+        }
         // When the nursery is gone, so is the source.
         let _ = Message::new(ask::SOURCE_DROP).u32(self.id).send(&self.nursery.socket, &[]);
     }
@@ -101,17 +116,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// sockets, hence the process number.
 static SHARED: LazyLock<Mutex<(u32, Family)>> = LazyLock::new(Mutex::default);
 
-type Family = HashMap<(IdMap, Option<u64>), Arc<Nursery>>;
+type Family = HashMap<Key, Arc<Nursery>>;
+
+/// What one nursery differs by from another: id map, capabilities, and whether there is a filter.
+type Key = (IdMap, u64, bool);
+
+fn key(map: &IdMap, bounds: Bounds) -> Key {
+    (map.clone(), bounds.capabilities, bounds.filter.is_some())
+}
 
 impl Nursery {
-    /// The nursery of this process for `map` and `filter`: started at the first call, and again when it has been killed.
-    pub fn shared(map: &IdMap, filter: Option<Filter>) -> Result<Arc<Self>, StartError> {
-        let key = (map.clone(), filter.map(|f| f.key));
+    /// The nursery of this process for `map` and `bounds`: started at the first call, and again when it has been killed.
+    pub fn shared(map: &IdMap, bounds: Bounds) -> Result<Arc<Self>, StartError> {
+        let key = key(map, bounds);
         let mut shared = lock(&SHARED);
         let process = std::process::id();
         if shared.0 != process {
-            // Dropping them would wait for processes that are no children of ours.
-            std::mem::forget(std::mem::take(&mut shared.1));
+            shared.1.clear();
             shared.0 = process;
         }
         if let Some(nursery) = shared.1.get(&key) {
@@ -120,40 +141,42 @@ impl Nursery {
             }
             shared.1.remove(&key);
         }
-        let nursery = Arc::new(Self::start(map, filter)?);
+        let nursery = Arc::new(Self::start(map, bounds)?);
         shared.1.insert(key, nursery.clone());
         Ok(nursery)
     }
 
-    fn start(map: &IdMap, filter: Option<Filter>) -> Result<Self, StartError> {
+    fn start(map: &IdMap, bounds: Bounds) -> Result<Self, StartError> {
         let (ours, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
         let mut child = execute(theirs)?;
         let pid = child.id();
         let started = (|| {
+            // It is there when the nursery comes to it, which is while the maps are written.
+            confine(&ours, bounds)?;
             let first = socket::receive(&ours, RecvFlags::empty()).map_err(died)?;
             if first.errno != 0 {
-                let source = io::Error::from_raw_os_error(first.errno);
-                return Err(StartError::new(hello::STEP_NAMES[0], source));
+                return Err(failed_step(&first));
             }
             let user_namespace = File::open(format!("/proc/{pid}/ns/user"))
                 .map_err(|e| StartError::new("open the nursery's user namespace", e))?;
-            map.write(pid)?;
-            let mut pass = [0; 8];
-            rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
-                .map_err(|e| StartError::new("get random bytes", e.into()))?;
-            let pass = u64::from_ne_bytes(pass);
-            let program = filter.map(|f| (f.make)(f.key, pass)).unwrap_or_default();
-            Message::new(ask::MAPPED).u64(pass).bytes(&program).send(&ours, &[]).map_err(died)?;
+            // When it has ended meanwhile, its own words say why.
+            let last_words = |error| match socket::receive(&ours, RecvFlags::DONTWAIT) {
+                Ok(message) if message.errno != 0 => failed_step(&message),
+                _ => error,
+            };
+            map.write(pid).map_err(last_words)?;
+            Message::new(ask::MAPPED).send(&ours, &[]).map_err(died)?;
             Ok(user_namespace)
         })();
         match started {
             Ok(user_namespace) => Ok(Self {
                 socket: ours,
-                map: map.clone(),
+                key: key(map, bounds),
                 user_namespace,
                 answers: Mutex::default(),
                 next_source: AtomicU32::new(1),
                 child: Mutex::new(child),
+                owner: std::process::id(),
             }),
             Err(error) => {
                 drop(ours);
@@ -166,7 +189,7 @@ impl Nursery {
 
     /// The id map of its user namespace.
     pub fn map(&self) -> &IdMap {
-        &self.map
+        &self.key.0
     }
 
     /// Its user namespace, for idmapped mounts.
@@ -176,6 +199,11 @@ impl Nursery {
 
     fn is_alive(&self) -> bool {
         matches!(lock(&self.child).try_wait(), Ok(None))
+    }
+
+    /// Whether this one was started because `other` had been killed.
+    pub fn replaces(&self, other: &Self) -> bool {
+        self.key == other.key && !std::ptr::eq(self, other)
     }
 
     /// The process number of the nursery, on the host.
@@ -196,8 +224,7 @@ impl Nursery {
         }
         let message = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
         if message.errno != 0 {
-            let step = hello::STEP_NAMES.get(message.step as usize).copied().unwrap_or("start");
-            return Err(StartError::new(step, io::Error::from_raw_os_error(message.errno)));
+            return Err(failed_step(&message));
         }
         let flags = message.fields().u32().unwrap_or(0);
         answers.hello = Some(flags);
@@ -269,19 +296,32 @@ impl Nursery {
         Ok(source)
     }
 
-    /// Clones a process that performs `plan` and then stays, as pid 1 of a new rootlet.
+    /// Makes a rootlet: clones a process that performs `plan` and then stays, as pid 1 of a new rootlet.
     ///
     /// # Errors
     /// [`SpawnError::Step`] names the operation of the plan that failed by its index, and the errno.
     pub fn spawn(&self, plan: &Plan) -> Result<Init, SpawnError> {
+        let coming = self.begin(plan)?;
+        self.finish(coming)
+    }
+
+    /// Begins a rootlet without waiting for it.
+    pub fn begin(&self, plan: &Plan) -> Result<Coming, SpawnError> {
         let (ours, theirs) = socket::pair().map_err(SpawnError::Io)?;
         let mut message = Message::new(ask::SPAWN);
         message.u64(plan.namespaces()).raw(plan.operations());
         message.send(&self.socket, &[theirs.as_fd()]).map_err(SpawnError::Io)?;
-        drop(theirs);
-        let ready = socket::receive(&ours, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
+        Ok(Coming { socket: ours })
+    }
+
+    /// Waits for what this nursery began.
+    ///
+    /// # Errors
+    /// As those of [`Nursery::spawn`].
+    pub fn finish(&self, coming: Coming) -> Result<Init, SpawnError> {
+        let ready = socket::receive(&coming.socket, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
         match (ready.errno, ready.kind, ready.fd) {
-            (0, tell::READY, Some(pidfd)) => Ok(Init::new(ours, pidfd)),
+            (0, tell::READY, Some(pidfd)) => Ok(Init::new(coming.socket, pidfd)),
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {
                 Err(SpawnError::Clone(io::Error::from_raw_os_error(errno)))
@@ -316,6 +356,9 @@ impl Nursery {
 
 impl Drop for Nursery {
     fn drop(&mut self) {
+        if self.owner != std::process::id() {
+            return;
+        }
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
         let mut child = lock(&self.child);
         let _ = child.kill();
@@ -339,6 +382,21 @@ pub enum SpawnError {
     },
     /// The nursery was lost, or there are no descriptors left.
     Io(io::Error),
+}
+
+fn failed_step(told: &socket::Received) -> StartError {
+    let step = hello::STEP_NAMES.get(told.step as usize).copied().unwrap_or("start");
+    StartError::new(step, io::Error::from_raw_os_error(told.errno))
+}
+
+fn confine(socket: &OwnedFd, bounds: Bounds) -> Result<(), StartError> {
+    let mut pass = [0; 8];
+    rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
+        .map_err(|e| StartError::new("get random bytes", e.into()))?;
+    let pass = u64::from_ne_bytes(pass);
+    let filter = bounds.filter.map(|make| make(bounds.capabilities, pass)).unwrap_or_default();
+    let mut message = Message::new(ask::CONFINE);
+    message.u64(bounds.capabilities).u64(pass).bytes(&filter).send(socket, &[]).map_err(died)
 }
 
 fn died(error: io::Error) -> StartError {

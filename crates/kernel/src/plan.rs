@@ -107,7 +107,7 @@ pub enum FileSystem {
 }
 
 /// Operations, encoded for the nursery.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     namespaces: u64,
     bytes: Vec<u8>,

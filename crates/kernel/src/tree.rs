@@ -76,7 +76,7 @@ fn tree_error(path: &[u8]) -> impl FnOnce(io::Error) -> TreeError {
 impl Worker {
     /// Starts one. Errors: the host allows no user namespace, newuidmap is missing or refuses, …
     pub fn start(map: &IdMap) -> Result<Worker, StartError> {
-        let nursery = Nursery::shared(map, None)?;
+        let nursery = Nursery::shared(map, crate::Bounds::NONE)?;
         nursery.worker().map_err(|e| StartError::new("start a worker", e))
     }
 

@@ -14,8 +14,10 @@ pub const IN_MEMFD: u32 = 0x8000_0000;
 
 /// What the library asks of the nursery.
 pub mod ask {
-    /// pass `u64`, filter (a string of `sock_filter`s): the id maps are written; become the namespace's root, build the
-    /// small tree, put all that comes after under the filter. Answered by `HELLO`.
+    /// capabilities `u64`, pass `u64`, filter (a string of `sock_filter`s): put all that comes after under the filter, and
+    /// let no command have other capabilities. Not answered.
+    pub const CONFINE: u32 = 9;
+    /// The id maps are written: become the namespace's root, build the small tree. Answered by `HELLO`.
     pub const MAPPED: u32 = 1;
     /// `id`, `path`: make the host's directory or file `path` available as source `id`. Answered.
     pub const SOURCE_PATH: u32 = 2;
@@ -50,7 +52,7 @@ pub mod hello {
     /// tmpfs takes `user.*` attributes here, so that the upper layer can be in memory (Linux 6.6).
     pub const TMPFS_XATTRS: u32 = 1;
     /// What failed on the way is told by the step; nothing works then.
-    pub const STEP_NAMES: [&str; 11] = [
+    pub const STEP_NAMES: [&str; 12] = [
         "make a user namespace",
         "make a mount namespace",
         "become root of the user namespace",
@@ -62,6 +64,7 @@ pub mod hello {
         "make a directory",
         "close descriptors",
         "install the system call filter",
+        "drop capabilities",
     ];
 }
 
@@ -150,9 +153,9 @@ pub mod init {
     pub const COUNT: u32 = 22;
 }
 
-/// Fields of `EXEC`, in order: `flags` (see [`exec`]), uid, gid, number of groups, the groups, umask, bounding set
-/// `u64`, effective set `u64`, number of rlimits, each (resource, soft `u64`, hard `u64`), work directory, pty number, number of arguments, the arguments, number of variables, the variables.
-/// Descriptors: status pipe, then stdin, stdout, stderr where the flags say that they come.
+/// Fields of `EXEC`, in order: `flags` (see [`exec`]), uid, gid, number of groups, the groups, umask, effective
+/// capabilities `u64`, number of rlimits, each (resource, soft `u64`, hard `u64`), work directory, pty number, number of
+/// arguments, the arguments, number of variables, the variables. Descriptors: status pipe, then stdin, stdout, stderr where the flags say that they come.
 ///
 /// Here are its flags, and the steps that a failure names.
 pub mod exec {

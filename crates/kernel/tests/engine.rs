@@ -59,7 +59,7 @@ fn base(directory: &std::path::Path) {
 }
 
 fn spawn(directory: &std::path::Path) -> Init {
-    let nursery = Nursery::shared(&map(), None).unwrap();
+    let nursery = Nursery::shared(&map(), Bounds::NONE).unwrap();
     let layer = directory.join("layer");
     // The reserved range of real root may not walk to every directory: it is handed the mount.
     let layer = match rustix::process::getuid().is_root() {

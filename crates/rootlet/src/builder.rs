@@ -1,19 +1,17 @@
 //! From a base and a Spec to a live rootlet.
 
 use crate::facts::{self, Facts};
-use crate::ground::{self, Ground, PartKind};
+use crate::ground::Ground;
 use crate::host;
-use crate::identity::AccountFiles;
 use crate::limits::Cgroup;
-use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, describe, plan};
+use crate::plan::{Inputs, Planned, describe, plan};
+use crate::prepared::{Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
-use crate::skin::{self, Wanted, skin};
 use crate::{Error, ErrorKind, Identity, Result, seccomp};
-use rootlet_base::{Base, BaseKind, Staging};
-use rootlet_kernel::{Init, Nursery, Plan, Source, SpawnError};
+use rootlet_base::{Base, BaseKind};
+use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
 use rootlet_spec::{Mount, Net, Spec, User, UserSpec, Writable};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -147,17 +145,25 @@ impl Builder {
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
         let map = host::caller().id_map(self.base.kind(), who.identity.uid, who.identity.gid)?;
-        let filter = if spec.seccomp_unconfined { None } else { Some(seccomp::filter(spec.caps.mask()?)) };
-        let nursery = Nursery::shared(&map, filter).map_err(host::explain)?;
+        let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
+        let bounds = Bounds { capabilities: spec.caps.mask()?, filter };
+        let nursery = Nursery::shared(&map, bounds).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
-        let init = match spawn_plan(&nursery, &planned) {
+        let made = Plan::new(planned.namespaces, &planned.ops);
+        let made = if self.base.kind() == &BaseKind::Layers {
+            prepared.spare.spawn(&nursery, made)
+        } else {
+            // A directory may change before the next one, which has to show it.
+            nursery.spawn(&made)
+        };
+        let init = match made {
             Ok(init) => init,
             // A step that failed may have missed what could not be made before it.
             Err(error) => {
                 prepared.check()?;
                 guards.check()?;
-                return Err(error);
+                return Err(explain(error, &planned));
             }
         };
         let mut report = Report::new(&self.base, &who.identity, host::caller().tier());
@@ -168,6 +174,7 @@ impl Builder {
             init: Arc::new(init),
             cgroup,
             _staging: guards.staging,
+            _prepared: prepared,
             areas: planned.areas,
             made: guards.made,
             map,
@@ -183,9 +190,9 @@ impl Builder {
 }
 
 /// Who runs commands, and whether their account is made.
-struct Who {
-    identity: Identity,
-    account: Option<User>,
+pub(crate) struct Who {
+    pub identity: Identity,
+    pub account: Option<User>,
 }
 
 impl Who {
@@ -252,7 +259,7 @@ fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
 
 fn ask_base(base: &Base) -> Result<Facts> {
     let map = host::caller().id_map(base.kind(), 1000, 1000)?;
-    let nursery = Nursery::shared(&map, None).map_err(host::explain)?;
+    let nursery = Nursery::shared(&map, Bounds::NONE).map_err(host::explain)?;
     let ground = Ground::of(base, &nursery)?;
     let mut tree = rootlet_kernel::Tree::new();
     // Only the mount points that a plan relies on.
@@ -269,24 +276,12 @@ fn ask_base(base: &Base) -> Result<Facts> {
     planned
         .ops
         .retain(|op| !matches!(op, rootlet_kernel::Op::FileSystem { .. } | rootlet_kernel::Op::Dev(_)));
-    Facts::of_rootlet(&spawn_plan(&nursery, &planned)?)
+    let made = nursery.spawn(&Plan::new(planned.namespaces, &planned.ops));
+    Facts::of_rootlet(&made.map_err(|error| explain(error, &planned))?)
 }
 
-fn add_skin(nursery: &Arc<Nursery>, tree: &rootlet_kernel::Tree) -> Result<Source> {
-    nursery.add_tree(tree).map_err(skin_failed)
-}
-
-fn skin_failed(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
-}
-
-/// Topmost first, as overlayfs wants them.
-fn places<'a>(sources: impl DoubleEndedIterator<Item = &'a Source>) -> Vec<String> {
-    sources.rev().map(Source::place).collect()
-}
-
-fn spawn_plan(nursery: &Nursery, planned: &Planned) -> Result<Init> {
-    nursery.spawn(&Plan::new(planned.namespaces, &planned.ops)).map_err(|error| match error {
+fn explain(error: SpawnError, planned: &Planned) -> Error {
+    match error {
         SpawnError::Start(start) => host::explain(start),
         SpawnError::Clone(e) => {
             Error::new(ErrorKind::Setup, "failed to start a process in namespaces of its own")
@@ -305,7 +300,7 @@ fn spawn_plan(nursery: &Nursery, planned: &Planned) -> Result<Init> {
         SpawnError::Io(e) => {
             Error::new(ErrorKind::Setup, "lost the nursery process while it made the root").caused_by(e)
         }
-    })
+    }
 }
 
 fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
@@ -322,204 +317,4 @@ fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
         Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
         _ => None,
     }
-}
-
-/// What is the same for all rootlets that look alike: the base's sources and the skin.
-struct Prepared {
-    key: String,
-    nursery: Arc<Nursery>,
-    ground: Ground,
-    skin: Source,
-    /// Layers that are in use must stay in the store.
-    _base: Base,
-}
-
-/// A directory's account files may change from one rootlet to the next, and the skin with them.
-fn hash(accounts: &AccountFiles) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    accounts.hash(&mut hasher);
-    hasher.finish()
-}
-
-static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
-
-/// What lives as long as the rootlet, and what the plan makes besides the run.
-#[derive(Default)]
-struct Guards {
-    staging: Option<Staging>,
-    made: Vec<String>,
-    not_reproduced: Vec<String>,
-    /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
-    volumes: Vec<(String, Source)>,
-}
-
-impl Guards {
-    fn check(&self) -> Result<()> {
-        let check = |(what, source): &(String, Source)| {
-            source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e))
-        };
-        self.volumes.iter().try_for_each(check)
-    }
-}
-
-impl Prepared {
-    /// The one of this process for these wishes. Few are remembered: each holds mounts in the nursery.
-    fn shared(
-        base: &Base,
-        nursery: &Arc<Nursery>,
-        facts: &Facts,
-        who: &Who,
-        spec: &Spec,
-    ) -> Result<Arc<Self>> {
-        const MOST: usize = 16;
-        let lock = || KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let hostname = hostname(spec);
-        let accounts = hash(&facts.accounts);
-        let (account, groups) = (&who.account, &who.identity.groups);
-        let key = format!("{} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
-        {
-            let mut known = lock();
-            // What was prepared in a nursery that is gone is gone with it.
-            known.retain(|p| p.nursery.map() != nursery.map() || Arc::ptr_eq(&p.nursery, nursery));
-            if let Some(prepared) = known.iter().find(|p| p.key == key && Arc::ptr_eq(&p.nursery, nursery)) {
-                return Ok(prepared.clone());
-            }
-        }
-        let ground = Ground::of(base, nursery)?;
-        let read = |path: &str| std::fs::read_to_string(path).ok();
-        let (resolv_conf, hosts) = match spec.net {
-            Net::Host => (read("/etc/resolv.conf"), read("/etc/hosts")),
-            _ => (None, None),
-        };
-        let tree = skin(&Wanted {
-            facts,
-            identity: &who.identity,
-            account: who.account.as_ref(),
-            hostname: &hostname,
-            resolv_conf: resolv_conf.as_deref(),
-            hosts: hosts.as_deref(),
-            parts: &ground.parts,
-        });
-        let skin = add_skin(nursery, &tree)?;
-        let prepared = Arc::new(Self { key, nursery: nursery.clone(), ground, skin, _base: base.clone() });
-        let mut known = lock();
-        if known.len() >= MOST {
-            known.remove(0);
-        }
-        known.push(prepared.clone());
-        Ok(prepared)
-    }
-
-    fn check(&self) -> Result<()> {
-        // What is not as it should be is not to be found again.
-        let mut known = KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|p| !std::ptr::eq(&**p, self));
-        drop(known);
-        self.ground.check(&self._base)?;
-        self.skin.ready().map_err(skin_failed)
-    }
-
-    fn plan(
-        &self,
-        nursery: &Arc<Nursery>,
-        facts: &Facts,
-        who: &Who,
-        spec: &Spec,
-    ) -> Result<(Planned, Guards)> {
-        let mut guards = Guards::default();
-        let in_memory = nursery.upper_in_memory().map_err(host::explain)?;
-        let disk = if in_memory && spec.writable == Writable::Memory {
-            None
-        } else {
-            Some(self.on_disk(nursery, &mut guards)?)
-        };
-        let ground = &self.ground;
-        let snapshots = places(ground.snapshots.iter());
-        let parts = ground.parts.iter().filter_map(|part| {
-            let target = part.target.clone();
-            Some(match &part.kind {
-                PartKind::Overlay(source) => {
-                    let mut lowers = Vec::new();
-                    if matches!(target.as_str(), "/etc" | "/home") {
-                        lowers.push(format!("{}{target}", self.skin.place()));
-                    }
-                    lowers.extend(snapshots.iter().map(|place| format!("{place}{target}")));
-                    lowers.push(source.place());
-                    PlannedPart::Overlay(target, lowers)
-                }
-                PartKind::File(source) => PlannedPart::File(target, source.place()),
-                PartKind::Tmpfs(mode) => PlannedPart::Tmpfs(target, *mode),
-                PartKind::Directory(_) | PartKind::Symlink(_) => return None,
-            })
-        });
-        let inputs = Inputs {
-            skin: self.skin.place(),
-            lowers: places(ground.layers.iter().chain(&ground.snapshots)),
-            parts: parts.collect(),
-            disk,
-            mounts: planned_mounts(nursery, spec, &mut guards)?,
-            directories: directories(facts, who, spec, &mut guards),
-            hostname: hostname(spec),
-            net: spec.net,
-            read_only: spec.read_only,
-        };
-        Ok((plan(&inputs), guards))
-    }
-
-    /// A writable layer below the store, which is removed with the rootlet, or by the next process after a kill.
-    fn on_disk(&self, nursery: &Arc<Nursery>, guards: &mut Guards) -> Result<String> {
-        let staging = self._base.store().stage_layer(nursery.map())?;
-        let source = ground::upper(nursery, staging.path()).map_err(|e| {
-            Error::new(ErrorKind::Setup, "failed to mount the writable layer on disk").caused_by(e)
-        })?;
-        let place = source.place();
-        guards.volumes.push(("the writable layer on disk".into(), source));
-        guards.staging = Some(staging);
-        Ok(place)
-    }
-}
-
-pub(crate) fn hostname(spec: &Spec) -> String {
-    spec.hostname.clone().unwrap_or_else(|| "rootlet".into())
-}
-
-fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> Result<Vec<PlannedMount>> {
-    let mut planned = Vec::new();
-    for mount in &spec.mounts {
-        guards.made.push(mount.target().trim_end_matches('/').to_owned());
-        planned.push(match mount.clone() {
-            Mount::Bind { source, target, read_only } => {
-                let what = || format!("failed to bind {} on {target}", source.display());
-                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
-                let (bound, exact) = ground::volume(nursery, &source).map_err(|e| Error::io(what(), e))?;
-                if !exact {
-                    let note =
-                        format!("owners in {target}: its file system cannot be mounted with other ids");
-                    guards.not_reproduced.push(note);
-                }
-                let place = bound.place();
-                guards.volumes.push((source.display().to_string(), bound));
-                PlannedMount::Bind { target, place, is_directory, read_only }
-            }
-            Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },
-            Mount::Volume { target } => PlannedMount::Volume { target },
-        });
-    }
-    Ok(planned)
-}
-
-/// The home of an account where the skin cannot hold it, and a work directory: root's, as the strictest production has
-/// it.
-fn directories(facts: &Facts, who: &Who, spec: &Spec, guards: &mut Guards) -> Vec<(String, u32, u32, u32)> {
-    let mut all = Vec::new();
-    if let Some(user) = &who.account
-        && skin::usual_home(user, facts).is_none()
-    {
-        all.push((user.home.clone(), 0o755, user.uid, user.gid));
-    }
-    if let Some(workdir) = &spec.workdir {
-        all.push((workdir.clone(), 0o755, 0, 0));
-    }
-    guards.made.extend(all.iter().map(|(path, ..)| path.trim_end_matches('/').to_owned()));
-    all
 }

@@ -2,7 +2,7 @@
 
 use crate::host::{self, Tier, caller};
 use rootlet_base::{BaseKind, Store};
-use rootlet_kernel::{Nursery, mount};
+use rootlet_kernel::{Bounds, Nursery, mount};
 use serde::Serialize;
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub fn examine() -> Examination {
     }
     let nursery = caller()
         .id_map(&BaseKind::Layers, 1000, 1000)
-        .and_then(|map| Nursery::shared(&map, None).map_err(host::explain));
+        .and_then(|map| Nursery::shared(&map, Bounds::NONE).map_err(host::explain));
     checks.push(match &nursery {
         Ok(_) => good("user namespaces", true, "allowed".into()),
         Err(e) => {

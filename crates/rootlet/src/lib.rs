@@ -44,11 +44,13 @@ mod kept;
 mod limits;
 mod net;
 mod plan;
+mod prepared;
 mod report;
 mod rootlet;
 mod seccomp;
 mod skin;
 mod snapshot;
+mod spare;
 
 pub use builder::Builder;
 pub use changes::{Change, ChangeKind};

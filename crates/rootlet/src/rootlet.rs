@@ -6,6 +6,7 @@ use crate::facts::Facts;
 use crate::files::Files;
 use crate::limits::{self, Cgroup};
 use crate::plan::Area;
+use crate::prepared::Prepared;
 use crate::report::Report;
 use crate::{Identity, Result};
 use rootlet_base::{Base, Staging};
@@ -44,6 +45,8 @@ pub(crate) struct Live {
     pub cgroup: Option<Cgroup>,
     /// The writable layer on disk, removed when it is dropped.
     pub _staging: Option<Staging>,
+    /// The skin is a tree in the nursery's memory, and gone with the last that holds it.
+    pub _prepared: Arc<Prepared>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,
@@ -55,6 +58,13 @@ pub(crate) struct Live {
     pub report: Report,
     /// The account was asked for, so that its home and its `~/.local/bin` are.
     pub makes_account: bool,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // A command or a file handle may still hold pid 1: it ends all the same, before what it uses is removed.
+        self.init.end();
+    }
 }
 
 impl Rootlet {
@@ -192,7 +202,6 @@ fn exec_of(live: &Live) -> Result<Exec> {
 pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -> Result<()> {
     let allowed = spec.caps.mask()?;
     exec.who = who(identity);
-    exec.bounding = allowed;
     exec.effective = if identity.uid == 0 { allowed } else { 0 };
     Ok(())
 }
@@ -200,7 +209,7 @@ pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -
 /// docker's variables, then the image's and the Spec's.
 pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
     let spec = &live.spec;
-    let hostname = crate::builder::hostname(spec);
+    let hostname = crate::prepared::hostname(spec);
     let mut env: Vec<(String, String)> = vec![
         ("PATH".into(), DEFAULT_PATH.into()),
         ("HOSTNAME".into(), hostname),

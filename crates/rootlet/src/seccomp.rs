@@ -1,7 +1,6 @@
 //! The system call filter: what docker's and Kubernetes' default profile (RuntimeDefault) refuse to a container, so that
 //! a program that tries it fails here as it does there. Refusals are EPERM, as theirs.
 
-use rootlet_kernel::Filter;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
@@ -102,13 +101,10 @@ const CLONE_NEW: u64 = 0x7e02_0000;
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 
-/// The filter for commands that may have these capabilities.
-pub(crate) fn filter(capabilities: u64) -> Filter {
+/// The filter for commands that may have these capabilities, as [`rootlet_kernel::Bounds`] wants it.
+pub(crate) fn filter(capabilities: u64, pass: u64) -> Vec<u8> {
     // Compiling cannot fail for a table that the test below compiles; an empty program would be none.
-    Filter {
-        key: capabilities,
-        make: |capabilities, pass| bytes(&compile(capabilities, pass).unwrap_or_default()),
-    }
+    bytes(&compile(capabilities, pass).unwrap_or_default())
 }
 
 /// As an array of `struct sock_filter`.

@@ -1,0 +1,242 @@
+//! What all rootlets that look alike share: the base's sources and the skin, made once in this process; and from them the
+//! plan of one.
+
+use crate::builder::Who;
+use crate::facts::Facts;
+use crate::ground::{self, Ground, PartKind};
+use crate::host;
+use crate::identity::AccountFiles;
+use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
+use crate::skin::{self, Wanted, skin};
+use crate::spare::Spare;
+use crate::{Error, ErrorKind, Result};
+use rootlet_base::{Base, Staging};
+use rootlet_kernel::{Nursery, Source, Tree};
+use rootlet_spec::{Mount, Net, Spec, Writable};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// What is the same for all rootlets that look alike: the base's sources and the skin.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    key: String,
+    nursery: Arc<Nursery>,
+    pub ground: Ground,
+    skin: Source,
+    pub spare: Spare,
+    /// Layers that are in use must stay in the store.
+    _base: Base,
+}
+
+/// A directory's account files may change from one rootlet to the next, and the skin with them.
+fn hash(accounts: &AccountFiles) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    accounts.hash(&mut hasher);
+    hasher.finish()
+}
+
+static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
+
+/// What lives as long as the rootlet, and what the plan makes besides the run.
+#[derive(Default)]
+pub(crate) struct Guards {
+    pub staging: Option<Staging>,
+    pub made: Vec<String>,
+    pub not_reproduced: Vec<String>,
+    /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
+    volumes: Vec<(String, Source)>,
+}
+
+impl Guards {
+    pub fn check(&self) -> Result<()> {
+        let check = |(what, source): &(String, Source)| {
+            source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e))
+        };
+        self.volumes.iter().try_for_each(check)
+    }
+}
+
+impl Prepared {
+    /// The one of this process for these wishes. Few are remembered: each holds mounts in the nursery.
+    pub fn shared(
+        base: &Base,
+        nursery: &Arc<Nursery>,
+        facts: &Facts,
+        who: &Who,
+        spec: &Spec,
+    ) -> Result<Arc<Self>> {
+        const MOST: usize = 16;
+        let lock = || KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let hostname = hostname(spec);
+        let accounts = hash(&facts.accounts);
+        let (account, groups) = (&who.account, &who.identity.groups);
+        let key = format!("{} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
+        {
+            let mut known = lock();
+            // What was prepared in a nursery that is gone is gone with it.
+            known.retain(|p| !nursery.replaces(&p.nursery));
+            if let Some(i) = known.iter().position(|p| p.key == key && Arc::ptr_eq(&p.nursery, nursery)) {
+                // The one that nobody asked for longest is the first.
+                let prepared = known.remove(i);
+                known.push(prepared.clone());
+                return Ok(prepared);
+            }
+        }
+        let ground = Ground::of(base, nursery)?;
+        let read = |path: &str| std::fs::read_to_string(path).ok();
+        let (resolv_conf, hosts) = match spec.net {
+            Net::Host => (read("/etc/resolv.conf"), read("/etc/hosts")),
+            _ => (None, None),
+        };
+        let tree = skin(&Wanted {
+            facts,
+            identity: &who.identity,
+            account: who.account.as_ref(),
+            hostname: &hostname,
+            resolv_conf: resolv_conf.as_deref(),
+            hosts: hosts.as_deref(),
+            parts: &ground.parts,
+        });
+        let skin = add_skin(nursery, &tree)?;
+        let prepared = Arc::new(Self {
+            key,
+            nursery: nursery.clone(),
+            ground,
+            skin,
+            spare: Spare::default(),
+            _base: base.clone(),
+        });
+        let mut known = lock();
+        if known.len() >= MOST {
+            known.remove(0);
+        }
+        known.push(prepared.clone());
+        Ok(prepared)
+    }
+
+    pub fn check(&self) -> Result<()> {
+        // What is not as it should be is not to be found again.
+        let mut known = KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|p| !std::ptr::eq(&**p, self));
+        drop(known);
+        self.ground.check(&self._base)?;
+        self.skin.ready().map_err(skin_failed)
+    }
+
+    pub fn plan(
+        &self,
+        nursery: &Arc<Nursery>,
+        facts: &Facts,
+        who: &Who,
+        spec: &Spec,
+    ) -> Result<(Planned, Guards)> {
+        let mut guards = Guards::default();
+        let in_memory = nursery.upper_in_memory().map_err(host::explain)?;
+        let disk = if in_memory && spec.writable == Writable::Memory {
+            None
+        } else {
+            Some(self.on_disk(nursery, &mut guards)?)
+        };
+        let ground = &self.ground;
+        let snapshots = places(ground.snapshots.iter());
+        let parts = ground.parts.iter().filter_map(|part| {
+            let target = part.target.clone();
+            Some(match &part.kind {
+                PartKind::Overlay(source) => {
+                    let mut lowers = Vec::new();
+                    if matches!(target.as_str(), "/etc" | "/home") {
+                        lowers.push(format!("{}{target}", self.skin.place()));
+                    }
+                    lowers.extend(snapshots.iter().map(|place| format!("{place}{target}")));
+                    lowers.push(source.place());
+                    PlannedPart::Overlay(target, lowers)
+                }
+                PartKind::File(source) => PlannedPart::File(target, source.place()),
+                PartKind::Tmpfs(mode) => PlannedPart::Tmpfs(target, *mode),
+                PartKind::Directory(_) | PartKind::Symlink(_) => return None,
+            })
+        });
+        let inputs = Inputs {
+            skin: self.skin.place(),
+            lowers: places(ground.layers.iter().chain(&ground.snapshots)),
+            parts: parts.collect(),
+            disk,
+            mounts: planned_mounts(nursery, spec, &mut guards)?,
+            directories: directories(facts, who, spec, &mut guards),
+            hostname: hostname(spec),
+            net: spec.net,
+            read_only: spec.read_only,
+        };
+        Ok((plan(&inputs), guards))
+    }
+
+    /// A writable layer below the store, which is removed with the rootlet, or by the next process after a kill.
+    fn on_disk(&self, nursery: &Arc<Nursery>, guards: &mut Guards) -> Result<String> {
+        let staging = self._base.store().stage_layer(nursery.map())?;
+        let source = ground::upper(nursery, staging.path()).map_err(|e| {
+            Error::new(ErrorKind::Setup, "failed to mount the writable layer on disk").caused_by(e)
+        })?;
+        let place = source.place();
+        guards.volumes.push(("the writable layer on disk".into(), source));
+        guards.staging = Some(staging);
+        Ok(place)
+    }
+}
+
+pub(crate) fn add_skin(nursery: &Arc<Nursery>, tree: &Tree) -> Result<Source> {
+    nursery.add_tree(tree).map_err(skin_failed)
+}
+
+fn skin_failed(e: std::io::Error) -> Error {
+    Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
+}
+
+/// Topmost first, as overlayfs wants them.
+pub(crate) fn places<'a>(sources: impl DoubleEndedIterator<Item = &'a Source>) -> Vec<String> {
+    sources.rev().map(Source::place).collect()
+}
+
+pub(crate) fn hostname(spec: &Spec) -> String {
+    spec.hostname.clone().unwrap_or_else(|| "rootlet".into())
+}
+
+fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> Result<Vec<PlannedMount>> {
+    let mut planned = Vec::new();
+    for mount in &spec.mounts {
+        guards.made.push(mount.target().trim_end_matches('/').to_owned());
+        planned.push(match mount.clone() {
+            Mount::Bind { source, target, read_only } => {
+                let what = || format!("failed to bind {} on {target}", source.display());
+                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
+                let (bound, exact) = ground::volume(nursery, &source).map_err(|e| Error::io(what(), e))?;
+                if !exact {
+                    let note =
+                        format!("owners in {target}: its file system cannot be mounted with other ids");
+                    guards.not_reproduced.push(note);
+                }
+                let place = bound.place();
+                guards.volumes.push((source.display().to_string(), bound));
+                PlannedMount::Bind { target, place, is_directory, read_only }
+            }
+            Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },
+            Mount::Volume { target } => PlannedMount::Volume { target },
+        });
+    }
+    Ok(planned)
+}
+
+/// The home of an account where the skin cannot hold it, and a work directory: root's, as the strictest production has
+/// it.
+fn directories(facts: &Facts, who: &Who, spec: &Spec, guards: &mut Guards) -> Vec<(String, u32, u32, u32)> {
+    let mut all = Vec::new();
+    if let Some(user) = &who.account
+        && skin::usual_home(user, facts).is_none()
+    {
+        all.push((user.home.clone(), 0o755, user.uid, user.gid));
+    }
+    if let Some(workdir) = &spec.workdir {
+        all.push((workdir.clone(), 0o755, 0, 0));
+    }
+    guards.made.extend(all.iter().map(|(path, ..)| path.trim_end_matches('/').to_owned()));
+    all
+}
