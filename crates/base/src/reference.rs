@@ -30,9 +30,9 @@ impl ImageRef {
         self.registry.as_deref().unwrap_or(DEFAULT_REGISTRY)
     }
 
-    /// Whether the name itself says no registry, so that `unqualified-search-registries` applies.
-    pub fn is_short(&self) -> bool {
-        self.registry.is_none()
+    /// The name without tag and digest, where it says no registry: what `registries.conf` may have an alias of.
+    pub fn short(&self) -> Option<&str> {
+        self.registry.is_none().then_some(&self.path)
     }
 
     /// Path within the registry, with docker.io's `library/`.
@@ -44,6 +44,14 @@ impl ImageRef {
     #[cfg(feature = "registry")]
     pub(crate) fn on_registry(&self, registry: &str) -> Self {
         Self { registry: Some(registry.to_owned()), ..self.clone() }
+    }
+
+    /// The same tag and digest of another image; `None` when `name` says more than a registry and a path, or less.
+    #[cfg(feature = "registry")]
+    pub(crate) fn with_name(&self, name: &str) -> Option<Self> {
+        let named: Self = name.parse().ok()?;
+        let whole = named.registry.is_some() && named.tag.is_none() && named.digest.is_none();
+        whole.then(|| Self { tag: self.tag.clone(), digest: self.digest, ..named })
     }
 
     /// The tag; `latest` when the name says neither tag nor digest, `None` when it says only a digest.
@@ -213,8 +221,8 @@ mod tests {
 
     #[test]
     fn says_whether_a_registry_was_named() {
-        assert!("alpine".parse::<ImageRef>().unwrap().is_short());
-        assert!(!"docker.io/alpine".parse::<ImageRef>().unwrap().is_short());
+        assert_eq!("me/alpine:3".parse::<ImageRef>().unwrap().short(), Some("me/alpine"));
+        assert_eq!("docker.io/alpine".parse::<ImageRef>().unwrap().short(), None);
     }
 
     #[test]

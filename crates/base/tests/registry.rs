@@ -258,6 +258,16 @@ fn mirrors_and_searches_follow_registries_conf() {
     assert_eq!(succeeded(&with(location, "example.com/os/alpine:3.20")), first);
     let search = format!("unqualified-search-registries = [\"127.0.0.1:1\", \"{at}/hub/library\"]\n");
     assert_eq!(succeeded(&with(search, "alpine:3.20")), first);
+    // What a drop-in has an alias of is looked for nowhere else.
+    let drop_ins = scene.home.path().join(".config/containers/registries.conf.d");
+    fs::create_dir_all(&drop_ins).unwrap();
+    let alias = format!("[aliases]\n\"my/alpine\" = \"{at}/hub/library/alpine\"\n");
+    fs::write(drop_ins.join("my.conf"), alias).unwrap();
+    let output =
+        scene.command(&["my/alpine:3.20"]).env_remove("CONTAINERS_REGISTRIES_CONF").output().unwrap();
+    assert_eq!(succeeded(&output), first);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("note: `docker.io/my/alpine:3.20` is `127.0.0.1:"), "{said}");
     let blocked = "[[registry]]\nlocation = \"evil.example.com\"\nblocked = true\n";
     failed(&with(blocked.into(), "evil.example.com/x"), &["(Configuration)", "blocks `evil.example.com`"]);
     failed(

@@ -3,6 +3,7 @@
 
 pub mod registry;
 pub mod scene;
+pub mod tokens;
 
 use rootlet_base::Store;
 use rootlet_kernel::{IdMap, SubIds};

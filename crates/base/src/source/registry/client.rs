@@ -1,8 +1,9 @@
 //! One registry, spoken to through `oci-client`: the only module that knows of it and of asynchronous calls.
 
 use super::config::Endpoint;
-use super::{credentials, failure};
-use crate::resolve::Resolver;
+use super::credentials::{self, Secret};
+use super::failure;
+use super::token::IdentityToken;
 use crate::{Digest, Error, ErrorKind, ImageRef, Result};
 use futures_util::StreamExt;
 use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
@@ -10,6 +11,7 @@ use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// What we take for a manifest. Docker's registry gives schema 1 to those who do not say.
@@ -25,6 +27,8 @@ pub(super) struct Repository {
     client: Client,
     endpoint: Endpoint,
     auth: RegistryAuth,
+    /// In place of `auth`.
+    identity: Option<IdentityToken>,
     /// Where the credentials are from.
     file: Option<PathBuf>,
     /// The image's name and where it is looked for, for errors.
@@ -40,29 +44,40 @@ pub(super) struct Blob {
 
 impl Repository {
     /// `plain`: by http rather than https.
-    pub(super) fn new(
-        resolver: &Resolver,
-        image: &ImageRef,
-        endpoint: Endpoint,
-        plain: bool,
-    ) -> Result<Self> {
+    pub(super) fn new(image: &ImageRef, endpoint: Endpoint, plain: bool) -> Result<Self> {
         // The provider of the process, unless the program has set one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (auth, file) = credentials::find(&endpoint.host, &endpoint.repository, &*resolver.progress)?;
+        let credentials = credentials::find(&endpoint.host, &endpoint.repository)?;
+        let authorities = certificates(&endpoint.host)?;
+        let registry = format!("{}://{}", if plain { "http" } else { "https" }, endpoint.host);
+        let about = format!("`{image}` from {registry}");
+        check_authorities(&about)?;
+        let (auth, identity) = match credentials.secret {
+            Secret::None => (RegistryAuth::Anonymous, None),
+            Secret::Password(user, password) => (RegistryAuth::Basic(user, password), None),
+            Secret::IdentityToken(secret) => {
+                let client = plain_client(&endpoint, &authorities);
+                let client =
+                    client.map_err(|e| failure::explain(e.into(), &about, credentials.file.as_deref()))?;
+                let repository = endpoint.repository.clone();
+                let insecure = endpoint.insecure;
+                let current = Mutex::default();
+                let identity = IdentityToken { client, secret, registry, repository, insecure, current };
+                (RegistryAuth::Anonymous, Some(identity))
+            }
+        };
         let config = ClientConfig {
             protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
             accept_invalid_certificates: endpoint.insecure,
-            extra_root_certificates: certificates(&endpoint.host)?,
-            connect_timeout: Some(Duration::from_secs(10)),
-            read_timeout: Some(Duration::from_secs(60)),
-            user_agent: concat!("rootlet/", env!("CARGO_PKG_VERSION")),
+            extra_root_certificates: authorities,
+            connect_timeout: Some(CONNECT),
+            read_timeout: Some(READ),
+            user_agent: USER_AGENT,
             ..ClientConfig::default()
         };
-        let scheme = if plain { "http" } else { "https" };
-        let about = format!("`{image}` from {scheme}://{}", endpoint.host);
-        check_authorities(&about)?;
-        let client = Client::try_from(config).map_err(|e| failure::explain(e, &about, file.as_deref()))?;
-        Ok(Self { client, endpoint, auth, file, about })
+        let client =
+            Client::try_from(config).map_err(|e| failure::explain(e, &about, credentials.file.as_deref()))?;
+        Ok(Self { client, endpoint, auth, identity, file: credentials.file, about })
     }
 
     fn tagged(&self, tag: &str) -> Reference {
@@ -83,12 +98,24 @@ impl Repository {
 
     /// Introduces us, so that a refusal of the credentials is told as such.
     pub(super) async fn log_in(&self) -> Result<()> {
-        let image = self.tagged("latest");
-        self.client
-            .auth(&image, &self.auth, RegistryOperation::Pull)
-            .await
-            .map(drop)
-            .map_err(|e| self.failed(e))
+        if self.identity.is_some() {
+            return self.renew().await;
+        }
+        self.show(&self.auth).await
+    }
+
+    async fn show(&self, auth: &RegistryAuth) -> Result<()> {
+        let shown = self.client.auth(&self.tagged("latest"), auth, RegistryOperation::Pull).await;
+        shown.map(drop).map_err(|e| self.failed(e))
+    }
+
+    /// What an identity token was exchanged for does not last, and the client would go on with it.
+    async fn renew(&self) -> Result<()> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        match identity.access().await.map_err(|e| self.failed(e))? {
+            Some(access) => self.show(&RegistryAuth::Bearer(access)).await,
+            None => Ok(()),
+        }
     }
 
     /// The manifest or index that a name leads to. A digest is verified.
@@ -97,6 +124,7 @@ impl Repository {
             Some(digest) => self.pinned(digest),
             None => self.tagged(tag.unwrap_or("latest")),
         };
+        self.renew().await?;
         let (bytes, _) = match self.client.pull_manifest_raw(&reference, &self.auth, MANIFESTS).await {
             Ok(found) => found,
             Err(e) => {
@@ -167,6 +195,7 @@ impl Repository {
     pub(super) async fn blob(&self, digest: Digest, offset: u64) -> Result<Blob> {
         let image = self.pinned(digest);
         let digest = digest.to_string();
+        self.renew().await?;
         self.client.store_auth_if_needed(&self.endpoint.host, &self.auth).await;
         match self.client.pull_blob_stream_partial(&image, digest.as_str(), offset, None).await {
             Ok(BlobResponse::Partial(stream)) => Ok(Blob { resumed: true, stream }),
@@ -180,6 +209,23 @@ impl Blob {
     pub(super) async fn next(&mut self) -> Option<std::io::Result<impl AsRef<[u8]> + use<>>> {
         self.stream.next().await
     }
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_secs(60);
+const USER_AGENT: &str = concat!("rootlet/", env!("CARGO_PKG_VERSION"));
+
+/// A client that knows nothing of registries, and takes a secret nowhere else than where it is sent.
+fn plain_client(endpoint: &Endpoint, authorities: &[Certificate]) -> reqwest::Result<reqwest::Client> {
+    let authorities = authorities.iter().map(|one| reqwest::Certificate::from_pem(&one.data));
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .danger_accept_invalid_certs(endpoint.insecure)
+        .tls_certs_merge(authorities.collect::<reqwest::Result<Vec<_>>>()?)
+        .connect_timeout(CONNECT)
+        .read_timeout(READ)
+        .user_agent(USER_AGENT)
+        .build()
 }
 
 /// Errors where the system trusts nobody: `oci-client` would panic, even for plain http.

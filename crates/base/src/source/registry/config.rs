@@ -2,12 +2,12 @@
 //! names without a registry.
 //!
 //! Read are `$CONTAINERS_REGISTRIES_CONF` alone, or else `~/.config/containers/registries.conf` or
-//! `/etc/containers/registries.conf`, and the drop-ins in `registries.conf.d/` of both. Aliases of short
-//! names are not read: a short name is docker's.
+//! `/etc/containers/registries.conf`, and the drop-ins in `registries.conf.d/` of both.
 
 use crate::reference::DEFAULT_REGISTRY;
 use crate::{Error, ErrorKind, ImageRef, Result};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::env;
 use std::fs;
 use std::io;
@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Registries {
     unqualified_search_registries: Option<Vec<String>>,
     registry: Vec<Registry>,
+    /// Short names, and what they are short for. An empty one takes an earlier one away.
+    aliases: HashMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,16 +96,30 @@ impl Registries {
             self.registry.retain(|known| known.prefix() != registry.prefix());
             self.registry.push(registry);
         }
+        self.aliases.extend(later.aliases);
     }
 
-    /// The names that a name stands for: itself, or with each registry that is searched.
-    pub(super) fn candidates(&self, image: &ImageRef) -> Vec<ImageRef> {
-        match &self.unqualified_search_registries {
-            Some(registries) if image.is_short() && !registries.is_empty() => {
+    /// The names that a name stands for: itself; its alias; or with each registry that is searched.
+    ///
+    /// Errors: the alias is none.
+    pub(super) fn candidates(&self, image: &ImageRef) -> Result<Vec<ImageRef>> {
+        if let Some(alias) = image.short().and_then(|short| self.aliases.get(short)).filter(|a| !a.is_empty())
+        {
+            return Ok(vec![image.with_name(alias).ok_or_else(|| {
+                let short = image.short().unwrap_or_default();
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!("registries.conf has `{alias}` as an alias of `{short}`"),
+                )
+                .with_hint("an alias is a name with its registry, without a tag and a digest")
+            })?]);
+        }
+        Ok(match &self.unqualified_search_registries {
+            Some(registries) if image.short().is_some() && !registries.is_empty() => {
                 registries.iter().map(|registry| image.on_registry(registry)).collect()
             }
             _ => vec![image.clone()],
-        }
+        })
     }
 
     /// Where an image is: its mirrors, then the registry itself. Errors: the registry is blocked.
@@ -268,9 +284,39 @@ mod tests {
     fn short_names_are_searched_where_the_file_says() {
         let search = config(r#"unqualified-search-registries = ["quay.io", "docker.io"]"#);
         let names = |image: &str| -> Vec<String> {
-            search.candidates(&image.parse().unwrap()).iter().map(|image| image.to_string()).collect()
+            let found = search.candidates(&image.parse().unwrap()).unwrap();
+            found.iter().map(|image| image.to_string()).collect()
         };
         assert_eq!(names("alpine:3"), ["quay.io/alpine:3", "docker.io/library/alpine:3"]);
         assert_eq!(names("ghcr.io/a/b"), ["ghcr.io/a/b:latest"]);
+    }
+
+    #[test]
+    fn aliases_come_before_the_search() {
+        let mut all = config(
+            r#"unqualified-search-registries = ["quay.io"]
+            [aliases]
+            "fedora" = "registry.fedoraproject.org/fedora"
+            "me/tool" = "docker.io/me/other-tool"
+            "gone" = "docker.io/me/gone"
+            "tagged" = "docker.io/me/x:1"
+            "short" = "x""#,
+        );
+        all.merge(config("[aliases]\ngone = \"\"\nlate = \"docker.io/late\"\n"));
+        let named = |image: &str| all.candidates(&image.parse().unwrap());
+        let name = |image: &str| named(image).unwrap()[0].to_string();
+        assert_eq!(name("fedora"), "registry.fedoraproject.org/fedora:latest");
+        assert_eq!(name("fedora:41"), "registry.fedoraproject.org/fedora:41");
+        let pinned = format!("fedora@sha256:{}", "0".repeat(64));
+        assert_eq!(name(&pinned), format!("registry.fedoraproject.org/{pinned}"));
+        assert_eq!(name("me/tool"), "docker.io/me/other-tool:latest");
+        assert_eq!(name("late"), "docker.io/library/late:latest");
+        assert_eq!(name("gone"), "quay.io/gone:latest");
+        assert_eq!(name("library/fedora"), "quay.io/library/fedora:latest", "another short name");
+        assert_eq!(name("docker.io/fedora"), "docker.io/library/fedora:latest", "not a short one");
+        for image in ["tagged", "short"] {
+            let error = named(image).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        }
     }
 }

@@ -1,46 +1,52 @@
 //! Who we are to a registry: from the files that docker and podman keep.
 
-use crate::progress::Progress;
 use crate::{Error, ErrorKind, Result};
 use docker_credential::{CredentialRetrievalError as Cause, DockerCredential};
-use oci_client::secrets::RegistryAuth;
 use std::env;
+use std::fmt;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-/// The credentials for a repository, and the file that they are from; anonymous when there are none.
+/// What we have to show.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    pub secret: Secret,
+    /// Where it is from.
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Default)]
+pub(super) enum Secret {
+    /// Nothing: anonymous.
+    #[default]
+    None,
+    Password(String, String),
+    IdentityToken(String),
+}
+
+/// The credentials for a repository; anonymous when there are none.
 ///
 /// The first file that has some wins, in podman's order (containers-auth.json(5)), then docker's. Within it
 /// the longest name wins: `host/a/b`, `host/a`, `host`. Helpers (`credHelpers`, `credsStore`) are run.
 ///
 /// Errors: a file that is there cannot be read, or a helper fails.
-pub(super) fn find(
-    host: &str,
-    repository: &str,
-    progress: &dyn Progress,
-) -> Result<(RegistryAuth, Option<PathBuf>)> {
+pub(super) fn find(host: &str, repository: &str) -> Result<Credentials> {
     for file in files() {
         if !file.is_file() {
             continue;
         }
         for key in keys(host, repository) {
-            match read(&file, &key) {
-                Ok(DockerCredential::UsernamePassword(user, password)) => {
-                    return Ok((RegistryAuth::Basic(user, password), Some(file)));
-                }
-                Ok(DockerCredential::IdentityToken(_)) => progress.note(&format!(
-                    "{} has an identity token for {key}, which rootlet cannot use: log in with an access \
-                        token as the password",
-                    file.display()
-                )),
-                Err(Cause::NoCredentialConfigured) => {}
+            let secret = match read(&file, &key) {
+                Ok(DockerCredential::UsernamePassword(user, password)) => Secret::Password(user, password),
+                Ok(DockerCredential::IdentityToken(token)) => Secret::IdentityToken(token),
+                Err(Cause::NoCredentialConfigured) => continue,
                 // How helpers say that they have none.
                 Err(Cause::HelperFailure { stdout, stderr, .. })
-                    if stdout.contains(
-                        "not \
-                    found",
-                    ) || stderr.contains("not found") => {}
+                    if stdout.contains("not found") || stderr.contains("not found") =>
+                {
+                    continue;
+                }
                 Err(cause) => {
                     return Err(Error::new(
                         ErrorKind::Configuration,
@@ -48,10 +54,18 @@ pub(super) fn find(
                     )
                     .caused_by(cause));
                 }
-            }
+            };
+            return Ok(Credentials { secret, file: Some(file) });
         }
     }
-    Ok((RegistryAuth::Anonymous, None))
+    Ok(Credentials::default())
+}
+
+/// Nobody is to see it.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 fn read(file: &PathBuf, key: &str) -> Result<DockerCredential, Cause> {

@@ -50,6 +50,7 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
         },
         Failure::RequestError(cause) => request(cause, about),
         Failure::IoError(cause) => broken(cause, about),
+        Failure::GenericError(Some(why)) => error(ErrorKind::Network, &why),
         Failure::DigestError(cause) => error(ErrorKind::Corrupt, "a digest is wrong").caused_by(cause),
         other => error(ErrorKind::Network, "the registry's answer is not understood").caused_by(other),
     }

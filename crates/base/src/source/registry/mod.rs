@@ -9,6 +9,7 @@ mod config;
 mod credentials;
 mod download;
 mod failure;
+mod token;
 
 use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
@@ -86,7 +87,10 @@ impl Fetching<'_> {
         let runtime = runtime.map_err(|e| Error::io("failed to prepare for the network", e))?;
         let registries = Registries::load()?;
         let mut first: Option<Error> = None;
-        for image in registries.candidates(&self.image) {
+        for image in registries.candidates(&self.image)? {
+            if image.registry() != self.image.registry() {
+                self.resolver.progress.note(&format!("`{}` is `{image}`, says registries.conf", self.image));
+            }
             for endpoint in registries.endpoints(&image)? {
                 match self.endpoint(&runtime, &image, endpoint) {
                     Ok(base) => return Ok(base),
@@ -108,7 +112,7 @@ impl Fetching<'_> {
 
     /// By https; from one that may be insecure also by http, when there is no https.
     fn endpoint(&self, runtime: &Runtime, image: &ImageRef, endpoint: Endpoint) -> Result<Base> {
-        let open = |plain| Repository::new(self.resolver, image, endpoint.clone(), plain);
+        let open = |plain| Repository::new(image, endpoint.clone(), plain);
         let repository = open(false)?;
         match runtime.block_on(repository.log_in()) {
             Ok(()) => self.pull(runtime, image, &repository),
