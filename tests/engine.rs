@@ -1,7 +1,8 @@
 //! The engine on real roots, looked at from inside by the probe: who a process is, what it is refused, what it sees.
 //!
-//! Every test runs on Alpine and on Debian, and `cargo xtask test` runs all of them as root and as an ordinary user: the
-//! expectations are the same in all four cases, for they are production's.
+//! Every test runs on Alpine and on Debian, and on this machine's own root where that can be expected to look the same;
+//! `cargo xtask test` runs all of them as root and as an ordinary user: the expectations are the same in all cases, for they
+//! are production's.
 
 #[path = "engine/alone.rs"]
 mod alone;
@@ -11,14 +12,20 @@ mod bundle;
 mod environment;
 #[path = "engine/fresh.rs"]
 mod fresh;
+#[path = "engine/host.rs"]
+mod host;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/identity.rs"]
 mod identity;
+#[path = "engine/limits.rs"]
+mod limits;
 #[path = "engine/peer.rs"]
 mod peer;
 #[path = "engine/refusals.rs"]
 mod refusals;
+#[path = "engine/terminal.rs"]
+mod terminal;
 
 use rootlet::{Base, Builder, Rootlet, Store};
 use rootlet_tests::facts::{Can, Facts};
@@ -41,15 +48,32 @@ fn bases() -> Vec<(&'static str, Base)> {
     resolved.collect()
 }
 
+/// This machine's own root.
+fn host() -> Base {
+    Base::resolve("host", &Store::open(store()).unwrap()).unwrap()
+}
+
 /// A rootlet to be, with the probe at `/probe`.
 fn with_probe(base: &Base) -> Builder {
     Rootlet::builder(base).bind_read_only(probe(), "/probe")
 }
 
-/// Does something in a fresh rootlet of each base, as this user.
+/// Does something in a fresh rootlet of each base, this machine's root among them, as this user.
 #[track_caller]
 fn in_each_base_as(user: &str, act: impl Fn(&Rootlet)) {
-    for (name, base) in bases() {
+    in_each_of(bases().into_iter().chain([("host", host())]), user, act);
+}
+
+/// Likewise, but not on this machine's root: whose files those are and what is mounted there depends on who asks
+/// (docs/differences.md).
+#[track_caller]
+fn in_each_image_as(user: &str, act: impl Fn(&Rootlet)) {
+    in_each_of(bases(), user, act);
+}
+
+#[track_caller]
+fn in_each_of(bases: impl IntoIterator<Item = (&'static str, Base)>, user: &str, act: impl Fn(&Rootlet)) {
+    for (name, base) in bases {
         eprintln!("{user} on {name}");
         act(&with_probe(&base).user(user).spawn().unwrap());
     }

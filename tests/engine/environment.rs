@@ -1,6 +1,6 @@
 //! What surrounds a process.
 
-use super::{facts, in_each_base_as, with_probe};
+use super::{facts, in_each_base_as, in_each_image_as, with_probe};
 use rootlet::spec::Net;
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ fn only_the_three_streams_are_open() {
 
 #[test]
 fn nothing_of_the_hosts_mounts_is_seen() {
-    in_each_base_as("sam", |root| {
+    in_each_image_as("sam", |root| {
         let mounts = facts(root).mounts;
         let root_mounts: Vec<_> = mounts.iter().filter(|mount| mount.target == "/").collect();
         assert!(matches!(root_mounts.as_slice(), [only] if only.kind == "overlay"), "{root_mounts:?}");

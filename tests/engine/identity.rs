@@ -1,6 +1,6 @@
 //! Who a process is: the kernel's answer, never a name's.
 
-use super::{facts, in_each_base_as};
+use super::{facts, in_each_base_as, in_each_image_as};
 use rootlet_tests::facts::Caps;
 
 /// Docker's fourteen, as the kernel prints them in a container's CapBnd.
@@ -68,7 +68,7 @@ fn uid_and_gid_may_differ_and_an_account_is_made() {
 
 #[test]
 fn files_show_their_true_owners() {
-    in_each_base_as("sam", |root| {
+    in_each_image_as("sam", |root| {
         for (path, uid, gid) in [("/etc/passwd", 0, 0), ("/home/sam", 1000, 1000), ("/bin/sh", 0, 0)] {
             let stat = super::can(root, path).stat.unwrap();
             assert_eq!((stat.uid, stat.gid), (uid, gid), "{path}");

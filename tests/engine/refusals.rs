@@ -1,6 +1,6 @@
 //! What sam is refused, and with which errno; what he may do.
 
-use super::{can, in_each_base_as, with_probe};
+use super::{can, in_each_base_as, in_each_image_as, with_probe};
 use rootlet::spec::Net;
 
 #[test]
@@ -38,7 +38,7 @@ fn sam_may_write_where_production_lets_him() {
 
 #[test]
 fn root_may_write_the_copy() {
-    in_each_base_as("root", |root| {
+    in_each_image_as("root", |root| {
         for directory in ["/", "/etc", "/usr", "/root", "/home/sam"] {
             let can = can(root, directory);
             assert_eq!((&*can.create, &*can.unlink), ("ok", "ok"), "{directory}");

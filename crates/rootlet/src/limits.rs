@@ -32,7 +32,8 @@ impl Cgroup {
                 report.limits_by = Some("rlimit");
                 let note = "limits of the whole tree: no cgroup can be made here";
                 report.not_reproduced.push(format!(
-                    "{note} ({why}); memory and processes are limited one by one, cpus not at all"
+                    "{note} ({why}); memory is limited in each process, the number of processes for each user \
+                     in all rootlets of the caller, cpus not at all"
                 ));
                 Ok(None)
             }

@@ -1,0 +1,49 @@
+//! The `host` base: this machine's own root, seen as it is and never changed. (All that a process is and is refused in it
+//! is tested with the other bases.)
+
+use super::{host, with_probe};
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_machines_own_files_are_there_and_what_is_written_is_not_theirs() {
+    let root = with_probe(&host()).user("root").spawn().unwrap();
+    for file in ["/etc/os-release", "/etc/passwd"] {
+        let here = std::fs::read_to_string(file).unwrap();
+        // Accounts are added to, never taken away.
+        assert!(root.read_to_string(file).unwrap().starts_with(here.trim_end()), "{file}");
+    }
+    let file = "/etc/rootlet-was-here";
+    assert!(root.command("sh").args(["-c", &format!("echo x > {file}")]).status().unwrap().success());
+    assert!(root.exists(file) && !Path::new(file).exists());
+    let told: Vec<String> = root.changes().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(told, [format!("A {file}")]);
+}
+
+#[test]
+fn its_own_processes_are_all_that_a_command_sees() {
+    let root = with_probe(&host()).user("root").spawn().unwrap();
+    let seen = root.command("sh").args(["-c", "echo /proc/[0-9]*"]).output().unwrap();
+    // Rootlet's pid 1, and the shell.
+    assert_eq!(String::from_utf8_lossy(&seen.stdout).split_whitespace().count(), 2);
+}
+
+/// Real root only, since nobody else can mount something for a rootlet to find.
+#[test]
+fn what_is_mounted_on_the_machine_is_seen_and_is_copied_on_write_too() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let script = r#"
+        set -e
+        mount -t tmpfs tmpfs /mnt; mkdir /mnt/below; mount -t tmpfs tmpfs /mnt/below
+        echo above > /mnt/file; echo below > /mnt/below/file
+        "$0" run --user root -- sh -ec 'cat /mnt/file /mnt/below/file; echo changed | tee /mnt/file /mnt/below/file'
+        cat /mnt/file /mnt/below/file
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(rootlet_tests::rootlet_command().get_program());
+    let output = command.env("ROOTLET_STORE", rootlet_tests::store()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "above\nbelow\nchanged\nabove\nbelow\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
