@@ -1,44 +1,15 @@
-//! Tarballs, layouts and archives, unpacked by the real worker; the store and its collection.
+//! Tarballs, layouts and archives, unpacked by the real worker, and the store.
 
 mod support;
 
-use rootlet_base::{Base, BaseKind, ErrorKind, GcOptions, Limits, Resolver, Store};
+use rootlet_base::{Base, BaseKind, ErrorKind, Limits, Resolver, Store};
 use rootlet_kernel::Worker;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use support::{Home, alpine, layout, map, map_with, run, skip};
-
-const ALL: GcOptions = GcOptions { keep_recent: Duration::ZERO };
-
-fn tar_of(home: &Home, name: &str, entries: &[(&str, u8, &str, u64)]) -> String {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (path, kind, text, id) in entries {
-        let mut header = tar::Header::new_gnu();
-        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-        header.set_entry_type(tar::EntryType::new(*kind));
-        header.set_mode(if *kind == b'5' { 0o755 } else { 0o644 });
-        header.set_uid(*id);
-        header.set_gid(*id);
-        header.set_mtime(1_000_000_000);
-        header.set_size(0);
-        let data = match kind {
-            b'1' | b'2' => {
-                header.as_old_mut().linkname[..text.len()].copy_from_slice(text.as_bytes());
-                ""
-            }
-            _ => text,
-        };
-        header.set_size(data.len() as u64);
-        header.set_cksum();
-        tar.append(&header, data.as_bytes()).unwrap();
-    }
-    let path = home.path().join(name);
-    fs::write(&path, tar.into_inner().unwrap()).unwrap();
-    format!("tar:{}", path.display())
-}
+use support::{Home, alpine, layout, map, map_with, run, skip, tar_of};
 
 #[test]
 fn alpine_is_unpacked_once_with_its_owners() {
@@ -255,50 +226,6 @@ fn many_at_once_unpack_once() {
         assert!(all.iter().all(|paths| *paths == all[0]), "{all:?}");
     });
     assert_eq!(home.store.list().unwrap()[0].layers[0].copies, 1);
-}
-
-#[test]
-fn what_is_in_use_is_not_collected() {
-    let (Some(map), Some(alpine)) = (map(), alpine()) else { skip!("no subordinate ids, or no Alpine") };
-    let home = Home::new();
-    let name = format!("tar:{}", alpine.display());
-    let base = Base::resolve(&name, &home.store).unwrap();
-    let root = base.layer_paths(&map).unwrap().remove(0);
-    base.cache_facts(b"facts");
-    assert_eq!(base.cached_facts().as_deref(), Some(&b"facts"[..]));
-    // Another handle of the same store, as another process would have it.
-    let other = Store::open(home.store.path()).unwrap();
-    assert!(other.show(&name).unwrap().in_use);
-    assert_eq!(other.gc(ALL).unwrap().layers, 0);
-    assert_eq!(other.remove(&name).unwrap_err().kind(), ErrorKind::InUse);
-    assert!(root.join("bin/busybox").exists());
-    drop(base);
-    assert!(!other.show(&name).unwrap().in_use);
-    assert_eq!(other.gc(GcOptions::default()).unwrap().names, Vec::<String>::new(), "it was used just now");
-    let removed = other.gc(ALL).unwrap();
-    assert_eq!((removed.names.len(), removed.layers), (1, 1));
-    assert!(removed.bytes > 7 << 20, "{removed:?}");
-    for directory in ["bases", "contents", "layers", "tmp"] {
-        assert_eq!(home.list(directory), Vec::<String>::new(), "{directory}");
-    }
-    assert_eq!(other.show(&name).unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(Base::resolve(&name, &home.store).unwrap().cached_facts().is_none());
-}
-
-#[test]
-fn removing_a_name_keeps_what_others_need() {
-    let Some(map) = map() else { skip!("no subordinate ids") };
-    let home = Home::new();
-    let one = tar_of(&home, "one.tar", &[("a", b'0', "x", 0)]);
-    let two = tar_of(&home, "two.tar", &[("a", b'0', "x", 0)]);
-    let base = Base::resolve(&one, &home.store).unwrap();
-    base.layer_paths(&map).unwrap();
-    assert_eq!(base.id(), Base::resolve(&two, &home.store).unwrap().id(), "the same bytes are the same base");
-    drop(base);
-    assert_eq!(home.store.remove(&one).unwrap().layers, 0);
-    assert_eq!(home.store.list().unwrap().len(), 1);
-    assert_eq!(home.store.remove(&two).unwrap().layers, 1);
-    assert_eq!(home.store.remove(&two).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

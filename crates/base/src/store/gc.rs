@@ -1,53 +1,13 @@
-//! What is in the store, and taking it out again.
+//! Taking things out of the store again.
 
 use super::record::read_json;
 use super::staging::remove_tree;
-use super::{About, Content, LayerDir, Locked, NameRecord, Origin, Store, unique};
-use crate::base::{BaseKind, Defaults};
-use crate::{BaseName, Digest, Error, ErrorKind, Result};
+use super::{About, Content, Locked, Origin, Store, entries, last_used, unique};
+use crate::{Digest, Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-/// A base of the store.
-#[derive(Clone, Debug)]
-pub struct BaseInfo {
-    /// The whole name.
-    pub name: String,
-    /// What it is: see [`Base::id`](crate::Base::id).
-    pub id: String,
-    /// What lies below its layers.
-    pub kind: BaseKind,
-    /// How it was made: `pulled from …`, `snapshot of …`.
-    pub how: String,
-    /// When.
-    pub made: SystemTime,
-    /// When it was last resolved, to the hour.
-    pub last_used: SystemTime,
-    /// Whether a live [`Base`](crate::Base), of any process, holds it now.
-    pub in_use: bool,
-    /// What the image's config says.
-    pub defaults: Defaults,
-    /// Its layers, bottom first.
-    pub layers: Vec<LayerInfo>,
-}
-
-/// A layer of a base of the store.
-#[derive(Clone, Debug)]
-pub struct LayerInfo {
-    /// Diff id, or the digest of the tarball.
-    pub digest: Digest,
-    /// Bytes as they are stored, packed; `None` when they are not: a snapshot's, or a file outside that is
-    /// gone.
-    pub packed: Option<u64>,
-    /// Bytes of its files; `None` before it is unpacked.
-    pub unpacked: Option<u64>,
-    /// For how many id maps it is unpacked.
-    pub copies: usize,
-    /// Device nodes that were left out.
-    pub devices: u64,
-}
+use std::time::Duration;
 
 /// What [`Store::gc`] keeps besides what is in use.
 #[derive(Clone, Copy, Debug)]
@@ -79,23 +39,6 @@ pub struct Removed {
 }
 
 impl Store {
-    /// All bases, by name.
-    ///
-    /// Errors: the store cannot be read.
-    pub fn list(&self) -> Result<Vec<BaseInfo>> {
-        let mut all: Vec<BaseInfo> =
-            self.names()?.into_iter().filter_map(|record| self.info(record)).collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
-    }
-
-    /// One base, by any name that [`Base::resolve`](crate::Base::resolve) takes.
-    ///
-    /// Errors: the store has no base of that name.
-    pub fn show(&self, name: &str) -> Result<BaseInfo> {
-        self.find(name)?.and_then(|record| self.info(record)).ok_or_else(|| self.unknown(name))
-    }
-
     /// Takes a name out of the store, and what no other name needs.
     ///
     /// Errors: the store has no base of that name, or a live [`Base`](crate::Base) holds it.
@@ -129,30 +72,73 @@ impl Store {
     }
 
     /// Removes what is neither in use nor recent: bases, then the layers and blobs that none of the others
-    /// names, then what killed processes left.
+    /// names, the kept rootlets whose snapshot is gone, and what killed processes left. A layer that stays is
+    /// left for those id maps alone that it was used with lately.
     ///
     /// Errors: the store cannot be read. What cannot be removed is told in [`Removed::problems`].
     ///
     /// # Locking
-    /// Exclusive on `locks/gc`, and on each content that is removed.
+    /// Exclusive on `locks/gc`, and on each content that nobody uses, for a moment or until it is removed.
     pub fn gc(&self, options: GcOptions) -> Result<Removed> {
         let _alone = Locked::exclusive(&self.lock_file("gc"))?;
         let mut removed = Removed::default();
+        let (mut in_use, mut unused) = (HashSet::new(), Vec::new());
         for content in entries(&self.path().join("contents"))? {
             let recent = last_used(&content).elapsed().unwrap_or_default() < options.keep_recent;
-            let damaged = !content.join("content.json").is_file();
-            if (!recent || damaged)
-                && let Some(lock) = Locked::try_exclusive(&content)?
-            {
-                self.discard(&content, lock, &mut removed);
+            let known: Option<Content> = read_json(&content.join("content.json"))?;
+            match (Locked::try_exclusive(&content)?, known) {
+                (None, known) => {
+                    in_use.extend(known.iter().flat_map(|known| &known.layers).map(|l| l.key.hex()))
+                }
+                // Held, so that nobody begins to use its layers.
+                (Some(lock), Some(_)) if recent => unused.push(lock),
+                (Some(lock), _) => self.discard(&content, lock, &mut removed),
             }
+        }
+        let stale = self.set_aside_stale(&in_use, options.keep_recent, &mut removed)?;
+        drop(unused);
+        for (aside, bytes) in stale {
+            removed.count(remove_tree(&aside), bytes);
         }
         self.sweep(&mut removed)?;
         self.sweep_tmp();
         Ok(removed)
     }
 
-    /// Removes names without content, and layers and blobs that no content names.
+    /// Moves aside the trees of layers that no id map was used with lately: they are left when subordinate ids
+    /// or the production user change. The one that was used last stays, since its bytes may be nowhere else.
+    fn set_aside_stale(
+        &self,
+        in_use: &HashSet<String>,
+        keep_recent: Duration,
+        removed: &mut Removed,
+    ) -> Result<Vec<(PathBuf, u64)>> {
+        let mut aside = Vec::new();
+        let unused = |layer: &PathBuf| !in_use.contains(&file_name(layer));
+        for layer in entries(&self.path().join("layers"))?.into_iter().filter(unused) {
+            let mut trees = entries(&layer)?;
+            trees.retain(|path| path.is_dir());
+            trees.sort_by_key(|tree| last_used(tree));
+            trees.pop();
+            trees.retain(|tree| last_used(tree).elapsed().unwrap_or_default() >= keep_recent);
+            for tree in trees {
+                match self.set_aside(&tree) {
+                    Ok(tree) => aside.push((tree, About::of(&layer).bytes)),
+                    Err(e) => removed.problems.push(e),
+                }
+            }
+        }
+        Ok(aside)
+    }
+
+    /// Moves what is to be removed out of the way, so that nobody sees it half removed.
+    fn set_aside(&self, path: &Path) -> Result<PathBuf> {
+        let aside = self.tmp().join(unique());
+        fs::rename(path, &aside).map_err(|e| Error::io(format!("failed to remove {}", path.display()), e))?;
+        Ok(aside)
+    }
+
+    /// Removes names without content, kept rootlets without a name, and layers and blobs that no content names.
     fn sweep(&self, removed: &mut Removed) -> Result<()> {
         for record in self.names()? {
             if !self.content_dir(record.content).exists() {
@@ -160,6 +146,7 @@ impl Store {
                 removed.names.push(record.name);
             }
         }
+        self.sweep_kept()?;
         let (mut layers, mut blobs) = (HashSet::new(), HashSet::new());
         for directory in entries(&self.path().join("contents"))? {
             let Some(content) = read_json::<Content>(&directory.join("content.json"))? else { continue };
@@ -197,108 +184,37 @@ impl Store {
 
     /// Takes a content out of the store: whoever waits for its lock finds it gone.
     fn discard(&self, content: &Path, lock: Locked, removed: &mut Removed) {
-        let aside = self.tmp().join(unique());
-        if let Err(e) = fs::rename(content, &aside).and_then(|()| fs::remove_dir_all(&aside)) {
-            removed.problems.push(Error::io(format!("failed to remove {}", content.display()), e));
-        }
+        let gone = self.set_aside(content).and_then(|aside| {
+            fs::remove_dir_all(&aside)
+                .map_err(|e| Error::io(format!("failed to remove {}", aside.display()), e))
+        });
+        removed.problems.extend(gone.err());
         drop(lock);
     }
 
-    /// Takes a layer out of the store: each of its trees is moved aside, so that none is seen half removed.
+    /// Takes a layer out of the store, with all of its trees.
     fn discard_layer(&self, layer: &Path, removed: &mut Removed) {
-        let about: About = read_json(&layer.join("about.json")).ok().flatten().unwrap_or_default();
+        let bytes = About::of(layer).bytes;
         for tree in entries(layer).unwrap_or_default().iter().filter(|path| path.is_dir()) {
-            let aside = self.tmp().join(unique());
-            let gone = fs::rename(tree, &aside)
-                .map_err(|e| Error::io(format!("failed to remove {}", tree.display()), e))
-                .and_then(|()| remove_tree(&aside));
-            match gone {
-                Ok(()) => {
-                    removed.layers += 1;
-                    removed.bytes += about.bytes;
-                }
-                Err(e) => removed.problems.push(e),
-            }
+            removed.count(self.set_aside(tree).and_then(|aside| remove_tree(&aside)), bytes);
         }
         let _ = fs::remove_file(layer.join("about.json"));
         let _ = fs::remove_dir(layer);
     }
-
-    fn names(&self) -> Result<Vec<NameRecord>> {
-        let mut records = Vec::new();
-        for path in entries(&self.path().join("bases"))? {
-            records.extend(read_json::<NameRecord>(&path)?);
-        }
-        Ok(records)
-    }
-
-    /// By the name as the store has it, or by one that means the same. A path need not exist any more.
-    fn find(&self, name: &str) -> Result<Option<NameRecord>> {
-        if let Some(record) = self.name_record(name)? {
-            return Ok(Some(record));
-        }
-        let parsed: BaseName = name.parse()?;
-        let name = parsed.clone().absolute().unwrap_or(parsed).to_string();
-        self.name_record(&name)
-    }
-
-    fn unknown(&self, name: &str) -> Error {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("failed to find the base `{name}` in the store {}", self.path().display()),
-        )
-        .with_hint("`rootlet base list` shows what there is")
-    }
-
-    fn info(&self, record: NameRecord) -> Option<BaseInfo> {
-        let directory = self.content_dir(record.content);
-        let content: Content = read_json(&directory.join("content.json")).ok().flatten()?;
-        let in_use = matches!(Locked::try_exclusive(&directory), Ok(None)) && directory.exists();
-        Some(BaseInfo {
-            name: record.name,
-            id: record.content.to_string(),
-            kind: content.bottom,
-            how: record.how,
-            made: SystemTime::UNIX_EPOCH + Duration::from_secs(record.when),
-            last_used: last_used(&directory),
-            in_use,
-            defaults: content.defaults,
-            layers: content.layers.iter().map(|layer| self.layer_info(layer.key, &layer.origin)).collect(),
-        })
-    }
-
-    fn layer_info(&self, key: Digest, origin: &Origin) -> LayerInfo {
-        let place = LayerDir::new(self, key);
-        let about = place.about().ok().flatten();
-        let packed = match origin {
-            Origin::Blob { digest, .. } => fs::metadata(self.blob_file(*digest)).ok(),
-            Origin::File { path, .. } => fs::metadata(path).ok(),
-            Origin::Unpacked => None,
-        };
-        LayerInfo {
-            digest: key,
-            packed: packed.map(|m| m.len()),
-            unpacked: about.as_ref().map(|about| about.bytes),
-            copies: entries(place.path()).unwrap_or_default().iter().filter(|path| path.is_dir()).count(),
-            devices: about.map_or(0, |about| about.devices),
-        }
-    }
 }
 
-fn last_used(content: &Path) -> SystemTime {
-    fs::metadata(content).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+impl Removed {
+    fn count(&mut self, gone: Result<()>, bytes: u64) {
+        match gone {
+            Ok(()) => {
+                self.layers += 1;
+                self.bytes += bytes;
+            }
+            Err(e) => self.problems.push(e),
+        }
+    }
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// What is in a directory; nothing when it is not there.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e| Error::io(format!("failed to read {}", directory.display()), e);
-    match fs::read_dir(directory) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(failed(e)),
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect(),
-    }
 }

@@ -1,15 +1,17 @@
 //! Rootlets that were kept: a snapshot, and how to start another one from it.
 
+use super::record::read_json;
 use super::{Store, write_atomically};
 use crate::{Error, ErrorKind, Result};
+use serde::Deserialize;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 impl Store {
-    /// Writes down how a kept rootlet is to be started again: `record` is the library's own text. `id` is of
-    /// letters and digits.
+    /// Writes down how a kept rootlet is to be started again: `record` is the library's own, a JSON object whose
+    /// `base` names the snapshot. `id` is of letters and digits.
     pub fn write_kept(&self, id: &str, record: &[u8]) -> Result<()> {
         let path = self.kept_file(id)?;
         let directory = self.path().join("kept");
@@ -50,6 +52,21 @@ impl Store {
             .collect();
         all.sort_by(|a, b| b.cmp(a));
         all.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Forgets the kept rootlets whose snapshot is gone.
+    pub(super) fn sweep_kept(&self) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Record {
+            base: String,
+        }
+        for id in self.kept() {
+            let record: Option<Record> = read_json(&self.kept_file(&id)?)?;
+            if record.is_none_or(|record| !self.base_file(&record.base).exists()) {
+                self.remove_kept(&id)?;
+            }
+        }
+        Ok(())
     }
 
     fn kept_file(&self, id: &str) -> Result<PathBuf> {

@@ -1,7 +1,7 @@
 //! Unpacked layers: which directory serves which id map.
 
 use super::Store;
-use super::record::read_json;
+use super::record::{read_json, touch};
 use crate::{Digest, Error, ErrorKind, Result};
 use rootlet_kernel::{IdMap, IdRange};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,13 @@ pub(crate) struct About {
     pub bytes: u64,
     /// How many device nodes were left out.
     pub devices: u64,
+}
+
+impl About {
+    /// What is known of the layer in this directory; nothing when that is damaged.
+    pub(super) fn of(layer: &Path) -> Self {
+        read_json(&layer.join("about.json")).ok().flatten().unwrap_or_default()
+    }
 }
 
 /// `layers/KEY/`: the directories of one layer.
@@ -66,6 +73,23 @@ impl LayerDir {
     pub(crate) fn write_about(&self, store: &Store, about: &About) -> Result<()> {
         self.create()?;
         store.write_json(&self.path.join("about.json"), about)
+    }
+
+    /// The tree that is unpacked for `map`, and what is known of it; `None` when it is not there. It counts as
+    /// used now.
+    ///
+    /// Errors: the map lacks an id of the layer.
+    pub(crate) fn find(&self, map: &IdMap, lower: &str) -> Result<Option<(About, PathBuf)>> {
+        let Some(about) = self.about()? else { return Ok(None) };
+        let projection = self.serving(&about, map, lower)?;
+        let tree = projection.join("root");
+        if !tree.is_dir() {
+            return Ok(None);
+        }
+        if let Ok(used) = fs::File::open(&projection) {
+            touch(&used);
+        }
+        Ok(Some((about, tree)))
     }
 
     /// The directory that serves `map`, there or not. `lower` stands for the layers below.

@@ -14,10 +14,10 @@
 //! │   └── partial/HEX              blobs on their way; an interrupted download goes on from here
 //! ├── layers/KEY/                  one layer, KEY its diff id (or the digest of its tarball)                    0711
 //! │   ├── about.json               which ids it holds, what could not be carried over
-//! │   └── PROJECTION/              unpacked for the id maps that agree on these ids                             0711
+//! │   └── PROJECTION/              unpacked for the id maps that agree on these ids; its mtime: last used       0711
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
-//! ├── kept/ID.json                how to start a kept rootlet again; its snapshot is a base of its own
+//! ├── kept/ID.json                 how to start a kept rootlet again; its snapshot is a base of its own
 //! ├── locks/NAME                   one at a time: the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
 //! ```
@@ -37,13 +37,15 @@
 
 mod gc;
 mod index;
+mod info;
 mod kept;
 mod layers;
 mod lock;
 mod record;
 mod staging;
 
-pub use gc::{BaseInfo, GcOptions, LayerInfo, Removed};
+pub use gc::{GcOptions, Removed};
+pub use info::{BaseInfo, LayerInfo};
 pub use staging::Staging;
 
 #[cfg(feature = "tarball")]
@@ -233,6 +235,21 @@ pub(crate) fn write_atomically(tmp: &Path, path: &Path, bytes: &[u8]) -> io::Res
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// When a content or a tree was last used: see `record::touch`.
+fn last_used(content: &Path) -> SystemTime {
+    fs::metadata(content).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// What is in a directory; nothing when it is not there.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::io(format!("failed to read {}", directory.display()), e);
+    match fs::read_dir(directory) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(failed(e)),
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect(),
+    }
 }
 
 /// A name that no other process and thread uses: process id, time and a counter.

@@ -5,7 +5,7 @@ use crate::base::{BaseKind, Defaults};
 use crate::{Digest, Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, FileTimes};
+use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -133,7 +133,7 @@ impl Store {
         if known.is_none_or(|known| known.layers != content.layers || known.documents != content.documents) {
             self.write_json(&path, content)?;
         }
-        touch(&held);
+        touch(held.file());
         Ok(held)
     }
 
@@ -145,7 +145,7 @@ impl Store {
         let directory = self.content_dir(id);
         let Some(held) = Locked::shared(&directory)? else { return Ok(None) };
         let Some(content) = read_json(&directory.join("content.json"))? else { return Ok(None) };
-        touch(&held);
+        touch(held.file());
         Ok(Some((content, held)))
     }
 
@@ -182,16 +182,15 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-/// Marks the content as used now. To the hour is enough, and spares most runs the write.
-fn touch(held: &Locked) {
+/// Marks a content or a tree as used now. To the hour is enough, and spares most runs the write.
+pub(super) fn touch(directory: &File) {
     let now = SystemTime::now();
-    let stale = held
-        .file()
+    let stale = directory
         .metadata()
         .and_then(|m| m.modified())
         .is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > Duration::from_secs(3600)));
     if stale {
-        let _ = held.file().set_times(FileTimes::new().set_modified(now));
+        let _ = directory.set_times(FileTimes::new().set_modified(now));
     }
 }
 

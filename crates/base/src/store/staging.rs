@@ -175,7 +175,8 @@ impl Staging {
 /// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. What
 /// this user may not remove itself is removed from inside a user namespace like the one that made it.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
-    let failed = |e| Error::io(format!("failed to remove {}", path.display()), e);
+    let failed_to = |path: &Path| format!("failed to remove {}", path.display());
+    let failed = |e| Error::io(failed_to(path), e);
     let gone = |result: io::Result<()>| match result {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
@@ -187,7 +188,11 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     match gone(fs::remove_dir_all(&tree)) {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
             let map = read_json::<MapRecord>(&path.join("map.json"))?.ok_or(e).map_err(failed)?;
-            let mut worker = Worker::start(&map.to_map()).map_err(Error::no_worker)?;
+            let mut worker = Worker::start(&map.to_map()).map_err(|e| {
+                let hint =
+                    "subordinate ids that were this user's may be so no longer: then let root remove it";
+                Error::no_worker(e).within(failed_to(path)).with_hint(hint)
+            })?;
             worker.remove(&tree).map_err(|e| failed(e.source))?;
         }
         other => other.map_err(failed)?,

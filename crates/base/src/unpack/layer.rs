@@ -1,10 +1,10 @@
 //! One layer: from its bytes, wherever they are, to its place in the store.
 
+use super::Below;
 use super::entries;
 use super::lower::Lower;
 use super::stream::{Digests, LayerStream};
 use super::tar::TarReader;
-use super::{Below, find};
 use crate::progress::{Silent, Step, Task};
 use crate::resolve::Limits;
 use crate::store::{About, Layer, LayerDir, Locked, Origin, Store};
@@ -32,7 +32,7 @@ pub(crate) fn unpack(
             break turn;
         }
     };
-    if let Some(ready) = find(&place, map, below)? {
+    if let Some(ready) = place.find(map, &below.chain)? {
         return Ok(ready);
     }
     let id = layer.key.to_string();

@@ -63,7 +63,7 @@ pub(crate) fn layer_paths<'a>(
     let mut below = Below { paths: bottom, chain: String::new() };
     for layer in layers {
         let place = LayerDir::new(&resolver.store, layer.key);
-        let (about, tree) = match find(&place, map, &below)? {
+        let (about, tree) = match place.find(map, &below.chain)? {
             Some(ready) => ready,
             None if layer.origin == Origin::Unpacked => return Err(other_map(name)),
             None => unpack(name, layer, &below, map, resolver)?,
@@ -71,13 +71,6 @@ pub(crate) fn layer_paths<'a>(
         below.push(layer, &about, tree);
     }
     Ok(below.paths)
-}
-
-/// The layer's directory for that map, when it is unpacked.
-fn find(place: &LayerDir, map: &IdMap, below: &Below) -> Result<Option<(About, PathBuf)>> {
-    let Some(about) = place.about()? else { return Ok(None) };
-    let tree = place.serving(&about, map, &below.chain)?.join("root");
-    Ok(tree.is_dir().then_some((about, tree)))
 }
 
 /// Errors when a snapshot without a name was made for another map.

@@ -106,6 +106,33 @@ pub fn map() -> Option<IdMap> {
     map_with(1000)
 }
 
+pub fn tar_of(home: &Home, name: &str, entries: &[(&str, u8, &str, u64)]) -> String {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, kind, text, id) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_entry_type(tar::EntryType::new(*kind));
+        header.set_mode(if *kind == b'5' { 0o755 } else { 0o644 });
+        header.set_uid(*id);
+        header.set_gid(*id);
+        header.set_mtime(1_000_000_000);
+        header.set_size(0);
+        let data = match kind {
+            b'1' | b'2' => {
+                header.as_old_mut().linkname[..text.len()].copy_from_slice(text.as_bytes());
+                ""
+            }
+            _ => text,
+        };
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        tar.append(&header, data.as_bytes()).unwrap();
+    }
+    let path = home.path().join(name);
+    std::fs::write(&path, tar.into_inner().unwrap()).unwrap();
+    format!("tar:{}", path.display())
+}
+
 /// Alpine's smallest root.
 pub fn alpine() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
