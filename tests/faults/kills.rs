@@ -1,6 +1,6 @@
 //! `kill -9` of whoever takes part in a rootlet, at any moment: nothing is left of it.
 
-use super::{alpine_in, tree, wait_for_end};
+use super::{Process, alpine_in, tree, wait_for_end};
 use rootlet::spec::Writable;
 use rootlet::{Base, Rootlet};
 use rootlet_tests::{Leftovers, assert_nothing_left};
@@ -52,10 +52,15 @@ fn whoever_is_killed_nothing_is_left() {
         // What is made once is made now: by us, and by the first who has a writable layer on disk.
         make_one(&base);
         let (before, kept) = (Leftovers::before(), store.listing());
+        let ours: BTreeSet<i32> = this_tree().map(|process| process.pid).collect();
         let mut chance = Chance::new();
         let mut blows = BTreeMap::new();
         for _ in 0..CALLERS {
-            kill_all_of(start_victim(&store.0), &mut chance, &mut blows);
+            let mut seen = kill_one_after_the_other(start_victim(&store.0), &mut chance, &mut blows);
+            // Those too who came to us when whoever had started them was killed.
+            seen.extend(this_tree().filter(|process| !ours.contains(&process.pid)));
+            seen.iter().for_each(wait_for_end);
+            drop(seen);
             assert_nothing_left(&before);
             // Who adopts orphans buries them.
             while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
@@ -74,8 +79,16 @@ fn make_one(base: &Base) {
     assert!(root.command("true").status().unwrap().success());
 }
 
-/// Up to three blows at anybody, then one at the caller; then all whom we ever saw must end.
-fn kill_all_of(mut victim: Child, chance: &mut Chance, blows: &mut BTreeMap<&'static str, usize>) {
+fn this_tree() -> impl Iterator<Item = Process> {
+    tree(std::process::id() as i32).into_iter()
+}
+
+/// Up to three blows at anybody, then one at the caller. Gives all whom we ever saw, who must end now.
+fn kill_one_after_the_other(
+    mut victim: Child,
+    chance: &mut Chance,
+    blows: &mut BTreeMap<&'static str, usize>,
+) -> Vec<Process> {
     let mut said = BufReader::new(victim.stdout.take().unwrap()).lines();
     let mut seen = Vec::new();
     let last = chance.below(4);
@@ -96,7 +109,7 @@ fn kill_all_of(mut victim: Child, chance: &mut Chance, blows: &mut BTreeMap<&'st
         seen.extend(tree);
     }
     victim.wait().unwrap();
-    seen.iter().for_each(wait_for_end);
+    seen
 }
 
 /// A cheap source of chance; its seed is printed, so that a failure can be had again.
