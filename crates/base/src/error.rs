@@ -11,11 +11,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// `Display` gives one sentence, with the errno's name when the system refused: `failed to read the layer
 /// /x/y.tar: EACCES`. [`Error::hint`] says what to do, when there is something to do; it is data beside the
-/// cause, so that each face prints it in its own way. The cause itself is [`StdError::source`].
-#[derive(Debug)]
+/// cause, so that each face prints it in its own way; `Debug`, which is what `unwrap` shows, gives both.
+/// [`StdError::source`] is the system's own error, where there is one: all else is told by the sentence.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     what: String,
@@ -141,9 +140,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.what)?;
         let mut said = self.0.what.clone();
-        let mut next = StdError::source(self);
-        while let Some(cause) = next {
-            let text = match cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+        for cause in self.causes() {
+            let text = match system(cause).and_then(io::Error::raw_os_error) {
                 Some(errno) => Errno(errno).to_string(),
                 None => cause.to_string(),
             };
@@ -152,16 +150,34 @@ impl fmt::Display for Error {
                 write!(f, ": {text}")?;
                 said += &text;
             }
-            next = cause.source();
         }
         Ok(())
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        self.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|s| s as _)
+        self.causes().find_map(system).map(|system| system as _)
     }
+}
+
+impl Error {
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first = self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        std::iter::successors(first, |&cause| cause.source())
+    }
+}
+
+/// The system's own error, if it is one.
+fn system<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    cause.downcast_ref::<io::Error>().filter(|cause| cause.raw_os_error().is_some())
 }
 
 /// Lets an [`Error`] pass through `std::io::Read`; `Error::io` takes it out again.
@@ -194,10 +210,19 @@ mod tests {
             source: io::Error::from_raw_os_error(1),
             output: "not allowed".into(),
         };
+        let error = Error::no_worker(refused);
         assert_eq!(
-            Error::no_worker(refused).to_string(),
+            error.to_string(),
             "failed to start a process in a user namespace: failed to map ids with newuidmap (not allowed): EPERM"
         );
+        assert_eq!(error.source().unwrap().to_string(), "Operation not permitted (os error 1)");
+        assert_eq!(
+            format!("{error:?}"),
+            format!("{error}\nhint: `rootlet doctor` says what this host lacks")
+        );
+        let damaged = Error::new(ErrorKind::Corrupt, "damaged").caused_by(io::Error::other("why"));
+        assert_eq!(damaged.to_string(), "damaged: why");
+        assert!(damaged.source().is_none(), "nothing is left to be told");
         let full = Error::io("failed to write /x", io::Error::from_raw_os_error(28));
         assert_eq!(
             (full.kind(), full.to_string()),

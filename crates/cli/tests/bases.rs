@@ -125,6 +125,29 @@ fn bases_are_pulled_listed_shown_and_removed() {
 }
 
 #[test]
+fn what_is_wrong_with_a_base_is_told_once() {
+    let alpine = alpine!();
+    let nowhere = alpine.rootlet(&["run", "--base", "oci:/nowhere", "--", "true"], "");
+    let lines: Vec<&str> = nowhere.stderr.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["error: failed to find the base /nowhere: ENOENT", "  caused by: No such file or directory"]
+    );
+    assert!(lines[2].starts_with("hint: ") && lines.len() == 3, "{lines:?}");
+    // Found when it is unpacked, within an error of the library.
+    let cut = alpine.store.path().join("cut.tar.gz");
+    let whole = std::fs::read(alpine.base.strip_prefix("tar:").unwrap()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let base = format!("tar:{}", cut.display());
+    for args in [&["run", "--base", &base, "--", "true"][..], &["base", "pull", &base]] {
+        let ran = alpine.rootlet(args, "");
+        assert_eq!((ran.status, ran.stderr.lines().count()), (Some(125), 1), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches("truncated").count(), 1, "{}", ran.stderr);
+    }
+    std::fs::remove_file(cut).unwrap();
+}
+
+#[test]
 fn what_is_pulled_is_unpacked() {
     let alpine = alpine!();
     let copies = || alpine.json(&["base", "show", "--json", &alpine.base])["layers"][0]["copies"].clone();

@@ -8,11 +8,10 @@ use std::io;
 /// `std::fs` does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error: a sentence, its cause, and a hint. The fields are data; the faces print them each in its own way.
-#[derive(Debug)]
+/// An error: a sentence, its cause, and a hint. The fields are data; the faces print them each in its own way. `Debug`, which
+/// is what `unwrap` shows, gives the sentence and the hint.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     what: String,
@@ -79,8 +78,8 @@ impl Error {
     pub fn raw_os_error(&self) -> Option<i32> {
         let mut cause: Option<&(dyn StdError + 'static)> = StdError::source(self);
         while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<io::Error>() {
-                return io.raw_os_error();
+            if let Some(errno) = errno_of(error) {
+                return Some(errno);
             }
             cause = error.source();
         }
@@ -92,9 +91,28 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.what)?;
         match self.0.source.as_ref().and_then(|s| s.downcast_ref::<io::Error>()).and_then(errno_name) {
-            Some(name) => write!(f, ": {name}"),
-            None => Ok(()),
+            // What comes from a base names it already.
+            Some(name) if !self.0.what.ends_with(name) => write!(f, ": {name}"),
+            _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.to_string();
+        f.write_str(&said)?;
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // An errno has its name in the sentence.
+            if !said.contains(&text) && errno_of(cause).is_none() {
+                write!(f, ": {text}")?;
+                said += &text;
+            }
+            next = cause.source();
+        }
+        self.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
     }
 }
 
@@ -104,6 +122,7 @@ impl StdError for Error {
     }
 }
 
+/// The sentence is the same, and told once: what is below it is only the system's own error, if there is one.
 impl From<rootlet_base::Error> for Error {
     fn from(error: rootlet_base::Error) -> Self {
         let converted = Self::new(ErrorKind::Base, error.to_string());
@@ -111,8 +130,8 @@ impl From<rootlet_base::Error> for Error {
             Some(hint) => converted.with_hint(hint),
             None => converted,
         };
-        match StdError::source(&error) {
-            Some(_) => converted.caused_by(error),
+        match StdError::source(&error).and_then(errno_of) {
+            Some(errno) => converted.caused_by(io::Error::from_raw_os_error(errno)),
             None => converted,
         }
     }
@@ -137,7 +156,28 @@ impl From<Error> for io::Error {
     }
 }
 
+fn errno_of(error: &(dyn StdError + 'static)) -> Option<i32> {
+    error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
+}
+
 /// The name of an error's errno, as errno(3) has it.
 pub(crate) fn errno_name(error: &io::Error) -> Option<&'static str> {
     error.raw_os_error().and_then(rootlet_kernel::errno_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_base_is_told_once() {
+        let nowhere = rootlet_base::Store::open("/proc/nowhere").unwrap_err();
+        let (sentence, hint) = (nowhere.to_string(), nowhere.hint().unwrap().to_owned());
+        let error = Error::from(nowhere);
+        assert_eq!(error.to_string(), sentence);
+        assert!(sentence.ends_with(": ENOENT"), "{sentence}");
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+        assert_eq!(error.source().unwrap().to_string(), "No such file or directory (os error 2)");
+        assert_eq!(format!("{error:?}"), format!("{sentence}\nhint: {hint}"));
+    }
 }
