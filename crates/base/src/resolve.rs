@@ -59,7 +59,8 @@ impl FromStr for Pull {
 /// What a layer may hold: a bound on what a hostile image costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one layer, unpacked. 32 GiB.
+    /// Bytes of one layer, unpacked. 32 GiB. A 32nd of it may be holes of sparse files, a 64th the names
+    /// of files.
     pub layer_bytes: u64,
     /// Entries of one layer. 10 million.
     pub layer_entries: u64,

@@ -418,7 +418,7 @@ fn a_store_is_not_made_among_other_things() {
     assert_eq!(Store::open(directory.path()).unwrap_err().kind(), ErrorKind::Configuration);
     let made = directory.path().join("new/deep");
     let store = Store::open(&made).unwrap();
-    assert_eq!(fs::metadata(store.path()).unwrap().mode() & 0o7777, 0o711);
+    assert_eq!(fs::metadata(store.path()).unwrap().mode() & 0o7777, 0o700);
     fs::write(made.join("layout"), "99\n").unwrap();
     assert_eq!(Store::open(&made).unwrap_err().kind(), ErrorKind::Configuration);
 }

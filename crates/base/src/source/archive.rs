@@ -70,7 +70,7 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf, tag: Option<String>) -
 
 /// Reads all of it: each file becomes a blob in `staging`.
 fn read(resolver: &Resolver, path: &Path, staging: &Path, name: &str) -> Result<Members> {
-    let file = File::open(path).map_err(|e| Error::io("failed to open it", e))?;
+    let file = super::open_file(path)?;
     let size = file.metadata().map(|m| m.len()).ok();
     let task = Task::begin(&*resolver.progress, name, Step::Unpack, size);
     let stream = LayerStream::new(file, resolver.limits, &task)?;

@@ -4,6 +4,24 @@ pub(crate) mod directory;
 pub(crate) mod oci_layout;
 pub(crate) mod tarball;
 
+use crate::{Error, ErrorKind, Result};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::path::Path;
+
+/// Opens a file to read it.
+///
+/// Errors: it cannot be opened; it is something else, for a FIFO would be waited for and a device may not end.
+pub(crate) fn open_file(path: &Path) -> Result<File> {
+    let failed = |e| Error::io(format!("failed to read {}", path.display()), e);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
+    match file.metadata().map_err(failed)?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::NotFound, format!("{} is not a file", path.display()))),
+    }
+}
+
 #[cfg(feature = "tarball")]
 pub(crate) mod archive;
 #[cfg(not(feature = "tarball"))]

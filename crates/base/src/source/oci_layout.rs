@@ -4,7 +4,6 @@ use crate::image::{Descriptor, Image, What, read_index};
 use crate::resolve::Platform;
 use crate::store::Origin;
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Resolver, Result};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -60,8 +59,9 @@ fn read_blob(layout: &Path, blob: &Descriptor, limit: u64) -> Result<Vec<u8>> {
 
 fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+    super::open_file(path)?
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
         .map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
     match bytes.len() as u64 > limit {
         true => Err(Error::new(ErrorKind::Limit, format!("{} is larger than {limit} bytes", path.display()))),

@@ -6,7 +6,6 @@ use crate::progress::{Step, Task};
 use crate::store::{Content, Layer, Origin, Stamp};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Resolver, Result};
 use sha2::{Digest as _, Sha256};
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +36,7 @@ pub(crate) fn resolve(resolver: &Resolver, path: PathBuf) -> Result<Base> {
 
 fn digest(resolver: &Resolver, path: &Path, name: &str) -> Result<Digest> {
     let failed = |e| Error::io(format!("failed to read `{name}`"), e);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = super::open_file(path)?;
     let size = file.metadata().ok().map(|m| m.len());
     let task = Task::begin(&*resolver.progress, name, Step::Read, size);
     let (mut hasher, mut buffer, mut done) = (Sha256::new(), vec![0; 256 << 10], 0);

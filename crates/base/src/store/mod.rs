@@ -1,7 +1,7 @@
 //! The store: everything that rootlet keeps between runs.
 //!
 //! ```text
-//! $ROOTLET_STORE, else $XDG_CACHE_HOME/rootlet, else $HOME/.cache/rootlet            0711
+//! $ROOTLET_STORE, else $XDG_CACHE_HOME/rootlet, else $HOME/.cache/rootlet            0700
 //! ├── CACHEDIR.TAG                 tells backup programs to leave it out
 //! ├── layout                       the number of this layout: 1
 //! ├── bases/NAME.json              a name: which content, where it came from, when; NAME is percent-encoded
@@ -12,18 +12,19 @@
 //! │   ├── oci-layout, index.json
 //! │   ├── blobs/sha256/HEX         manifests, configs and compressed layers, each verified before it got this name
 //! │   └── partial/HEX              blobs on their way; an interrupted download goes on from here
-//! ├── layers/KEY/                  one layer, KEY its diff id (or the digest of its tarball)                    0711
+//! ├── layers/KEY/                  one layer, KEY its diff id (or the digest of its tarball)
 //! │   ├── about.json               which ids it holds, what could not be carried over
-//! │   └── PROJECTION/              unpacked for the id maps that agree on these ids; its mtime: last used       0711
+//! │   └── PROJECTION/              unpacked for the id maps that agree on these ids; its mtime: last used
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
 //! ├── kept/ID.json                 how to start a kept rootlet again; its snapshot is a base of its own
 //! ├── locks/NAME                   one at a time: the index; creating contents against gc
-//! └── tmp/XXXX/                    staging, each with a lock that its maker holds                               0711
+//! └── tmp/XXXX/                    staging, each with a lock that its maker holds
 //! ```
 //!
-//! The directories on the way to a layer are 0711: the ids of a user namespace pass through them and see no
-//! list.
+//! Nobody else may enter it: a set-user-id program of a layer would give every user of the machine the
+//! subordinate ids of this one, and with them this store (containerd's CVE-2021-41103). Root of a user namespace
+//! enters, since the directories on the way are the caller's own, who is mapped there.
 //!
 //! # Rules
 //!
@@ -191,15 +192,15 @@ fn create(path: &Path) -> Result<()> {
     step(path, fs::create_dir_all(path))?;
     step(path, fs::write(path.join("CACHEDIR.TAG"), CACHEDIR_TAG))?;
     for (name, mode) in [
-        ("", 0o711),
+        ("", 0o700),
         ("bases", 0o700),
         ("contents", 0o700),
         ("images", 0o700),
         ("images/blobs/sha256", 0o700),
         ("images/partial", 0o700),
-        ("layers", 0o711),
+        ("layers", 0o700),
         ("locks", 0o700),
-        ("tmp", 0o711),
+        ("tmp", 0o700),
     ] {
         let directory = path.join(name);
         step(&directory, fs::create_dir_all(&directory))?;

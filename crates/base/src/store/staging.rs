@@ -29,11 +29,11 @@ impl Store {
         loop {
             let path = self.tmp().join(unique());
             let failed = |e| Error::io(format!("failed to make {}", path.display()), e);
-            DirBuilder::new().mode(0o711).create(&path).map_err(failed)?;
+            DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
             // Between the two, another's sweep may have taken it for a leftover.
             if let Some(lock) = Locked::directory(&path)? {
                 // The mode of mkdir(2) is subject to the caller's umask.
-                fs::set_permissions(&path, Permissions::from_mode(0o711)).map_err(failed)?;
+                fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
                 return Ok(TmpDir { path, lock: Some(lock) });
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! | in the tar | in the layer |
 //! |---|---|
-//! | a name with `..` or NUL, or longer than 4095 bytes | refused |
+//! | a name with `..` or NUL, longer than 4095 bytes, or more than 500 directories deep | refused |
 //! | an absolute name | taken from the layer's root, as docker does |
 //! | the root itself | its owner; mode 0755 whatever it says; anything but a directory is refused |
 //! | a parent that has no entry | owner and mode that it has in the layers below, else root's and 0755 |
@@ -80,11 +80,14 @@ pub(crate) fn unpack<R: Read>(
         placed: HashMap::new(),
         whiteouts: HashSet::new(),
         opaque: HashSet::new(),
+        names: 0,
+        names_limit: limits.layer_bytes / 64,
     };
-    let (mut entries, mut bytes) = (0u64, 0u64);
+    let (mut entries, mut bytes, mut holes) = (0u64, 0u64, 0u64);
     while let Some(entry) = tar.next()? {
         entries += 1;
         bytes = bytes.saturating_add(entry.size);
+        holes = holes.saturating_add(entry.holes);
         if entries > limits.layer_entries {
             return Err(Error::new(
                 ErrorKind::Limit,
@@ -94,6 +97,14 @@ pub(crate) fn unpack<R: Read>(
         }
         if bytes > limits.layer_bytes {
             return Err(too_large(limits.layer_bytes));
+        }
+        // They cost the tar nothing: what tells a bomb from a large file does not see them.
+        if holes > limits.layer_bytes / 32 {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("its sparse files have more than {} bytes of nothing", limits.layer_bytes / 32),
+            )
+            .with_hint("if that is right, raise the limit: a 32nd of `Limits::layer_bytes`"));
         }
         unpacker.entry(entry, tar)?;
     }
@@ -113,10 +124,14 @@ struct Unpacker<'a> {
     whiteouts: HashSet<Vec<u8>>,
     /// Directories that hide what lies below them.
     opaque: HashSet<Vec<u8>>,
+    /// Bytes of all these names, and how many there may be: they are in memory together.
+    names: u64,
+    names_limit: u64,
 }
 
 impl Unpacker<'_> {
     fn entry(&mut self, entry: Entry, data: &mut dyn Read) -> Result<()> {
+        self.remember(entry.name.len())?;
         match path::read(&entry.name)? {
             Name::Path(path) if path.is_empty() => self.root(&entry),
             Name::Path(path) => self.place(path, entry, data),
@@ -124,6 +139,16 @@ impl Unpacker<'_> {
             Name::Opaque(path) => self.hide_lower(path),
             Name::Bookkeeping => Ok(()),
         }
+    }
+
+    fn remember(&mut self, name: usize) -> Result<()> {
+        self.names += name as u64;
+        if self.names <= self.names_limit {
+            return Ok(());
+        }
+        let what = format!("its names take more than {} bytes", self.names_limit);
+        Err(Error::new(ErrorKind::Limit, what)
+            .with_hint("if that is right, raise the limit: a 64th of `Limits::layer_bytes`"))
     }
 
     fn root(&mut self, entry: &Entry) -> Result<()> {
@@ -223,6 +248,7 @@ impl Unpacker<'_> {
                 // A symlink of this layer: the rest is resolved through it, within the tree.
                 Some(false) => return Ok(()),
                 None => {
+                    self.remember(prefix.len())?;
                     hidden |= self.whiteouts.contains(prefix);
                     self.about.leans_on_lower = true;
                     let found = if hidden { None } else { self.lower.directory(prefix) };

@@ -7,6 +7,7 @@ use super::stream::{Digests, LayerStream};
 use super::tar::TarReader;
 use crate::progress::{Silent, Step, Task};
 use crate::resolve::Limits;
+use crate::source::open_file;
 use crate::store::{About, Layer, LayerDir, Locked, Origin, Store};
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
 use rootlet_kernel::{IdMap, Worker};
@@ -104,14 +105,11 @@ fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
         ),
         Origin::Unpacked => return Err(Error::new(ErrorKind::OtherIdMap, "it was made for other user ids")),
     };
-    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    match opened {
-        Ok((size, file)) => Ok((file, size)),
-        Err(e) => {
-            let error = Error::io(format!("failed to read {}", path.display()), e);
-            Err(if error.kind() == ErrorKind::NotFound { error.with_hint(hint) } else { error })
-        }
-    }
+    let opened = open_file(&path).and_then(|file| match file.metadata() {
+        Ok(m) => Ok((file, m.len())),
+        Err(e) => Err(Error::io(format!("failed to read {}", path.display()), e)),
+    });
+    opened.map_err(|e| if e.kind() == ErrorKind::NotFound { e.with_hint(hint) } else { e })
 }
 
 /// A blob of the store that is damaged is removed, so that the next pull fetches it anew.
@@ -128,7 +126,7 @@ fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
 /// Whether the file begins as a tar does, packed or not. Errors: it cannot be read, it is empty, it is
 /// something else.
 pub(crate) fn check_tar(path: &Path) -> Result<()> {
-    let file = File::open(path).map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
+    let file = open_file(path)?;
     let task = Task::begin(&Silent, "", Step::Read, None);
     let mut tar = TarReader::new(LayerStream::new(file, Limits::default(), &task)?);
     tar.next()?;

@@ -5,6 +5,10 @@ use crate::{Error, ErrorKind, Result};
 /// The kernel's limit on a path, with its NUL: `PATH_MAX`.
 const PATH_BYTES: usize = 4096;
 
+/// How many directories deep a name may lead. Who removes or copies a tree holds a descriptor for each level of it,
+/// of which there are 1024 unless somebody asks for more.
+const DEPTH: usize = 500;
+
 /// What a name stands for in a layer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Name {
@@ -21,7 +25,7 @@ pub(super) enum Name {
 /// Components joined by `/`, without empty ones and `.`. An absolute name begins at the layer's root, as
 /// docker has it.
 ///
-/// Errors: `..`, NUL, too long.
+/// Errors: `..`, NUL, too long, too deep.
 pub(super) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
     let mut path = Vec::with_capacity(name.len());
     for part in name.split(|byte| *byte == b'/') {
@@ -36,9 +40,12 @@ pub(super) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
         }
         path.extend_from_slice(part);
     }
-    match path.len() < PATH_BYTES {
+    if path.len() >= PATH_BYTES {
+        return Err(hostile(name, "is longer than 4095 bytes"));
+    }
+    match path.split(|byte| *byte == b'/').count() <= DEPTH {
         true => Ok(path),
-        false => Err(hostile(name, "is longer than 4095 bytes")),
+        false => Err(hostile(name, "is more than 500 directories deep")),
     }
 }
 
@@ -106,14 +113,16 @@ mod tests {
         ] {
             assert_eq!(normalise(name.as_bytes()).unwrap(), path.as_bytes(), "{name}");
         }
-        let long = "x/".repeat(2047) + "x";
-        assert!(normalise(long.as_bytes()).is_ok());
+        let long = "some-name/".repeat(409) + "12345";
+        assert_eq!(normalise(long.as_bytes()).unwrap().len(), 4095);
+        assert!(normalise("x/".repeat(500).as_bytes()).is_ok());
     }
 
     #[test]
     fn refuses_hostile_names() {
-        let long = "x/".repeat(2048) + "x";
-        for name in ["..", "a/../b", "../etc", "/..", "a\0b", &long, ".wh.", "a/.wh..", ".wh...", "a/.wh.../"]
+        let (long, deep) = ("some-name/".repeat(409) + "123456", "x/".repeat(501));
+        for name in
+            ["..", "a/../b", "../etc", "/..", "a\0b", &long, &deep, ".wh.", "a/.wh..", ".wh...", "a/.wh.../"]
         {
             assert_eq!(read(name.as_bytes()).unwrap_err().kind(), ErrorKind::Hostile, "{name:?}");
         }

@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Bytes that [`TarReader`] gives for it, holes included.
     pub size: u64,
+    /// Bytes of it that are not in the tar.
+    pub holes: u64,
 }
 
 /// Gives the entries of a tar one after the other; between two, it is the content of the first.
@@ -106,8 +108,7 @@ impl<R: Read> TarReader<R> {
         }
         let sum: u32 = header.as_bytes().iter().map(|byte| u32::from(*byte)).sum();
         let field: u32 = header.as_bytes()[148..156].iter().map(|byte| u32::from(*byte)).sum();
-        let promised = header.cksum().map_err(|e| corrupt("a header is none", e))?;
-        if sum - field + 8 * 32 != promised {
+        if header.cksum().ok() != Some(sum - field + 8 * 32) {
             let what = match self.headers {
                 0 => "it is not a tar: the checksum of its first header is wrong",
                 _ => "the checksum of a header is wrong",
@@ -174,6 +175,7 @@ impl<R: Read> TarReader<R> {
             mtime: (header.mtime().ok().and_then(|s| s.try_into().ok()).unwrap_or(0), 0),
             xattrs: Vec::new(),
             size: stored,
+            holes: 0,
         };
         for (key, value) in &extensions.pax {
             entry.apply(key, value)?;
@@ -192,6 +194,8 @@ impl<R: Read> TarReader<R> {
         self.padding = padding(self.stored);
         self.given = 0;
         self.segments = self.sparse(header, &extensions.pax, &mut entry)?;
+        let data = |segments: &Vec<Segment>| segments.iter().map(|segment| segment.length).sum::<u64>();
+        entry.holes = self.segments.as_ref().map_or(0, |segments| entry.size - data(segments));
         self.size = entry.size;
         Ok(entry)
     }
@@ -231,7 +235,7 @@ impl<R: Read> TarReader<R> {
         let mut add = |blocks: &[tar::GnuSparseHeader]| {
             for block in blocks.iter().filter(|block| !block.is_empty()) {
                 let read =
-                    |field: io::Result<u64>| field.map_err(|e| corrupt("a sparse map cannot be read", e));
+                    |field: io::Result<u64>| field.map_err(|_| sparse::bad("its map is not of numbers"));
                 segments.push(Segment { offset: read(block.offset())?, length: read(block.length())? });
             }
             match segments.len() > sparse::MAX_SEGMENTS {
@@ -249,7 +253,7 @@ impl<R: Read> TarReader<R> {
             add(&extension.sparse)?;
             more = extension.is_extended();
         }
-        let size = gnu.real_size().map_err(|e| corrupt("the size of a sparse file cannot be read", e))?;
+        let size = gnu.real_size().map_err(|_| sparse::bad("its size is not a number"))?;
         Ok(sparse::Sparse { segments, size, name: None, map_in_data: false })
     }
 
@@ -380,7 +384,9 @@ fn is_header_only(kind: EntryType) -> bool {
 fn number(field: &[u8], value: io::Result<u64>, what: &str) -> Result<u64> {
     match field.iter().all(|byte| matches!(byte, 0 | b' ')) {
         true => Ok(0),
-        false => value.map_err(|e| corrupt(&format!("the {what} of an entry cannot be read"), e)),
+        // The cause would repeat the field, which may be anything.
+        false => value
+            .map_err(|_| Error::new(ErrorKind::Corrupt, format!("the {what} of an entry is not a number"))),
     }
 }
 
@@ -391,10 +397,6 @@ fn padding(size: u64) -> u64 {
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()));
     bytes
-}
-
-pub(super) fn corrupt(what: &str, cause: io::Error) -> Error {
-    Error::new(ErrorKind::Corrupt, what).caused_by(cause)
 }
 
 fn truncated(what: &str) -> Error {
@@ -409,7 +411,7 @@ pub(super) fn unreadable(error: io::Error) -> Error {
                 io::ErrorKind::UnexpectedEof => "the compressed data is truncated",
                 _ => "the compressed data is damaged",
             };
-            corrupt(what, error)
+            Error::new(ErrorKind::Corrupt, what).caused_by(error)
         }
         _ => Error::io("failed to read", error),
     }

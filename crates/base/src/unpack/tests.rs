@@ -224,9 +224,11 @@ fn device_nodes_are_left_out_and_counted() {
         (0, 6),
         b"",
     );
+    // 0:0 is overlayfs' own whiteout: not what a layer may say of itself.
+    let tar = tar.raw(b'3', b"dev/gone", b"", 0, (0, 0), b"");
     let (lines, about) = unpack_on(&[], &tar.end(), Limits::default(), &map()).unwrap();
     assert_eq!(lines, ["dir dev 755 0:0"]);
-    assert_eq!(about.devices, 2);
+    assert_eq!(about.devices, 3);
     assert_eq!(about.gids.len(), 1, "what is left out needs no id");
 }
 
@@ -394,6 +396,8 @@ fn reads_sparse_files_of_all_formats() {
         let tar = Tar::default().pax(&[("GNU.sparse.map", map.as_bytes()), ("GNU.sparse.size", b"4609")]);
         refused(tar.file("s", &data), ErrorKind::Corrupt);
     }
+    let bomb = [("GNU.sparse.map", b"0,1".as_slice()), ("GNU.sparse.size", b"2000000000")];
+    refused(Tar::default().pax(&bomb).file("s", "x"), ErrorKind::Limit);
     let huge = [("GNU.sparse.map", b"0,1".as_slice()), ("GNU.sparse.size", b"9223372036854775807")];
     refused(Tar::default().pax(&huge).file("s", "x"), ErrorKind::Limit);
 }
@@ -474,6 +478,19 @@ fn compression_is_told_by_content() {
     }
     let error = unpack_on(&[], b"BZh91AY", Limits::default(), &map()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn names_do_not_fill_the_memory() {
+    // Its parents' names are hundreds of times as long as its own.
+    let deep = "some-dir/".repeat(400) + "f";
+    let tar = Tar::default().pax(&[("path", deep.as_bytes())]).file("f", "").end();
+    let limits = |layer_bytes| Limits { layer_bytes, ..Limits::default() };
+    let error = unpack_on(&[], &tar, limits(40 << 20), &map()).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    assert!(error.to_string().contains("names"), "{error}");
+    assert!(unpack_on(&[], &tar, limits(60 << 20), &map()).is_ok());
+    refused(Tar::default().pax(&[("path", "a/".repeat(600).as_bytes())]).file("a", ""), ErrorKind::Hostile);
 }
 
 #[test]
