@@ -24,7 +24,8 @@ impl Digest {
 
     /// The 64 digits alone, in lower case: the name of the blob in an OCI layout.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n & 15)]);
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here looks at the machine; [`crate::used`] turns this into what is run. What makes a help text or a line
 //! of a man page is the doc comment of its field: one short sentence first.
 
+use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rootlet_spec::{EnvArg, GroupSpec, Mount, Net, SecurityOpt, Ulimit, UserSpec, Volume, Writable};
 use rootlet_spec::{caps, duration, limits, mode, mount, net};
@@ -32,9 +33,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Run(Box<Run>),
-    Shell(Box<Shell>),
-    Enter(Box<Enter>),
+    /// Run a command in a fresh root
+    Run(Later<Run>),
+    /// Open a shell in a fresh root
+    Shell(Later<Shell>),
+    /// Run a command, or a shell, in a root that --keep kept
+    Enter(Later<Enter>),
     Doctor(Doctor),
     /// Pull, list, show and remove bases
     #[command(subcommand)]
@@ -368,7 +372,7 @@ mod tests {
 
     fn run(words: &[&str]) -> Run {
         match Cli::try_parse_from(["rootlet", "run"].iter().chain(words)).unwrap().command {
-            Command::Run(run) => *run,
+            Command::Run(run) => *run.0,
             other => panic!("{other:?}"),
         }
     }

@@ -5,6 +5,7 @@ mod docs;
 mod doctor;
 mod exit;
 mod failure;
+mod later;
 mod output;
 mod progress;
 mod report;
@@ -43,9 +44,9 @@ fn invoke(args: impl Iterator<Item = OsString>) -> Outcome {
 
 fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
-        Command::Run(args) => return run::run(*args),
-        Command::Shell(args) => return run::shell(*args),
-        Command::Enter(args) => return run::enter(*args),
+        Command::Run(args) => return run::run(*args.0),
+        Command::Shell(args) => return run::shell(*args.0),
+        Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
         Command::Base(command) => store::base(command)?,
         Command::Gc(args) => store::gc(&args)?,

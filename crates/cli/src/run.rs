@@ -76,6 +76,7 @@ fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<R
     let mut spec = with_caller(|caller| root.spec(caller))?;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    Rootlet::foresee(&spec);
     let store = store::open(&from.store)?;
     let base = store::resolver(&store, &from.pull, quiet)?.resolve(&from.base)?;
     Ok(Rootlet::builder(&base).spec(spec).spawn()?)

@@ -119,7 +119,7 @@ mod tests {
         else {
             panic!("not a run");
         };
-        run.root.spec(&Caller {
+        run.0.root.spec(&Caller {
             cwd: Path::new("/here"),
             variable: &|name| (name == "HAVE").then(|| "it".into()),
             read: &|path| match path.to_str() {

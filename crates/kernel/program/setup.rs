@@ -16,11 +16,13 @@ struct Setup {
     root: Fd,
     trees: [Fd; MAX_TREES],
     tree_count: usize,
+    /// The new root is `/`, and the old tree still there.
+    entered: bool,
 }
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0 };
+    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0, entered: false };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {
@@ -41,6 +43,10 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     }
     if let Ok(fd) = pidfd {
         sys::close(fd);
+    }
+    // The kernel takes its time for this, which the library needs to ask for a command.
+    if setup.let_go().is_err() {
+        sys::exit(1);
     }
     init::run(socket, &setup.trees)
 }
@@ -204,9 +210,17 @@ impl Setup {
     fn enter(&mut self) -> Result<()> {
         sys::fchdir(self.root)?;
         sys::pivot_root(lit(c"."), lit(c"."))?;
-        // The old tree lies on the new one now; without it, nothing of the host has a name here.
-        sys::umount(lit(c"."), sys::MNT_DETACH)?;
-        sys::chdir(lit(c"/")).map(|_| ())
+        self.entered = true;
+        Ok(())
+    }
+
+    /// The old tree lies on the new one; without it, nothing of the host has a name here. Nothing is asked of pid 1 before.
+    fn let_go(&self) -> Result<()> {
+        if self.entered {
+            sys::umount(lit(c"."), sys::MNT_DETACH)?;
+            sys::chdir(lit(c"/"))?;
+        }
+        Ok(())
     }
 }
 

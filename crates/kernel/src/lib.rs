@@ -12,6 +12,7 @@
 //! ```
 
 #![allow(unsafe_code)]
+mod begun;
 mod errno;
 pub mod idmap;
 pub mod init;

@@ -1,5 +1,6 @@
 //! The nursery, from outside: started once for each id map, asked for rootlets and workers.
 
+use crate::begun::{Begun, died, failed_step};
 use crate::init::Init;
 use crate::plan::Plan;
 use crate::socket::{self, Message};
@@ -8,27 +9,12 @@ use crate::{IdMap, StartError, Tree, Worker};
 use rustix::net::RecvFlags;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-
-/// The program, as build.rs made it.
-static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/nursery"));
-
-const fn parse(digits: &str) -> usize {
-    let digits = digits.as_bytes();
-    let (mut n, mut i) = (0, 0);
-    while i < digits.len() {
-        n = n * 10 + (digits[i] - b'0') as usize;
-        i += 1;
-    }
-    n
-}
 
 /// What no command of a nursery gets beyond.
 #[derive(Clone, Copy, Debug)]
@@ -43,20 +29,21 @@ pub struct Bounds {
 impl Bounds {
     /// None: for what is rootlet's own.
     pub const NONE: Self = Self { capabilities: u64::MAX, filter: None };
+
+    pub(crate) fn key(self) -> (u64, bool) {
+        (self.capabilities, self.filter.is_some())
+    }
 }
 
 /// A process in a user namespace, from which rootlets are cloned. It ends when the last handle of it does, or the
 /// process that made it.
 #[derive(Debug)]
 pub struct Nursery {
-    socket: OwnedFd,
+    begun: Begun,
     key: Key,
     user_namespace: File,
     answers: Mutex<Answers>,
     next_source: AtomicU32,
-    child: Mutex<Child>,
-    /// The process that made it: a forked child of it inherits the socket, and must not use it.
-    owner: u32,
 }
 
 /// Answers come in the order of the questions. Nobody waits for them one by one: a new source is asked for, and used by
@@ -100,11 +87,11 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        if self.nursery.owner != std::process::id() {
+        if !self.nursery.begun.is_ours() {
             return;
         }
         // When the nursery is gone, so is the source.
-        let _ = Message::new(ask::SOURCE_DROP).u32(self.id).send(&self.nursery.socket, &[]);
+        let _ = Message::new(ask::SOURCE_DROP).u32(self.id).send(self.nursery.begun.socket(), &[]);
     }
 }
 
@@ -116,19 +103,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// sockets, hence the process number.
 static SHARED: LazyLock<Mutex<(u32, Family)>> = LazyLock::new(Mutex::default);
 
+/// What [`Nursery::foresee`] began.
+static FORESEEN: Mutex<Option<Begun>> = Mutex::new(None);
+
 type Family = HashMap<Key, Arc<Nursery>>;
 
-/// What one nursery differs by from another: id map, capabilities, and whether there is a filter.
-type Key = (IdMap, u64, bool);
-
-fn key(map: &IdMap, bounds: Bounds) -> Key {
-    (map.clone(), bounds.capabilities, bounds.filter.is_some())
-}
+/// What one nursery differs by from another.
+type Key = (IdMap, (u64, bool));
 
 impl Nursery {
     /// The nursery of this process for `map` and `bounds`: started at the first call, and again when it has been killed.
     pub fn shared(map: &IdMap, bounds: Bounds) -> Result<Arc<Self>, StartError> {
-        let key = key(map, bounds);
+        let key = (map.clone(), bounds.key());
         let mut shared = lock(&SHARED);
         let process = std::process::id();
         if shared.0 != process {
@@ -146,45 +132,23 @@ impl Nursery {
         Ok(nursery)
     }
 
+    /// Begins the nursery that the next call of [`Nursery::shared`] with these bounds, and a map that is not known yet, will
+    /// start: while the caller finds out what is wanted of it. Where it fails, so will that call, and says why.
+    pub fn foresee(bounds: Bounds) {
+        *lock(&FORESEEN) = Begun::new(bounds).ok();
+    }
+
     fn start(map: &IdMap, bounds: Bounds) -> Result<Self, StartError> {
-        let (ours, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
-        let mut child = execute(theirs)?;
-        let pid = child.id();
-        let started = (|| {
-            // It is there when the nursery comes to it, which is while the maps are written.
-            confine(&ours, bounds)?;
-            let first = socket::receive(&ours, RecvFlags::empty()).map_err(died)?;
-            if first.errno != 0 {
-                return Err(failed_step(&first));
-            }
-            let user_namespace = File::open(format!("/proc/{pid}/ns/user"))
-                .map_err(|e| StartError::new("open the nursery's user namespace", e))?;
-            // When it has ended meanwhile, its own words say why.
-            let last_words = |error| match socket::receive(&ours, RecvFlags::DONTWAIT) {
-                Ok(message) if message.errno != 0 => failed_step(&message),
-                _ => error,
-            };
-            map.write(pid).map_err(last_words)?;
-            Message::new(ask::MAPPED).send(&ours, &[]).map_err(died)?;
-            Ok(user_namespace)
-        })();
-        match started {
-            Ok(user_namespace) => Ok(Self {
-                socket: ours,
-                key: key(map, bounds),
-                user_namespace,
-                answers: Mutex::default(),
-                next_source: AtomicU32::new(1),
-                child: Mutex::new(child),
-                owner: std::process::id(),
-            }),
-            Err(error) => {
-                drop(ours);
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(error)
-            }
-        }
+        let foreseen = lock(&FORESEEN).take().filter(|begun| begun.is_for(bounds));
+        let begun = foreseen.map_or_else(|| Begun::new(bounds), Ok)?;
+        let user_namespace = begun.map(map)?;
+        Ok(Self {
+            key: (map.clone(), bounds.key()),
+            user_namespace,
+            answers: Mutex::default(),
+            next_source: AtomicU32::new(1),
+            begun,
+        })
     }
 
     /// The id map of its user namespace.
@@ -198,7 +162,7 @@ impl Nursery {
     }
 
     fn is_alive(&self) -> bool {
-        matches!(lock(&self.child).try_wait(), Ok(None))
+        self.begun.is_alive()
     }
 
     /// Whether this one was started because `other` had been killed.
@@ -208,7 +172,7 @@ impl Nursery {
 
     /// The process number of the nursery, on the host.
     pub fn pid(&self) -> u32 {
-        lock(&self.child).id()
+        self.begun.pid()
     }
 
     /// Whether the writable layer can be in memory: tmpfs takes user attributes (Linux 6.6 and later). Waits until the
@@ -222,7 +186,7 @@ impl Nursery {
         if let Some(flags) = answers.hello {
             return Ok(flags);
         }
-        let message = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
+        let message = socket::receive(self.begun.socket(), RecvFlags::empty()).map_err(died)?;
         if message.errno != 0 {
             return Err(failed_step(&message));
         }
@@ -234,7 +198,7 @@ impl Nursery {
     fn read_answers(&self, answers: &mut Answers) -> io::Result<()> {
         self.hello(answers).map_err(io::Error::other)?;
         while let Some(id) = answers.waiting.front().copied() {
-            let answer = socket::receive(&self.socket, RecvFlags::empty())?;
+            let answer = socket::receive(self.begun.socket(), RecvFlags::empty())?;
             answers.waiting.pop_front();
             if answer.errno != 0 {
                 answers.failed.insert(id, io::Error::from_raw_os_error(answer.errno));
@@ -250,7 +214,7 @@ impl Nursery {
         if answers.waiting.len() >= UNREAD {
             self.read_answers(&mut answers)?;
         }
-        message.send(&self.socket, fds)?;
+        message.send(self.begun.socket(), fds)?;
         answers.waiting.push_back(source.id);
         Ok(())
     }
@@ -310,7 +274,7 @@ impl Nursery {
         let (ours, theirs) = socket::pair().map_err(SpawnError::Io)?;
         let mut message = Message::new(ask::SPAWN);
         message.u64(plan.namespaces()).raw(plan.operations());
-        message.send(&self.socket, &[theirs.as_fd()]).map_err(SpawnError::Io)?;
+        message.send(self.begun.socket(), &[theirs.as_fd()]).map_err(SpawnError::Io)?;
         Ok(Coming { socket: ours })
     }
 
@@ -344,25 +308,13 @@ impl Nursery {
     /// A worker in this nursery's user namespace.
     pub(crate) fn worker(self: &Arc<Self>) -> io::Result<Worker> {
         let (ours, theirs) = socket::pair()?;
-        Message::new(ask::WORKER).send(&self.socket, &[theirs.as_fd()])?;
+        Message::new(ask::WORKER).send(self.begun.socket(), &[theirs.as_fd()])?;
         drop(theirs);
         match socket::receive(&ours, RecvFlags::empty()) {
             Ok(ready) => ready.ok()?,
             Err(error) => return Err(self.upper_in_memory().err().map_or(error, io::Error::other)),
         };
         Ok(Worker::new(ours, self.clone()))
-    }
-}
-
-impl Drop for Nursery {
-    fn drop(&mut self) {
-        if self.owner != std::process::id() {
-            return;
-        }
-        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
-        let mut child = lock(&self.child);
-        let _ = child.kill();
-        let _ = child.wait();
     }
 }
 
@@ -382,56 +334,4 @@ pub enum SpawnError {
     },
     /// The nursery was lost, or there are no descriptors left.
     Io(io::Error),
-}
-
-fn failed_step(told: &socket::Received) -> StartError {
-    let step = hello::STEP_NAMES.get(told.step as usize).copied().unwrap_or("start");
-    StartError::new(step, io::Error::from_raw_os_error(told.errno))
-}
-
-fn confine(socket: &OwnedFd, bounds: Bounds) -> Result<(), StartError> {
-    let mut pass = [0; 8];
-    rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
-        .map_err(|e| StartError::new("get random bytes", e.into()))?;
-    let pass = u64::from_ne_bytes(pass);
-    let filter = bounds.filter.map(|make| make(bounds.capabilities, pass)).unwrap_or_default();
-    let mut message = Message::new(ask::CONFINE);
-    message.u64(bounds.capabilities).u64(pass).bytes(&filter).send(socket, &[]).map_err(died)
-}
-
-fn died(error: io::Error) -> StartError {
-    StartError::new("hear from the nursery", error)
-}
-
-/// Starts the program from a memfd, with `socket` as its standard input and an empty environment. The standard library
-/// spawns like vfork(2), so the size of the calling process does not matter.
-fn execute(socket: OwnedFd) -> Result<Child, StartError> {
-    let program = program().map_err(|e| StartError::new("write the nursery's program to memory", e))?;
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&program));
-    Command::new(path)
-        .env_clear()
-        .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| StartError::new("execute the nursery's program", e))
-}
-
-/// A sealed memfd: nothing that runs inside a rootlet could change the program, even if it found a way to its file.
-fn program() -> io::Result<OwnedFd> {
-    use rustix::fs::{MemfdFlags, SealFlags};
-    // MFD_EXEC is asked for where `vm.memfd_noexec` is 1, and unknown before Linux 6.3.
-    let exec = MemfdFlags::from_bits_retain(0x10);
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let fd = rustix::fs::memfd_create("rootlet-nursery", flags | exec)
-        .or_else(|_| rustix::fs::memfd_create("rootlet-nursery", flags))?;
-    let mut file = File::from(fd);
-    file.write_all(PROGRAM)?;
-    rustix::fs::fcntl_add_seals(
-        &file,
-        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-    )?;
-    // Executing what is open for writing would be ETXTBSY: open it anew, for reading.
-    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-    Ok(File::open(path)?.into())
 }

@@ -95,7 +95,7 @@ pub mod op {
     pub const HOSTNAME: u32 = 13;
     /// Bring loopback up.
     pub const LOOPBACK: u32 = 14;
-    /// Make the new root `/`, and let go of everything else.
+    /// Make the new root `/`; at the end of the plan, everything else is let go of.
     pub const ENTER: u32 = 15;
     /// The root itself becomes read-only.
     pub const READ_ONLY: u32 = 16;

@@ -145,9 +145,7 @@ impl Builder {
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
         let map = host::caller().id_map(self.base.kind(), who.identity.uid, who.identity.gid)?;
-        let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
-        let bounds = Bounds { capabilities: spec.caps.mask()?, filter };
-        let nursery = Nursery::shared(&map, bounds).map_err(host::explain)?;
+        let nursery = Nursery::shared(&map, bounds(&spec)?).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
         let made = Plan::new(planned.namespaces, &planned.ops);
@@ -187,6 +185,12 @@ impl Builder {
         };
         Rootlet::new(live)
     }
+}
+
+/// What no command of a rootlet of this Spec gets beyond.
+pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
+    let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
+    Ok(Bounds { capabilities: spec.caps.mask()?, filter })
 }
 
 /// Who runs commands, and whether their account is made.

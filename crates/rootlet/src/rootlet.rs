@@ -10,7 +10,7 @@ use crate::prepared::Prepared;
 use crate::report::Report;
 use crate::{Identity, Result};
 use rootlet_base::{Base, Staging};
-use rootlet_kernel::{Exec, IdMap, Init, Who};
+use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
 use rootlet_spec::Spec;
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -71,6 +71,14 @@ impl Rootlet {
     /// The way to a rootlet on this base.
     pub fn builder(base: &Base) -> Builder {
         Builder::new(base)
+    }
+
+    /// Begins what a first rootlet of this Spec waits for, whatever its base, while the caller resolves that. Of use to a
+    /// program that makes one rootlet and ends. What fails here fails again where it is needed.
+    pub fn foresee(spec: &Spec) {
+        if let Ok(bounds) = crate::builder::bounds(spec) {
+            Nursery::foresee(bounds);
+        }
     }
 
     pub(crate) fn new(live: Live) -> Result<Self> {

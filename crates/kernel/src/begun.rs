@@ -1,0 +1,150 @@
+//! The nursery's process, from its start to the moment when its id maps are written.
+
+use crate::nursery::Bounds;
+use crate::socket::{self, Message, Received};
+use crate::wire::{ask, hello};
+use crate::{IdMap, StartError};
+use rustix::net::RecvFlags;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The program, as build.rs made it.
+static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/nursery"));
+
+const fn parse(digits: &str) -> usize {
+    let digits = digits.as_bytes();
+    let (mut n, mut i) = (0, 0);
+    while i < digits.len() {
+        n = n * 10 + (digits[i] - b'0') as usize;
+        i += 1;
+    }
+    n
+}
+
+/// A nursery that was told its bounds and not its ids. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    socket: OwnedFd,
+    child: Mutex<Child>,
+    bounds: Bounds,
+    /// The process that made it: a forked child of it inherits the socket, and must not use it.
+    owner: u32,
+}
+
+impl Begun {
+    pub fn new(bounds: Bounds) -> Result<Self, StartError> {
+        let (socket, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
+        let child = Mutex::new(execute(theirs)?);
+        let begun = Self { socket, child, bounds, owner: std::process::id() };
+        begun.confine()?;
+        Ok(begun)
+    }
+
+    fn confine(&self) -> Result<(), StartError> {
+        let mut pass = [0; 8];
+        rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
+            .map_err(|e| StartError::new("get random bytes", e.into()))?;
+        let (pass, Bounds { capabilities, filter }) = (u64::from_ne_bytes(pass), self.bounds);
+        let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
+        let mut message = Message::new(ask::CONFINE);
+        message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
+    }
+
+    /// Writes its id maps, so that it goes on: its user namespace.
+    pub fn map(&self, map: &IdMap) -> Result<File, StartError> {
+        let unshared = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
+        if unshared.errno != 0 {
+            return Err(failed_step(&unshared));
+        }
+        let pid = self.pid();
+        let user_namespace = File::open(format!("/proc/{pid}/ns/user"))
+            .map_err(|e| StartError::new("open the nursery's user namespace", e))?;
+        // When it has ended meanwhile, its own words say why.
+        let last_words = |error| match socket::receive(&self.socket, RecvFlags::DONTWAIT) {
+            Ok(message) if message.errno != 0 => failed_step(&message),
+            _ => error,
+        };
+        map.write(pid).map_err(last_words)?;
+        Message::new(ask::MAPPED).send(&self.socket, &[]).map_err(died)?;
+        Ok(user_namespace)
+    }
+
+    pub fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Whether this process began it, with these bounds.
+    pub fn is_for(&self, bounds: Bounds) -> bool {
+        self.is_ours() && self.bounds.key() == bounds.key()
+    }
+
+    /// Whether this process began it, not one that it was forked from.
+    pub fn is_ours(&self) -> bool {
+        self.owner == std::process::id()
+    }
+
+    pub fn is_alive(&self) -> bool {
+        matches!(self.child().try_wait(), Ok(None))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child().id()
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            let mut child = self.child();
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+pub(crate) fn failed_step(told: &Received) -> StartError {
+    let step = hello::STEP_NAMES.get(told.step as usize).copied().unwrap_or("start");
+    StartError::new(step, io::Error::from_raw_os_error(told.errno))
+}
+
+pub(crate) fn died(error: io::Error) -> StartError {
+    StartError::new("hear from the nursery", error)
+}
+
+/// Starts the program from a memfd, with `socket` as its standard input and an empty environment. The standard library
+/// spawns like vfork(2), so the size of the calling process does not matter. It lets go of our output by itself.
+fn execute(socket: OwnedFd) -> Result<Child, StartError> {
+    let program = program().map_err(|e| StartError::new("write the nursery's program to memory", e))?;
+    Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        .env_clear()
+        .stdin(Stdio::from(socket))
+        .spawn()
+        .map_err(|e| StartError::new("execute the nursery's program", e))
+}
+
+/// A sealed memfd: nothing that runs inside a rootlet could change the program, even if it found a way to its file.
+fn program() -> io::Result<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags};
+    // MFD_EXEC is asked for where `vm.memfd_noexec` is 1, and unknown before Linux 6.3.
+    let exec = MemfdFlags::from_bits_retain(0x10);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = rustix::fs::memfd_create("rootlet-nursery", flags | exec)
+        .or_else(|_| rustix::fs::memfd_create("rootlet-nursery", flags))?;
+    let mut file = File::from(fd);
+    file.write_all(PROGRAM)?;
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
+    // Executing what is open for writing would be ETXTBSY: open it anew, for reading.
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(File::open(path)?.into())
+}
