@@ -1,7 +1,8 @@
 //! What sam is refused, and with which errno; what he may do.
 
-use super::{can, in_each_base_as, in_each_image_as, with_probe};
-use rootlet::spec::Net;
+use super::{can, host, in_each_base_as, in_each_image_as, with_probe};
+use rootlet::spec::{Mount, Net};
+use rootlet::{Base, Store};
 
 #[test]
 fn sam_may_read_but_not_write_the_system() {
@@ -49,10 +50,43 @@ fn root_may_write_the_copy() {
 
 #[test]
 fn a_read_only_root_is_read_only_for_root_too() {
-    for (name, base) in super::bases() {
-        let root = with_probe(&base).user("root").read_only(true).spawn().unwrap();
-        for directory in ["/", "/etc", "/tmp"] {
-            assert_eq!(can(&root, directory).create, "EROFS", "{directory} on {name}");
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["etc", "tmp"] {
+        std::fs::create_dir(directory.path().join(name)).unwrap();
+    }
+    let store = Store::open(rootlet_tests::store()).unwrap();
+    let directory = Base::resolve(&format!("dir:{}", directory.path().display()), &store).unwrap();
+    let usual = vec!["/", "/etc", "/tmp", "/home"];
+    let all = super::bases()
+        .into_iter()
+        .chain([("directory", directory)])
+        .map(|(name, base)| (name, base, &usual[..]));
+    // An ordinary user's copy of this machine is put together of many parts.
+    let parts = ["/", "/etc", "/tmp", "/home", "/usr", "/usr/bin", "/var/tmp", "/run", "/mnt"];
+    for (name, base, places) in all.chain([("host", host(), &parts[..])]) {
+        let root = with_probe(&base).user("0").read_only(true).spawn().unwrap();
+        for place in places {
+            assert_eq!(can(&root, place).create, "EROFS", "{place} on {name}");
+        }
+        assert_eq!(can(&root, "/dev/shm").create, "ok", "{name}");
+        // The library's own file operations are refused likewise.
+        assert_eq!(root.write("/etc/.x", "").unwrap_err().kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    }
+}
+
+/// As docker has it: what is mounted is as writable as was asked for, wherever it lies.
+#[test]
+fn mounts_in_a_read_only_root_are_what_was_asked_for() {
+    let shared = tempfile::tempdir().unwrap();
+    for (name, base) in super::bases().into_iter().chain([("host", host())]) {
+        let root = with_probe(&base).user("root").read_only(true).tmpfs("/tmp").tmpfs("/usr/local");
+        let root = root.mount(Mount::Volume { target: "/data".into() });
+        let root = root.bind(shared.path(), "/out").bind_read_only(shared.path(), "/in").spawn().unwrap();
+        for place in ["/tmp", "/usr/local", "/data", "/out"] {
+            assert_eq!(can(&root, place).create, "ok", "{place} on {name}");
+        }
+        for place in ["/in", "/usr", "/"] {
+            assert_eq!(can(&root, place).create, "EROFS", "{place} on {name}");
         }
     }
 }

@@ -183,7 +183,7 @@ pub struct Root {
     /// Mount an empty file system in memory
     #[arg(long, value_name = "TARGET[:size=64m,mode=1777]", value_parser = mount::parse_tmpfs, help_heading = "Files")]
     pub tmpfs: Vec<Mount>,
-    /// Mount the root itself read-only
+    /// Mount the root read-only, /tmp too; only volumes, --tmpfs and /dev/shm are writable then, as in docker
     #[arg(long, help_heading = "Files")]
     pub read_only: bool,
     /// Where what the command writes is held: memory or disk

@@ -16,13 +16,16 @@ struct Setup {
     root: Fd,
     trees: [Fd; MAX_TREES],
     tree_count: usize,
+    /// Parts of the new root that become read-only with it.
+    held: [Fd; MAX_TREES],
+    held_count: usize,
     /// The new root is `/`, and the old tree still there.
     entered: bool,
 }
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0, entered: false };
+    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0, held: [-1; MAX_TREES], held_count: 0, entered: false };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {
@@ -115,11 +118,12 @@ impl Setup {
             op::HOSTNAME => drop(sys::sethostname(text(fields)?.bytes())?),
             op::LOOPBACK => loopback_up()?,
             op::ENTER => self.enter()?,
-            op::READ_ONLY => {
-                let root = sys::openat(here, lit(c"/"), sys::O_PATH, 0)?;
-                sys::mount_setattr(root, 0, sys::MOUNT_ATTR_RDONLY)?;
-                sys::close(root);
+            op::HOLD => {
+                let target = self.target(text(fields)?)?;
+                *self.held.get_mut(self.held_count).ok_or(sys::EINVAL)? = target;
+                self.held_count += 1;
             }
+            op::READ_ONLY => self.read_only()?,
             op::KEEP_OPEN => {
                 let path = text(fields)?;
                 let slot = self.trees.get_mut(self.tree_count).ok_or(sys::EINVAL)?;
@@ -211,6 +215,15 @@ impl Setup {
         sys::fchdir(self.root)?;
         sys::pivot_root(lit(c"."), lit(c"."))?;
         self.entered = true;
+        Ok(())
+    }
+
+    fn read_only(&mut self) -> Result<()> {
+        sys::mount_setattr(self.root, 0, sys::MOUNT_ATTR_RDONLY)?;
+        for &part in &self.held[..self.held_count] {
+            sys::mount_setattr(part, 0, sys::MOUNT_ATTR_RDONLY)?;
+            sys::close(part);
+        }
         Ok(())
     }
 

@@ -91,7 +91,9 @@ pub enum Op {
     },
     /// The new root becomes `/`, and all else is let go of.
     Enter,
-    /// The root becomes read-only.
+    /// What is mounted at a target is to become read-only with the root, whatever is mounted over it later.
+    Hold(String),
+    /// The root becomes read-only, and what is held.
     ReadOnly,
 }
 
@@ -169,6 +171,7 @@ impl Plan {
             Op::KeepOpen(place) => self.u32(op::KEEP_OPEN).text(place),
             Op::CopyOut { path, place } => self.u32(op::COPY_OUT).text(path).text(place),
             Op::Enter => self.u32(op::ENTER),
+            Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
         };
     }

@@ -97,8 +97,10 @@ pub mod op {
     pub const LOOPBACK: u32 = 14;
     /// Make the new root `/`; at the end of the plan, everything else is let go of.
     pub const ENTER: u32 = 15;
-    /// The root itself becomes read-only.
+    /// The root itself becomes read-only, and what is held.
     pub const READ_ONLY: u32 = 16;
+    /// `target`: hold what is mounted there, for `READ_ONLY`.
+    pub const HOLD: u32 = 17;
     /// `path`: keep this directory of the small tree open, as the next of the trees that questions can name.
     pub const KEEP_OPEN: u32 = 18;
     /// `path`, `mode`: a directory of the small tree.

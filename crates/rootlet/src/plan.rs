@@ -32,6 +32,14 @@ pub(crate) enum PlannedPart {
     Tmpfs(String, u32),
 }
 
+impl PlannedPart {
+    fn target(&self) -> &str {
+        match self {
+            Self::Overlay(target, _) | Self::File(target, _) | Self::Tmpfs(target, _) => target,
+        }
+    }
+}
+
 /// A mount of the Spec, its source already at a place.
 #[derive(Clone, Debug)]
 pub(crate) enum PlannedMount {
@@ -71,6 +79,10 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
         }
     };
     root(&mut p, inputs, &up);
+    if inputs.read_only {
+        // Now, since what the caller mounts over a part stays as writable as was asked.
+        p.ops.extend(inputs.parts.iter().map(|part| Op::Hold(part.target().to_owned())));
+    }
     system(&mut p);
     for (i, mount) in inputs.mounts.iter().enumerate() {
         mount_op(&mut p.ops, mount, &format!("{up}/v{i}"));
@@ -205,7 +217,8 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::KeepOpen(place) => format!("open {place}"),
         Op::CopyOut { path, .. } => format!("copy what the base has at {path} into a volume"),
         Op::Enter => "change to the new root".into(),
-        Op::ReadOnly => "make / read-only".into(),
+        Op::Hold(target) => format!("open {target}, to be made read-only"),
+        Op::ReadOnly => "make the root read-only".into(),
     }
 }
 
@@ -264,6 +277,9 @@ mod tests {
             planned.areas.iter().map(|a| (a.target.as_str(), a.upper, a.lowers.len())).collect();
         assert_eq!(trees, [("", 1, 1), ("/usr", 3, 1), ("/etc", 5, 2)]);
         assert_eq!(planned.ops.last(), Some(&Op::ReadOnly));
+        for part in ["/usr", "/etc"] {
+            assert!(planned.ops.contains(&Op::Hold(part.into())), "{part}");
+        }
         assert_ne!(planned.namespaces & namespaces::NET, 0);
     }
 }

@@ -52,7 +52,7 @@ pub struct Spec {
     pub hostname: Option<String>,
     /// Bind mounts, tmpfs and volumes, in order.
     pub mounts: Vec<Mount>,
-    /// The root itself is mounted read-only.
+    /// The root is mounted read-only, with all of the base; [`mounts`](Self::mounts) are as they say.
     pub read_only: bool,
     /// Capabilities added to or dropped from docker's default set, in the order docker applies them: drop, then add.
     pub caps: Capabilities,
