@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask test | bench | docs | setup`.
+//! The project's own chores: `cargo xtask test | bench | docs | dist | setup`.
 //!
 //! Everything a chore needs is installed or made by the chore itself, from the machine's own package sources.
 
 mod bench;
+mod dist;
 mod docs;
 #[path = "../../tests/support/leftovers.rs"]
 mod leftovers;
@@ -21,6 +22,7 @@ cargo xtask test [--fast] [FILTER]   all checks and tests, as root and as an ord
                                      --fast: only the tests, as who you are, without set-up
 cargo xtask bench [ARGUMENTS]        the measurements, against peers
 cargo xtask docs                     the API's documentation; a broken link is an error
+cargo xtask dist                     the command as one static file
 cargo xtask setup                    only what `test` does first: packages, test user, Debian root";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::Options::parse(rest).and_then(|options| test::run(&options)),
         ["bench", rest @ ..] => bench::run(rest),
         ["docs"] => docs::run(),
+        ["dist"] => dist::run().map(|built| println!("{}", built.display())),
         ["setup"] => setup::run().map(drop),
         // The tests call this when they run without `cargo xtask test`.
         ["probe"] => setup::print_programs(),

@@ -97,9 +97,9 @@ fn perform(
     reporter: &mut Reporter,
     make: impl FnOnce() -> Result<Rootlet, Failure>,
 ) -> Result<Outcome, Failure> {
-    // Before anything is there that a signal could leave behind.
-    let signals = Signals::catch().map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
+    // Until then, a download above all, a signal ends us as it ends any program, and nothing is left.
     let root = make()?;
+    let signals = Signals::catch().map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
     let identity = match &job.user {
         Some(user) => root.identity(&user.to_string())?,
         None => root.user().clone(),

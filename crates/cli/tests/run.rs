@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{Ran, finish, rootlet, run};
@@ -233,6 +234,25 @@ fn signals_are_passed_on() {
         out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "got\n", "{name}");
     }
+}
+
+#[test]
+fn a_download_can_be_interrupted() {
+    // A registry that takes the call and never answers.
+    let registry = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("{}/app:1", registry.local_addr().unwrap());
+    let store = tempfile::tempdir().unwrap();
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal")
+        .arg(rootlet(&[]).get_program())
+        .args(["run", "--base", &image, "--store"]);
+    command.arg(store.path()).args(["--", "true"]).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let _call = registry.accept().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
 }
 
 #[test]

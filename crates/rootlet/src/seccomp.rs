@@ -138,20 +138,19 @@ fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, secc
     }
     let arch = if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let looked_into = rules.keys().map(|&call| (call as u32, Answer::ByRules)).collect::<Vec<_>>();
     let mut program: BpfProgram =
         SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
-    let refused =
-        REFUSED.iter().filter(|(lifted_by, _)| !has(lifted_by)).flat_map(|(_, calls)| calls.iter().copied());
-    guard(&mut program, &refused.collect::<Vec<_>>(), pass, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
+    let refused = REFUSED.iter().filter(|(lifted_by, _)| !has(lifted_by)).flat_map(|(_, calls)| calls.iter());
+    let mut answers: Vec<_> =
+        refused.map(|&call| (call as u32, Answer::Refused)).chain(looked_into).collect();
     // clone3(2) takes its flags from memory, where a filter cannot see them. As docker does, it is answered with ENOSYS,
     // so that the C library falls back to clone(2).
     if capabilities & 1 << CAP_SYS_ADMIN == 0 {
-        guard(&mut program, &[libc::SYS_clone3], pass, ENOSYS);
+        answers.push((libc::SYS_clone3 as u32, Answer::Unknown));
     }
-    // The x32 interface has the same calls under other numbers.
-    if cfg!(target_arch = "x86_64") {
-        before_rules(&mut program, &[jump(GREATER_OR_EQUAL, 0x4000_0000, 0, 1), stop(ENOSYS)]);
-    }
+    answers.sort_unstable_by_key(|(call, _)| *call);
+    before_rules(&mut program, &dispatch(&answers, pass));
     Ok(program)
 }
 
@@ -169,10 +168,10 @@ fn rules_of(
 
 // Instructions of classic BPF, as linux/bpf_common.h composes them.
 const LOAD: u16 = 0x20;
-const ALWAYS: u16 = 0x05;
 const EQUAL: u16 = 0x15;
 const GREATER_OR_EQUAL: u16 = 0x35;
 const RETURN: u16 = 0x06;
+const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 fn jump(comparison: u16, k: u32, if_true: u8, if_false: u8) -> seccompiler::sock_filter {
@@ -187,25 +186,78 @@ fn stop(action: u32) -> seccompiler::sock_filter {
     seccompiler::sock_filter { code: RETURN, jt: 0, jf: 0, k: action }
 }
 
-/// Answers each of `calls` with `action`, unless it carries the word. All share one tail: the kernel's time to install a
-/// filter grows with its length, and it is a good part of a single run. (At most 255 calls: jumps have eight bits.)
-fn guard(program: &mut BpfProgram, calls: &[i64], pass: u64, action: u32) {
+/// What becomes of a call that is not simply allowed. The first two let it through where it carries the word.
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    Refused,
+    Unknown,
+    /// As the rules say, which come after this.
+    ByRules,
+}
+
+/// Finds the call by its number, in halves: when a filter is installed, the kernel asks it about every call that there is,
+/// which is a good part of a single run.
+#[derive(Default)]
+struct Search {
+    code: BpfProgram,
+    /// Jumps to be set, and where they lead.
+    found: Vec<(usize, Answer)>,
+}
+
+impl Search {
+    fn among(&mut self, answers: &[(u32, Answer)]) {
+        if let [_, _, _, _, ..] = answers {
+            let (below, above) = answers.split_at(answers.len() / 2);
+            let fork = self.code.len();
+            self.code.push(jump(GREATER_OR_EQUAL, above[0].0, 0, 0));
+            self.among(below);
+            self.code[fork].jt = distance(fork, self.code.len());
+            self.among(above);
+        } else {
+            for &(call, answer) in answers {
+                self.found.push((self.code.len(), answer));
+                self.code.push(jump(EQUAL, call, 0, 0));
+            }
+            self.code.push(stop(libc::SECCOMP_RET_ALLOW));
+        }
+    }
+
+    fn lead(&mut self, answer: Answer) {
+        let here = self.code.len();
+        for (from, _) in self.found.iter().filter(|(_, found)| *found == answer) {
+            self.code[*from].jt = distance(*from, here);
+        }
+    }
+}
+
+/// As a jump counts it, in eight bits: the test below compiles the longest program.
+fn distance(from: usize, to: usize) -> u8 {
+    (to - from - 1) as u8
+}
+
+/// `answers` are sorted by call.
+fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
+    let mut search = Search::default();
+    // The x32 interface has the same calls under other numbers.
+    if cfg!(target_arch = "x86_64") {
+        search.code.extend([jump(GREATER_OR_EQUAL, 0x4000_0000, 0, 1), stop(ENOSYS)]);
+    }
+    search.among(answers);
     // Offsets in struct seccomp_data, whose words are in the machine's order.
     let argument = 16 + 8 * u32::from(PASS);
-    let tail = [
-        load(argument),
-        jump(EQUAL, pass as u32, 0, 3),
-        load(argument + 4),
-        jump(EQUAL, (pass >> 32) as u32, 0, 1),
-        stop(libc::SECCOMP_RET_ALLOW),
-        stop(action),
-    ];
-    let behind = |i: usize| (calls.len() - i) as u8;
-    let mut instructions: Vec<_> =
-        calls.iter().enumerate().map(|(i, &call)| jump(EQUAL, call as u32, behind(i), 0)).collect();
-    instructions.push(jump(ALWAYS, tail.len() as u32, 0, 0));
-    instructions.extend(tail);
-    before_rules(program, &instructions);
+    for (answer, action) in [(Answer::Refused, EPERM), (Answer::Unknown, ENOSYS)] {
+        search.lead(answer);
+        search.code.extend([
+            load(argument),
+            jump(EQUAL, pass as u32, 0, 3),
+            load(argument + 4),
+            jump(EQUAL, (pass >> 32) as u32, 0, 1),
+            stop(libc::SECCOMP_RET_ALLOW),
+            stop(action),
+        ]);
+    }
+    search.lead(Answer::ByRules);
+    search.code
 }
 
 /// Puts instructions right behind where the program loads the number of the call (offset 0 of struct seccomp_data).
@@ -218,12 +270,91 @@ fn before_rules(program: &mut BpfProgram, instructions: &[seccompiler::sock_filt
 mod tests {
     use super::*;
 
+    const PASS_WORD: u64 = 0x1234_5678_9abc_def0;
+    const DOCKERS: u64 = 0xa804_25fb;
+
     #[test]
     fn it_compiles_for_every_set() {
-        for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, 0xa804_25fb] {
-            let program = compile(caps, 0x1234_5678_9abc_def0).unwrap();
-            assert!((10..200).contains(&program.len()), "{}", program.len());
+        for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, DOCKERS] {
+            let program = compile(caps, PASS_WORD).unwrap();
+            // Jumps reach 255 instructions.
+            assert!((10..250).contains(&program.len()), "{}", program.len());
         }
         assert!(compile(0, 1).unwrap().len() > compile(u64::MAX, 1).unwrap().len());
+    }
+
+    /// What the kernel would do, for the instructions that filters here consist of (linux/bpf_common.h).
+    fn answer(program: &[seccompiler::sock_filter], call: u32, arguments: [u64; 6]) -> u32 {
+        const ARCH_X86_64: u32 = 0xc000_003e;
+        const ARCH_AARCH64: u32 = 0xc000_00b7;
+        let arch = if cfg!(target_arch = "aarch64") { ARCH_AARCH64 } else { ARCH_X86_64 };
+        let mut data = [call, arch, 0, 0].to_vec();
+        data.extend(arguments.iter().flat_map(|a| [*a as u32, (*a >> 32) as u32]));
+        let (mut at, mut a) = (0, 0);
+        loop {
+            let f = &program[at];
+            at += 1;
+            let taken = match f.code {
+                0x20 => {
+                    a = data[f.k as usize / 4];
+                    continue;
+                }
+                0x54 => {
+                    a &= f.k;
+                    continue;
+                }
+                0x05 => {
+                    at += f.k as usize;
+                    continue;
+                }
+                0x06 => return f.k,
+                0x15 => a == f.k,
+                0x25 => a > f.k,
+                0x35 => a >= f.k,
+                other => panic!("instruction {other:#x}"),
+            };
+            at += usize::from(if taken { f.jt } else { f.jf });
+        }
+    }
+
+    #[test]
+    fn every_call_is_answered_as_the_table_says() {
+        for caps in [0, DOCKERS, 1 << CAP_SYS_ADMIN, u64::MAX] {
+            let program = compile(caps, PASS_WORD).unwrap();
+            for call in 0..1000 {
+                let row = REFUSED.iter().find(|(_, calls)| calls.contains(&i64::from(call)));
+                let lifted = |by: &[u32]| by.iter().any(|cap| caps & 1 << cap != 0);
+                let wanted = match row {
+                    Some((by, _)) if !lifted(by) => EPERM,
+                    _ if i64::from(call) == libc::SYS_clone3 && !lifted(&[CAP_SYS_ADMIN]) => ENOSYS,
+                    _ => libc::SECCOMP_RET_ALLOW,
+                };
+                assert_eq!(answer(&program, call, [0; 6]), wanted, "call {call}, capabilities {caps:#x}");
+                let own = answer(&program, call, [0, 0, 0, 0, 0, PASS_WORD]);
+                assert_eq!(own, libc::SECCOMP_RET_ALLOW, "rootlet's own call {call}");
+                let nearly = answer(&program, call, [0, 0, 0, 0, 0, PASS_WORD ^ 1 << 40]);
+                assert_eq!(nearly, wanted, "call {call} with a wrong word");
+            }
+        }
+    }
+
+    #[test]
+    fn arguments_are_looked_into() {
+        let program = compile(DOCKERS, PASS_WORD).unwrap();
+        let answer = |call: i64, first, second| answer(&program, call as u32, [first, second, 0, 0, 0, 0]);
+        for (call, first, second) in [
+            (libc::SYS_ioctl, 0, TIOCSTI),
+            (libc::SYS_ioctl, 0, TIOCLINUX | 1 << 32),
+            (libc::SYS_socket, 40, 0),
+            (libc::SYS_personality, 0x4_0000, 0),
+            (libc::SYS_clone, CLONE_NEW & (CLONE_NEW - 1), 0),
+        ] {
+            assert_eq!(answer(call, first, second), EPERM, "{call} {first:#x} {second:#x}");
+        }
+        for (call, first) in [(libc::SYS_socket, 2), (libc::SYS_personality, 8), (libc::SYS_clone, 0x11)] {
+            assert_eq!(answer(call, first, 0), libc::SECCOMP_RET_ALLOW, "{call} {first:#x}");
+        }
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(answer(0x4000_0000, 0, 0), ENOSYS);
     }
 }
