@@ -132,6 +132,9 @@ fn perform(
 fn command<'a>(root: &'a Rootlet, job: &Job, argv: &[OsString]) -> rootlet::Command<'a> {
     let mut command = root.command(&argv[0]);
     command.args(&argv[1..]);
+    if !job.keep {
+        command.last();
+    }
     if job.tty {
         let (rows, columns) = terminal::size();
         command.tty(rows, columns);

@@ -50,12 +50,22 @@ struct Exec<'a> {
     failed: Option<Failure>,
 }
 
-/// Starts the command of an `EXEC` message: its process number, and the pipe on which its end is to be told.
-pub fn start(message: &mut Message) -> core::result::Result<(i32, Fd), Failure> {
+/// A command that was started.
+#[derive(Clone, Copy)]
+pub struct Command {
+    pub pid: i32,
+    /// The pipe on which its end is to be told.
+    pub status: Fd,
+    /// The rootlet ends with it.
+    pub last: bool,
+}
+
+/// Starts the command of an `EXEC` message.
+pub fn start(message: &mut Message) -> core::result::Result<Command, Failure> {
     let status = message.take(0);
     let stdio = [message.take(1), message.take(2), message.take(3)];
     let result = match read(message, stdio) {
-        Some(mut exec) => run(&mut exec),
+        Some(mut exec) => run(&mut exec).map(|pid| (pid, exec.flags & exec::LAST != 0)),
         None => Err((exec::STEP_MESSAGE, sys::EBADMSG)),
     };
     for fd in stdio {
@@ -64,7 +74,7 @@ pub fn start(message: &mut Message) -> core::result::Result<(i32, Fd), Failure> 
         }
     }
     match result {
-        Ok(pid) => Ok((pid, status)),
+        Ok((pid, last)) => Ok(Command { pid, status, last }),
         Err(failure) => {
             sys::close(status);
             Err(failure)

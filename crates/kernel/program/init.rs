@@ -4,31 +4,35 @@
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
 use crate::wire::{Reader, init, tell};
+use crate::exec::Command;
 use crate::{exec, files, setup, tree};
+use core::cell::UnsafeCell;
 
 /// Commands that run at the same time.
 const MAX_COMMANDS: usize = 1024;
 const SIGCHLD: u32 = 17;
 const POLLIN: i16 = 1;
 
-#[derive(Clone, Copy)]
-struct Command {
-    pid: i32,
-    /// Where its end is told.
-    status: Fd,
-}
-
 struct Commands {
-    table: [Command; MAX_COMMANDS],
+    table: &'static mut [Command; MAX_COMMANDS],
     len: usize,
 }
+
+/// Only what is used of it ever becomes memory.
+struct Table(UnsafeCell<[Command; MAX_COMMANDS]>);
+
+// SAFETY: one thread.
+unsafe impl Sync for Table {}
+
+static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
 
 pub fn run(socket: Fd, trees: &[Fd; setup::MAX_TREES]) -> ! {
     // As pid 1, no signal reaches us but those we ask for and the host's SIGKILL.
     sys::set_signal(SIGCHLD as i32, 0);
     sys::set_signal_mask(1 << (SIGCHLD - 1));
     let Ok(signals) = sys::signalfd(1 << (SIGCHLD - 1)) else { sys::exit(1) };
-    let mut commands = Commands { table: [Command { pid: 0, status: -1 }; MAX_COMMANDS], len: 0 };
+    // SAFETY: one thread, which comes here once.
+    let mut commands = Commands { table: unsafe { &mut *TABLE.0.get() }, len: 0 };
     loop {
         let mut fds = [
             PollFd { fd: socket, events: POLLIN, revents: 0 },
@@ -61,6 +65,9 @@ impl Commands {
             told[4..].copy_from_slice(&status.to_ne_bytes());
             // Nobody may be listening; that is the caller's choice.
             let _ = sys::write(self.table[i].status, &told);
+            if self.table[i].last {
+                sys::exit(0);
+            }
             sys::close(self.table[i].status);
             self.len -= 1;
             self.table[i] = self.table[self.len];
@@ -71,10 +78,10 @@ impl Commands {
         if self.len == MAX_COMMANDS {
             return Err((crate::wire::exec::STEP_CLONE, sys::EAGAIN));
         }
-        let (pid, status) = exec::start(message)?;
-        self.table[self.len] = Command { pid, status };
+        let command = exec::start(message)?;
+        self.table[self.len] = command;
         self.len += 1;
-        Ok(pid)
+        Ok(command.pid)
     }
 
     /// Only what runs under a number that we gave out gets the signal: a number is never used again before it is reaped.

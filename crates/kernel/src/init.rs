@@ -49,6 +49,8 @@ pub struct Exec {
     pub rlimits: Vec<(u32, u64, u64)>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
+    /// The rootlet ends with the command.
+    pub last: bool,
     /// Work directory; entered as the user.
     pub workdir: String,
     /// Arguments, the program's name first; without a slash it is looked up in `PATH` of `env`.
@@ -393,6 +395,9 @@ fn exec_message(e: &Exec, pty: Option<u32>) -> Message {
     }
     if e.no_new_privs {
         flags |= exec::NO_NEW_PRIVS;
+    }
+    if e.last {
+        flags |= exec::LAST;
     }
     let mut m = Message::new(init::EXEC);
     m.u32(flags).u32(e.who.uid).u32(e.who.gid).u32(e.who.groups.len() as u32);

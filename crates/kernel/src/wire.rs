@@ -165,6 +165,8 @@ pub mod exec {
     pub const PTY: u32 = 2;
     /// PR_SET_NO_NEW_PRIVS.
     pub const NO_NEW_PRIVS: u32 = 4;
+    /// pid 1 ends when the command has.
+    pub const LAST: u32 = 8;
 
     /// Steps of a failed start.
     pub const STEP_CLONE: u32 = 1;

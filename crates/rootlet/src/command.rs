@@ -27,6 +27,7 @@ pub struct Command<'a> {
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
     tty: Option<Tty>,
+    last: bool,
 }
 
 /// Where a stream of a command leads. As `std::process::Stdio`.
@@ -123,6 +124,7 @@ impl<'a> Command<'a> {
             stdout: None,
             stderr: None,
             tty: None,
+            last: false,
         }
     }
 
@@ -205,6 +207,13 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// The rootlet ends with this command, and nothing can be asked of it afterwards: what a caller that drops it then does
+    /// anyway, a moment sooner.
+    pub fn last(&mut self) -> &mut Self {
+        self.last = true;
+        self
+    }
+
     /// Starts the command.
     ///
     /// # Errors
@@ -279,6 +288,7 @@ impl<'a> Command<'a> {
                 exec.env.push(start);
             }
         }
+        exec.last = self.last;
         exec.argv = self.argv.iter().map(|arg| arg.as_bytes().to_vec()).collect();
         let strings = exec.argv.iter().chain(&exec.env).map(Vec::as_slice).chain([exec.workdir.as_bytes()]);
         if strings.into_iter().any(|s| s.contains(&0)) {
