@@ -73,6 +73,11 @@ fn nothing_left(before: &Leftovers, temporaries: &[PathBuf]) -> Result<()> {
 fn lint() -> Result<()> {
     step("format and lints");
     run_cargo(&["fmt", "--all", "--check"])?;
+    // No crate of the workspace: `crates/kernel/build.rs` compiles it.
+    loud(
+        command("rustfmt", &["--check", "--edition", "2024", "crates/kernel/program/main.rs"])
+            .current_dir(workspace()),
+    )?;
     run_cargo(&[
         "clippy",
         "--quiet",

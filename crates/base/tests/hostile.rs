@@ -4,6 +4,7 @@
 mod support;
 
 use rootlet_base::{Base, ErrorKind};
+use rootlet_kernel::{Meta, Worker};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -152,6 +153,33 @@ fn the_deepest_tree_can_be_removed() {
     assert!(root.join("d").is_dir());
     // The store is emptied when the test ends, which would fail.
     assert_eq!(deep(501).layer_paths(&map).unwrap_err().kind(), ErrorKind::Hostile);
+}
+
+/// A command in a rootlet goes deeper than any layer may: its files are in the writable layer, which goes with it.
+#[test]
+fn a_deeper_tree_can_be_removed_too() {
+    let Some(map) = map() else { skip!("no subordinate ids") };
+    let home = Home::new();
+    let staging = home.store.stage_layer(&map).unwrap();
+    let mut worker = Worker::start(&map).unwrap();
+    let mut writer = worker.writer(staging.path()).unwrap();
+    // The production user is the caller itself where that is no root: nothing says that others are needed.
+    let own = Meta { mode: 0o755, uid: 1000, gid: 1000, ..Meta::default() };
+    for levels in 0..1200 {
+        writer.directory("d/".repeat(levels).trim_end_matches('/').as_bytes(), &own).unwrap();
+    }
+    writer.finish().unwrap();
+    drop(staging);
+    assert_eq!(home.list("tmp"), Vec::<String>::new());
+}
+
+/// The same where few files may be open: what descends a descriptor at a time is at its end soon.
+#[test]
+fn a_deeper_tree_can_be_removed_with_few_descriptors() {
+    let test = std::env::current_exe().unwrap();
+    let test = [test.to_str().unwrap(), "a_deeper_tree_can_be_removed_too", "--exact"];
+    let script = ["-c", "ulimit -n 64 && exec \"$0\" \"$@\""];
+    run("sh", &[&script[..], &test[..]].concat());
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! pid 1 of a rootlet: it reaps, starts commands, and does what is asked of it inside. When the socket to the library
 //! closes it ends, and the kernel ends everything else in its pid namespace.
 
+use crate::exec::Command;
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
 use crate::wire::{Reader, init, tell};
-use crate::exec::Command;
 use crate::{exec, files, setup, tree};
 use core::cell::UnsafeCell;
 
@@ -222,7 +222,7 @@ fn count() -> Result<u32> {
     let proc =
         sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
     let mut n = 0;
-    let listed = tree::each_entry(proc, |name, _| {
+    let listed = tree::each_entry(proc, |name| {
         n += u32::from(name.bytes().iter().all(u8::is_ascii_digit));
         Ok(())
     });

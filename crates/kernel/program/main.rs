@@ -8,11 +8,14 @@
 #![no_main]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod copy;
 mod exec;
 mod files;
 mod init;
+mod listing;
 mod message;
 mod nursery;
+mod remove;
 mod setup;
 mod start;
 mod sys;

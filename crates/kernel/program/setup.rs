@@ -25,7 +25,14 @@ struct Setup {
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup { root: -1, trees: [-1; MAX_TREES], tree_count: 0, held: [-1; MAX_TREES], held_count: 0, entered: false };
+    let mut setup = Setup {
+        root: -1,
+        trees: [-1; MAX_TREES],
+        tree_count: 0,
+        held: [-1; MAX_TREES],
+        held_count: 0,
+        entered: false,
+    };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {

@@ -1,14 +1,16 @@
-//! Making, copying and removing trees. Every path is resolved inside one directory, and nothing is remembered but the
-//! file that is being written, so the size of a tree costs no memory.
+//! Making trees. Every path is resolved inside one directory, and nothing is remembered but the file that is being
+//! written, so the size of a tree costs no memory.
 
+pub use crate::copy::copy;
+pub use crate::listing::{Dirents, each_entry};
 use crate::message::{Answer, Message};
+use crate::remove::empty_path;
+pub use crate::remove::remove;
 use crate::setup::INSIDE;
-use crate::sys::{self, Errno, Fd, Result, Statx, Str, lit};
+use crate::sys::{self, Fd, Result, Str, lit};
 use crate::wire::{Reader, tell, tree as record};
 
-/// How deep a tree may be that is removed or copied: each level holds a descriptor and a piece of the stack.
-const MAX_DEPTH: u32 = 1000;
-const PATH_MAX: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 
 /// Calls `f` with the directory that holds the last component of `path`, and that component. Trailing slashes are
 /// ignored. The parent is resolved inside `root`.
@@ -80,92 +82,6 @@ fn replacing<T>(dir: Fd, name: Str, make: impl Fn() -> Result<T>) -> Result<T> {
             make()
         }
         r => r,
-    }
-}
-
-/// Removes what `name` is, and all below it. Nothing there is no error.
-pub fn remove(dir: Fd, name: Str) -> Result<()> {
-    match sys::unlinkat(dir, name, 0) {
-        Ok(_) | Err(sys::ENOENT) => return Ok(()),
-        // EISDIR, or EPERM as POSIX has it.
-        Err(Errno(21) | sys::EPERM) => {}
-        Err(e) => return Err(e),
-    }
-    remove_directory(dir, name, 0)
-}
-
-fn remove_directory(parent: Fd, name: Str, depth: u32) -> Result<()> {
-    match sys::unlinkat(parent, name, sys::AT_REMOVEDIR) {
-        Ok(_) | Err(sys::ENOENT) => return Ok(()),
-        Err(sys::ENOTEMPTY | sys::EEXIST) => {}
-        Err(e) => return Err(e),
-    }
-    if depth > MAX_DEPTH {
-        return Err(sys::ENAMETOOLONG);
-    }
-    let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
-    let dir = match sys::openat(parent, name, flags, 0) {
-        // overlayfs leaves a work directory of mode 000; root of a user namespace may open it, an owner must chmod first.
-        Err(sys::EACCES) => {
-            sys::fchmodat(parent, name, 0o700)?;
-            sys::openat(parent, name, flags, 0)?
-        }
-        r => r?,
-    };
-    let emptied = each_entry(dir, |child, kind| {
-        const DT_DIR: u8 = 4;
-        if kind == DT_DIR { remove_directory(dir, child, depth + 1) } else { remove(dir, child) }
-    });
-    sys::close(dir);
-    emptied?;
-    sys::unlinkat(parent, name, sys::AT_REMOVEDIR).map(|_| ())
-}
-
-/// Removes all that a directory (an `O_PATH` descriptor) holds.
-fn empty(path: Fd) -> Result<()> {
-    let dir = sys::openat(path, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0)?;
-    let emptied = each_entry(dir, |child, _| remove(dir, child));
-    sys::close(dir);
-    emptied
-}
-
-/// Calls `f` with each entry's name and `d_type`; `.` and `..` are left out.
-pub fn each_entry(dir: Fd, mut f: impl FnMut(Str, u8) -> Result<()>) -> Result<()> {
-    let mut buffer = [0u8; 2048];
-    loop {
-        let n = sys::getdents64(dir, &mut buffer)?;
-        if n == 0 {
-            return Ok(());
-        }
-        for entry in Dirents(&buffer[..n]) {
-            if !matches!(entry.name.bytes(), b"." | b"..") {
-                f(entry.name, entry.kind)?;
-            }
-        }
-    }
-}
-
-/// struct linux_dirent64, one after the other.
-pub struct Dirents<'a>(pub &'a [u8]);
-
-pub struct Dirent<'a> {
-    pub name: Str<'a>,
-    pub kind: u8,
-    pub next: u64,
-}
-
-impl<'a> Iterator for Dirents<'a> {
-    type Item = Dirent<'a>;
-
-    fn next(&mut self) -> Option<Dirent<'a>> {
-        let head = self.0.get(..19)?;
-        let next = u64::from_ne_bytes(head[8..16].try_into().ok()?);
-        let len = usize::from(u16::from_ne_bytes(head[16..18].try_into().ok()?));
-        let (entry, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        let name = &entry[19..];
-        let end = name.iter().position(|&b| b == 0)?;
-        Some(Dirent { name: Str::new(&name[..=end]).ok()?, kind: entry[18], next })
     }
 }
 
@@ -386,112 +302,6 @@ fn hard_link(from_dir: Fd, from: Str, dir: Fd, name: Str) -> Result<()> {
     }
 }
 
-/// Copies all that directory `from` holds into the directory `to`, and `from`'s own owner, mode and time: owners, modes,
-/// times, attributes, and what overlayfs uses as a whiteout. Hard links become files of their own.
-pub fn copy(from: Fd, to: Fd) -> Result<()> {
-    copy_level(from, to, 0)
-}
-
-fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(sys::ENAMETOOLONG);
-    }
-    each_entry(from, |name, _| {
-        let st = sys::statx(from, name, sys::AT_SYMLINK_NOFOLLOW)?;
-        let mode = u32::from(st.mode);
-        match mode & sys::S_IFMT {
-            sys::S_IFDIR => {
-                let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
-                match sys::mkdirat(to, name, 0o700) {
-                    // Several trees may be copied into one, the one around the others first.
-                    Ok(_) | Err(sys::EEXIST) => {}
-                    Err(e) => return Err(e),
-                }
-                let source = sys::openat(from, name, flags, 0)?;
-                let copied = sys::openat(to, name, flags, 0).and_then(|target| {
-                    let copied = copy_level(source, target, depth + 1);
-                    sys::close(target);
-                    copied
-                });
-                sys::close(source);
-                copied
-            }
-            sys::S_IFREG => copy_file(from, to, name, &st),
-            sys::S_IFLNK => {
-                let mut target = [0u8; PATH_MAX + 1];
-                let n = sys::readlinkat(from, name, &mut target[..PATH_MAX])?;
-                sys::symlinkat(Str::new(&target[..=n])?, to, name)?;
-                sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
-                sys::utimensat(to, name, &times_of(&st), sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
-            }
-            kind => {
-                sys::mknodat(to, name, mode, 0)?;
-                if kind != sys::S_IFCHR {
-                    sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
-                    sys::fchmodat(to, name, mode & 0o7777)?;
-                }
-                Ok(())
-            }
-        }
-    })?;
-    let st = sys::fstat(from)?;
-    settle(from, to, &st)
-}
-
-fn times_of(st: &Statx) -> [i64; 4] {
-    let (sec, nsec) = (st.mtime[0] as i64, i64::from(st.mtime[1] as u32));
-    [sec, nsec, sec, nsec]
-}
-
-fn copy_file(from: Fd, to: Fd, name: Str, st: &Statx) -> Result<()> {
-    let source = sys::openat(from, name, sys::O_RDONLY | sys::O_NOFOLLOW | sys::O_NONBLOCK, 0)?;
-    let target = sys::openat(to, name, sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY, 0o600);
-    let copied = target.and_then(|target| {
-        let copied = copy_bytes(source, target, st.size).and_then(|()| settle(source, target, st));
-        sys::close(target);
-        copied
-    });
-    sys::close(source);
-    copied
-}
-
-fn copy_bytes(from: Fd, to: Fd, size: u64) -> Result<()> {
-    let mut left = size as usize;
-    while left > 0 {
-        let n = match sys::copy_file_range(from, to, left) {
-            // EXDEV, EOPNOTSUPP, EINVAL: not between these two file systems.
-            Err(Errno(18 | 95) | sys::EINVAL | sys::ENOSYS) => sys::sendfile(to, from, left)?,
-            r => r?,
-        };
-        if n == 0 {
-            // It became shorter while it was read.
-            break;
-        }
-        left -= n;
-    }
-    Ok(())
-}
-
-/// Gives `to` what `from` has besides its contents.
-fn settle(from: Fd, to: Fd, st: &Statx) -> Result<()> {
-    sys::fchownat(to, lit(c""), st.uid, st.gid, sys::AT_EMPTY_PATH)?;
-    sys::fchmod(to, u32::from(st.mode) & 0o7777)?;
-    let mut names = [0u8; 4096];
-    let n = sys::flistxattr(from, &mut names).unwrap_or(0);
-    for name in names[..n].split_inclusive(|&b| b == 0) {
-        let wanted = match name {
-            b"user.overlay.opaque\0" | b"security.capability\0" => true,
-            _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
-        };
-        if wanted {
-            let mut value = [0u8; 4096];
-            let len = sys::fgetxattr(from, Str::new(name)?, &mut value)?;
-            sys::fsetxattr(to, Str::new(name)?, &value[..len])?;
-        }
-    }
-    sys::futimens(to, &times_of(st)).map(|_| ())
-}
-
 /// A worker: makes and removes trees until the other side is gone.
 pub fn worker(socket: Fd) -> ! {
     sys::set_name(lit(c"rootlet-worker"));
@@ -502,7 +312,7 @@ pub fn worker(socket: Fd) -> ! {
             record::BEGIN => stream = Some(Stream { builder: Builder::new(message.take(0)), failed: false }),
             record::EMPTY => {
                 let dir = message.take(0);
-                answer(socket, empty(dir), b"");
+                answer(socket, empty_path(dir), b"");
                 sys::close(dir);
             }
             record::END => {

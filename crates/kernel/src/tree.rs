@@ -298,12 +298,10 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    /// Sends what is there when an entry with `len` bytes of strings would not fit any more.
+    /// Sends what is there when an entry with `len` bytes of strings would not fit any more. An entry that fits into no
+    /// datagram, an attribute of 64 KiB say, goes as a message of its own, in a memfd.
     fn make_room(&mut self, path: &[u8], len: usize) -> Result<(), TreeError> {
         const NUMBERS: usize = 96;
-        if len + NUMBERS > DATAGRAM {
-            return Err(self.fail(path, rustix::io::Errno::NAMETOOLONG.into()));
-        }
         if self.tree.message.len() + len + NUMBERS > DATAGRAM { self.flush(path) } else { Ok(()) }
     }
 

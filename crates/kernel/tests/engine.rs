@@ -1,31 +1,11 @@
 //! The engine by itself: a worker makes a tree, a plan makes it a root, pid 1 runs commands and opens files in it.
 
+mod support;
+
 use rootlet_kernel::*;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
-
-/// An id map of this caller: a reserved range as root, the subordinate ids else.
-fn map() -> IdMap {
-    let uid = rustix::process::getuid().as_raw();
-    if uid == 0 {
-        let ids = SubIds { first: 0x7000_0000, count: 65536 };
-        return IdMap { uids: ids.ranges(None), gids: ids.ranges(None) };
-    }
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let name = passwd
-        .lines()
-        .find(|l| l.split(':').nth(2) == Some(&uid.to_string()))
-        .unwrap()
-        .split(':')
-        .next()
-        .unwrap();
-    let ids = |file| SubIds::from_table(&std::fs::read_to_string(file).unwrap(), name, uid).unwrap();
-    let gid = rustix::process::getgid().as_raw();
-    IdMap {
-        uids: ids("/etc/subuid").ranges(Some((1000, uid))),
-        gids: ids("/etc/subgid").ranges(Some((1000, gid))),
-    }
-}
+use std::os::fd::{AsFd, AsRawFd};
+use support::{map, tempdir};
 
 /// A base of one static file: this test needs no distribution.
 fn base(directory: &std::path::Path) {
@@ -71,6 +51,9 @@ fn spawn(directory: &std::path::Path) -> Init {
         Op::UpperTmpfs("mode=0755".into()),
         Op::MakePlace("/up/u".into(), 0o755),
         Op::MakePlace("/up/w".into(), 0o755),
+        Op::MakePlace("/up/copy".into(), 0o755),
+        Op::KeepOpen("/up/u".into()),
+        Op::KeepOpen("/up/copy".into()),
         Op::RootOverlay(format!("lowerdir={},upperdir=/up/u,workdir=/up/w,userxattr", layer.place())),
         Op::FileSystem { kind: FileSystem::Proc, target: "/proc".into(), attributes: 0, options: vec![] },
         Op::Dev("/dev".into()),
@@ -101,7 +84,7 @@ fn sh(init: &Init, uid: u32, script: &str) -> (Ended, String) {
 
 #[test]
 fn a_root_of_its_own() {
-    let directory = tempdir();
+    let directory = tempdir("root");
     base(&directory);
     let init = spawn(&directory);
     let (ended, text) =
@@ -130,12 +113,51 @@ fn a_root_of_its_own() {
     assert_eq!(init.read_link(&root, 0, b"/bin/sh").unwrap(), b"busybox");
     init.end();
     assert_eq!(init.count().unwrap_err().raw_os_error(), Some(libc::ESRCH));
-    Worker::start(&map()).unwrap().remove(&directory.join("layer")).unwrap();
-    std::fs::remove_dir(&directory).unwrap();
+    remove(&directory);
 }
 
-fn tempdir() -> std::path::PathBuf {
-    let path = std::env::temp_dir().join(format!("rootlet-kernel-{}", std::process::id()));
-    std::fs::create_dir(&path).unwrap();
-    path
+/// In the memory of a rootlet, whose file system takes more than the block that ext4 has for them.
+#[test]
+fn the_largest_attributes_are_made_and_copied() {
+    let directory = tempdir("attributes");
+    base(&directory);
+    let init = spawn(&directory);
+    let (upper, copy) = (1, 2);
+    let place = |tree| init.open(&Who::default(), tree, b"/", libc::O_DIRECTORY as u32, 0).unwrap();
+    // XATTR_SIZE_MAX, and two that share a message.
+    let values = [("user.small", 3000), ("user.large", 65536), ("user.half", 20_000)];
+    let xattrs = values.map(|(name, len)| (name.as_bytes().to_vec(), vec![b'v'; len]));
+    let meta = Meta { mode: 0o644, xattrs: xattrs.to_vec(), ..Meta::default() };
+    let mut worker = Worker::start(&map()).unwrap();
+    let upper_place = place(upper);
+    let mut writer = worker.writer(format!("/proc/self/fd/{}", upper_place.as_raw_fd()).as_ref()).unwrap();
+    writer.file(b"before", &Meta::default(), 6, &mut &b"before"[..]).unwrap();
+    writer.file(b"file", &meta, 4, &mut &b"data"[..]).unwrap();
+    writer.directory(b"directory", &meta).unwrap();
+    writer.file(b"directory/behind", &Meta::default(), 6, &mut &b"behind"[..]).unwrap();
+    writer.finish().unwrap();
+    init.copy_tree(upper, place(copy).as_fd()).unwrap();
+    for tree in [upper, copy] {
+        for name in ["file", "directory"] {
+            let there = init.open(&Who::default(), tree, name.as_bytes(), 0, 0).unwrap();
+            for (attribute, value) in &xattrs {
+                let mut read = vec![0; 65536];
+                let length = rustix::fs::fgetxattr(&there, attribute.as_slice(), &mut read).unwrap();
+                assert!(read[..length] == value[..], "{tree} {name} {}", attribute.escape_ascii());
+            }
+        }
+        assert_eq!(init.stat(&Who::default(), tree, b"directory/behind", false).unwrap().size, 6);
+    }
+    // What is too large for everybody is refused, and the worker goes on.
+    let mut writer = worker.writer(&directory.join("layer")).unwrap();
+    let meta = Meta { xattrs: vec![(b"user.x".to_vec(), vec![0; 65537])], ..Meta::default() };
+    writer.file(b"file", &meta, 0, &mut &b""[..]).unwrap();
+    assert_eq!(writer.finish().unwrap_err().source.raw_os_error(), Some(libc::E2BIG));
+    init.end();
+    remove(&directory);
+}
+
+fn remove(directory: &std::path::Path) {
+    Worker::start(&map()).unwrap().remove(&directory.join("layer")).unwrap();
+    std::fs::remove_dir(directory).unwrap();
 }

@@ -172,8 +172,9 @@ impl Staging {
 
 /// Removes what stands in `tmp/`: a directory with a tree in it, or a small file.
 ///
-/// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. What
-/// this user may not remove itself is removed from inside a user namespace like the one that made it.
+/// The tree goes first, so that the id map, which tells how to remove it, stays as long as it is needed. It is
+/// removed from inside a user namespace like the one that made it: its files have owners there, and the worker
+/// removes a tree of any depth, where [`fs::remove_dir_all`] runs out of descriptors or overflows the stack.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     let failed_to = |path: &Path| format!("failed to remove {}", path.display());
     let failed = |e| Error::io(failed_to(path), e);
@@ -185,17 +186,18 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
         return gone(fs::remove_file(path)).map_err(failed);
     }
     let tree = path.join("root");
-    match gone(fs::remove_dir_all(&tree)) {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-            let map = read_json::<MapRecord>(&path.join("map.json"))?.ok_or(e).map_err(failed)?;
-            let mut worker = Worker::start(&map.to_map()).map_err(|e| {
+    if let Ok(Some(map)) = read_json::<MapRecord>(&path.join("map.json")) {
+        let removed = Worker::start(&map.to_map())
+            .map_err(|e| {
                 let hint =
                     "subordinate ids that were this user's may be so no longer: then let root remove it";
                 Error::no_worker(e).within(failed_to(path)).with_hint(hint)
-            })?;
-            worker.remove(&tree).map_err(|e| failed(e.source))?;
+            })
+            .and_then(|mut worker| worker.remove(&tree).map_err(|e| failed(e.source)));
+        if let Err(why) = removed {
+            // What is this user's own can go anyway.
+            gone(fs::remove_dir_all(&tree)).map_err(|_| why)?;
         }
-        other => other.map_err(failed)?,
     }
     gone(fs::remove_dir_all(path)).map_err(failed)
 }

@@ -1,0 +1,121 @@
+//! Copying trees.
+
+use crate::listing::{MAX_DEPTH, each_entry};
+use crate::sys::{self, Errno, Fd, Result, Statx, Str, lit};
+use crate::tree::PATH_MAX;
+
+/// Copies all that directory `from` holds into the directory `to`, and `from`'s own owner, mode and time: owners, modes,
+/// times, attributes, and what overlayfs uses as a whiteout. Hard links become files of their own.
+pub fn copy(from: Fd, to: Fd) -> Result<()> {
+    copy_level(from, to, 0)
+}
+
+fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(sys::ENAMETOOLONG);
+    }
+    each_entry(from, |name| {
+        let st = sys::statx(from, name, sys::AT_SYMLINK_NOFOLLOW)?;
+        let mode = u32::from(st.mode);
+        match mode & sys::S_IFMT {
+            sys::S_IFDIR => {
+                let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
+                match sys::mkdirat(to, name, 0o700) {
+                    // Several trees may be copied into one, the one around the others first.
+                    Ok(_) | Err(sys::EEXIST) => {}
+                    Err(e) => return Err(e),
+                }
+                let source = sys::openat(from, name, flags, 0)?;
+                let copied = sys::openat(to, name, flags, 0).and_then(|target| {
+                    let copied = copy_level(source, target, depth + 1);
+                    sys::close(target);
+                    copied
+                });
+                sys::close(source);
+                copied
+            }
+            sys::S_IFREG => copy_file(from, to, name, &st),
+            sys::S_IFLNK => {
+                let mut target = [0u8; PATH_MAX + 1];
+                let n = sys::readlinkat(from, name, &mut target[..PATH_MAX])?;
+                sys::symlinkat(Str::new(&target[..=n])?, to, name)?;
+                sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                sys::utimensat(to, name, &times_of(&st), sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
+            }
+            kind => {
+                sys::mknodat(to, name, mode, 0)?;
+                if kind != sys::S_IFCHR {
+                    sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                    sys::fchmodat(to, name, mode & 0o7777)?;
+                }
+                Ok(())
+            }
+        }
+    })?;
+    let st = sys::fstat(from)?;
+    settle(from, to, &st)
+}
+
+fn times_of(st: &Statx) -> [i64; 4] {
+    let (sec, nsec) = (st.mtime[0] as i64, i64::from(st.mtime[1] as u32));
+    [sec, nsec, sec, nsec]
+}
+
+fn copy_file(from: Fd, to: Fd, name: Str, st: &Statx) -> Result<()> {
+    let source = sys::openat(from, name, sys::O_RDONLY | sys::O_NOFOLLOW | sys::O_NONBLOCK, 0)?;
+    let target = sys::openat(to, name, sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY, 0o600);
+    let copied = target.and_then(|target| {
+        let copied = copy_bytes(source, target, st.size).and_then(|()| settle(source, target, st));
+        sys::close(target);
+        copied
+    });
+    sys::close(source);
+    copied
+}
+
+fn copy_bytes(from: Fd, to: Fd, size: u64) -> Result<()> {
+    let mut left = size as usize;
+    while left > 0 {
+        let n = match sys::copy_file_range(from, to, left) {
+            // EXDEV, EOPNOTSUPP, EINVAL: not between these two file systems.
+            Err(sys::EXDEV | Errno(95) | sys::EINVAL | sys::ENOSYS) => sys::sendfile(to, from, left)?,
+            r => r?,
+        };
+        if n == 0 {
+            // It became shorter while it was read.
+            break;
+        }
+        left -= n;
+    }
+    Ok(())
+}
+
+/// Gives `to` what `from` has besides its contents.
+fn settle(from: Fd, to: Fd, st: &Statx) -> Result<()> {
+    sys::fchownat(to, lit(c""), st.uid, st.gid, sys::AT_EMPTY_PATH)?;
+    sys::fchmod(to, u32::from(st.mode) & 0o7777)?;
+    // Most files have no attributes: the large buffers are for those that have some.
+    if sys::flistxattr(from, &mut []).is_ok_and(|len| len > 0) {
+        copy_xattrs(from, to)?;
+    }
+    sys::futimens(to, &times_of(st)).map(|_| ())
+}
+
+/// In a frame of its own, so that the levels of a tree do not each hold the buffers.
+#[inline(never)]
+fn copy_xattrs(from: Fd, to: Fd) -> Result<()> {
+    const XATTR_MAX: usize = 65536;
+    let (mut names, mut value) = ([0u8; XATTR_MAX], [0u8; XATTR_MAX]);
+    let n = sys::flistxattr(from, &mut names)?;
+    for name in names[..n].split_inclusive(|&b| b == 0) {
+        let wanted = match name {
+            b"user.overlay.opaque\0" | b"security.capability\0" => true,
+            _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        };
+        if wanted {
+            let len = sys::fgetxattr(from, Str::new(name)?, &mut value)?;
+            sys::fsetxattr(to, Str::new(name)?, &value[..len])?;
+        }
+    }
+    Ok(())
+}
