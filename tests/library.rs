@@ -431,3 +431,51 @@ fn a_rootlet_that_is_dropped_ends_whoever_holds_its_commands() {
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(child.wait().is_err());
 }
+
+/// Runs until it is killed.
+const FOREVER: [&str; 3] = ["tail", "-f", "/dev/null"];
+const SHORT: Duration = Duration::from_millis(20);
+
+#[test]
+fn what_takes_too_long_ends_with_all_that_runs_in_the_rootlet() {
+    let root = Rootlet::builder(&alpine!()).spawn().unwrap();
+    let forever = || {
+        let mut command = root.command(FOREVER[0]);
+        command.args(&FOREVER[1..]);
+        command
+    };
+    let mut other = forever().spawn().unwrap();
+    let error = forever().timeout(SHORT).status().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(error.to_string(), "the command did not end within 20ms");
+    assert_eq!(other.wait().unwrap().signal(), Some(9));
+
+    // Nobody writes to its output, and nobody closes it.
+    let error = forever().timeout(SHORT).output().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    // The command has ended, what it left behind holds its output.
+    let script = format!("{} & echo begun", FOREVER.join(" "));
+    let error = root.command("sh").args(["-c", &script]).timeout(SHORT).output().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+
+    let mut child = forever().timeout(Duration::ZERO).spawn().unwrap();
+    assert_eq!(child.try_wait().unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    // The rootlet itself is none the worse.
+    assert!(root.command("true").status().unwrap().success());
+}
+
+#[test]
+fn the_time_that_the_spec_allows_is_every_commands_own_unless_it_has_another() {
+    let spec = rootlet::spec::Spec { timeout: Some(SHORT), ..Default::default() };
+    let root = Rootlet::builder(&alpine!()).spec(spec).spawn().unwrap();
+    for _ in 0..2 {
+        let error = root.command(FOREVER[0]).args(&FOREVER[1..]).status().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+    // Longer than the Spec's: it waits for something that takes as long as that.
+    let mut long = root.command("cat");
+    let mut long = long.stdin(Stdio::piped()).timeout(Duration::MAX).spawn().unwrap();
+    assert_eq!(long.wait_timeout(2 * SHORT).unwrap(), None);
+    assert!(long.wait().unwrap().success());
+}

@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Result};
 use rootlet_kernel::{Ended, Init, Started};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
@@ -10,13 +10,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A command that runs in a rootlet. Dropping it leaves it running; it ends with the rootlet at the latest.
 #[derive(Debug)]
 pub struct Child {
     init: Arc<Init>,
     started: Started,
+    /// When its time is up, and how long that is.
+    deadline: Option<(Instant, Duration)>,
     ended: Option<ExitStatus>,
     tty: Option<File>,
     /// The other end of its standard input, when that is a pipe.
@@ -45,18 +47,13 @@ impl Tty {
 }
 
 impl Child {
-    pub(crate) fn new(
-        init: Arc<Init>,
-        started: Started,
-        stdin: Option<PipeWriter>,
-        stdout: Option<PipeReader>,
-        stderr: Option<PipeReader>,
-    ) -> Self {
-        Self { init, started, ended: None, tty: None, stdin, stdout, stderr }
+    pub(crate) fn new(init: Arc<Init>, started: Started, timeout: Option<Duration>) -> Self {
+        let deadline = timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
+        Self { init, started, deadline, ended: None, tty: None, stdin: None, stdout: None, stderr: None }
     }
 
-    pub(crate) fn on_tty(init: Arc<Init>, started: Started, master: File) -> Self {
-        Self { tty: Some(master), ..Self::new(init, started, None, None, None) }
+    pub(crate) fn on_tty(init: Arc<Init>, started: Started, timeout: Option<Duration>, master: File) -> Self {
+        Self { tty: Some(master), ..Self::new(init, started, timeout) }
     }
 
     /// Its process number inside the rootlet.
@@ -72,29 +69,41 @@ impl Child {
     /// Waits for its end. Standard input is closed first, as with std.
     ///
     /// # Errors
-    /// [`ErrorKind::Ended`]: the rootlet ended before the command did.
+    /// [`ErrorKind::TimedOut`]: it did not end in [its time](crate::Command::timeout), and every process of the rootlet has been
+    /// ended. [`ErrorKind::Ended`]: the rootlet ended before the command did.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         drop(self.stdin.take());
         match self.wait_for(None)? {
             Some(status) => Ok(status),
-            None => Err(Error::new(ErrorKind::Ended, "the rootlet ended before its command did")),
+            None => Err(self.out_of_time()),
         }
     }
 
     /// Its end, if it has come.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        self.wait_for(Some(Duration::ZERO))
+        self.wait_timeout(Duration::ZERO)
     }
 
     /// Waits for its end, but no longer than `timeout`: `None` when it still runs.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Option<ExitStatus>> {
-        self.wait_for(Some(timeout))
+        match self.wait_for(Some(timeout))? {
+            None if self.left() == Some(Duration::ZERO) => Err(self.out_of_time()),
+            status => Ok(status),
+        }
     }
 
+    /// Waits no longer than is allowed, either way.
     fn wait_for(&mut self, timeout: Option<Duration>) -> Result<Option<ExitStatus>> {
         if let Some(status) = self.ended {
             return Ok(Some(status));
         }
+        let timeout = timeout.into_iter().chain(self.left()).min();
         let ended = self.started.wait(timeout).map_err(|e| Error::io("failed to wait for a command", e))?;
         // As wait(2) encodes them.
         let status = match ended {
@@ -107,6 +116,24 @@ impl Child {
         };
         self.ended = Some(status);
         Ok(Some(status))
+    }
+
+    /// How much of its time is left.
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|(end, _)| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Its time is up: everything in the rootlet ends, for nobody knows what of it the command started.
+    fn out_of_time(&mut self) -> Error {
+        // It is said once. Whoever waits again waits for the end, which has been brought about.
+        let allowed = self.deadline.take().map_or(Duration::ZERO, |(_, allowed)| allowed);
+        let what = format!("the command did not end within {}", rootlet_spec::duration::format(allowed));
+        let error = Error::new(ErrorKind::TimedOut, what);
+        match self.init.kill_all(libc::SIGKILL) {
+            // ESRCH: it has ended altogether.
+            Err(e) if e.raw_os_error() != Some(libc::ESRCH) => error.caused_by(e),
+            _ => error,
+        }
     }
 
     /// Ends it with SIGKILL. It may have ended already.
@@ -139,47 +166,44 @@ impl Child {
     }
 
     /// Waits for its end and gives what it wrote.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait). What was written is then lost; who wants it reads [`stdout`](Self::stdout).
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let read = match (self.stdout.take(), self.stderr.take()) {
-            (Some(mut out), None) => out.read_to_end(&mut stdout).map(drop),
-            (None, Some(mut err)) => err.read_to_end(&mut stderr).map(drop),
-            (Some(out), Some(err)) => read_both(out, &mut stdout, err, &mut stderr),
-            (None, None) => Ok(()),
-        };
-        read.map_err(|e| Error::io("failed to read what a command wrote", e))?;
-        let status = self.wait()?;
-        Ok(Output { status, stdout, stderr })
+        let mut pipes: Vec<(PipeReader, &mut Vec<u8>)> = Vec::new();
+        pipes.extend(self.stdout.take().map(|pipe| (pipe, &mut stdout)));
+        pipes.extend(self.stderr.take().map(|pipe| (pipe, &mut stderr)));
+        let end = self.deadline.map(|(end, _)| end);
+        match read_to_ends(pipes, end).map_err(|e| Error::io("failed to read what a command wrote", e))? {
+            true => Ok(Output { status: self.wait()?, stdout, stderr }),
+            false => Err(self.out_of_time()),
+        }
     }
 }
 
-/// Reads two pipes to their ends, whichever has something: a command that fills one must not wait for the other.
-fn read_both(
-    mut out: PipeReader,
-    to_out: &mut Vec<u8>,
-    mut err: PipeReader,
-    to_err: &mut Vec<u8>,
-) -> io::Result<()> {
+/// Reads pipes to their ends, whichever has something: a command that fills one must not wait for another. `false` when the
+/// time was up before.
+fn read_to_ends(mut pipes: Vec<(PipeReader, &mut Vec<u8>)>, end: Option<Instant>) -> io::Result<bool> {
     let mut buffer = [0u8; 16 * 1024];
-    loop {
-        let mut fds = [PollFd::new(&out, PollFlags::IN), PollFd::new(&err, PollFlags::IN)];
-        match poll(&mut fds, None) {
+    while !pipes.is_empty() {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut fds: Vec<_> = pipes.iter().map(|(pipe, _)| PollFd::new(pipe, PollFlags::IN)).collect();
+        match poll(&mut fds, left.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
+            Ok(0) => return Ok(false),
             r => r?,
         };
-        let ready = [!fds[0].revents().is_empty(), !fds[1].revents().is_empty()];
-        if ready[0] {
-            match out.read(&mut buffer)? {
-                0 => return err.read_to_end(to_err).map(drop),
-                n => to_out.extend_from_slice(&buffer[..n]),
-            }
-        }
-        if ready[1] {
-            match err.read(&mut buffer)? {
-                0 => return out.read_to_end(to_out).map(drop),
-                n => to_err.extend_from_slice(&buffer[..n]),
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        for i in (0..pipes.len()).rev().filter(|&i| ready[i]) {
+            let (pipe, to) = &mut pipes[i];
+            match pipe.read(&mut buffer)? {
+                0 => drop(pipes.remove(i)),
+                n => to.extend_from_slice(&buffer[..n]),
             }
         }
     }
+    Ok(true)
 }

@@ -10,6 +10,7 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{ExitStatus, Output};
+use std::time::Duration;
 
 /// A command to be run in a rootlet, as `std::process::Command`. Its variables are those of the rootlet, not the
 /// caller's; its program is looked up inside, as the user who runs it.
@@ -27,6 +28,7 @@ pub struct Command<'a> {
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
     tty: Option<Tty>,
+    timeout: Option<Duration>,
     last: bool,
 }
 
@@ -124,6 +126,7 @@ impl<'a> Command<'a> {
             stdout: None,
             stderr: None,
             tty: None,
+            timeout: rootlet.spec().timeout,
             last: false,
         }
     }
@@ -214,6 +217,31 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// How long it may take; not said: as long as the Spec's `timeout` allows. Whoever waits for it is then told
+    /// [`ErrorKind::TimedOut`], and every process of the rootlet has been ended, since what a command starts need not stay
+    /// its child. The rootlet itself lives on: its files can be looked at, and other commands run in it.
+    ///
+    /// ```no_run
+    /// # fn main() -> rootlet::Result<()> {
+    /// # let store = rootlet::Store::open_default()?;
+    /// # let root = rootlet::Rootlet::builder(&rootlet::Base::resolve("host", &store)?).spawn()?;
+    /// use rootlet::ErrorKind;
+    /// use std::time::Duration;
+    ///
+    /// match root.command("./server-test").timeout(Duration::from_secs(30)).output() {
+    ///     Err(e) if e.kind() == ErrorKind::TimedOut => panic!("{e}: {:?}", root.read_to_string("/var/log/server.log")),
+    ///     output => assert!(output?.status.success()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is kept by those who wait: [`status`](Self::status), [`output`](Self::output) and the waiting of [`Child`]. Nobody ends
+    /// a command that nobody waits for.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// Starts the command.
     ///
     /// # Errors
@@ -223,11 +251,17 @@ impl<'a> Command<'a> {
     }
 
     /// Runs the command to its end.
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn) and of [`Child::wait`].
     pub fn status(&mut self) -> Result<ExitStatus> {
         self.spawn()?.wait()
     }
 
     /// Runs the command to its end and gives what it wrote.
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn) and of [`Child::wait`].
     pub fn output(&mut self) -> Result<Output> {
         if self.stdin.is_none() {
             self.stdin = Some(Stdio::null());
@@ -244,7 +278,7 @@ impl<'a> Command<'a> {
             tty.resize(&master).map_err(failed)?;
             let started =
                 init.exec(&exec, Streams::Pty(number)).map_err(|e| self.explain(e, &exec.workdir))?;
-            return Ok(Child::on_tty(init.clone(), started, master));
+            return Ok(Child::on_tty(init.clone(), started, self.timeout, master));
         }
         let failed = |e| Error::io("failed to open the streams of a command", e);
         for stream in [&mut self.stdin, &mut self.stdout, &mut self.stderr] {
@@ -259,7 +293,9 @@ impl<'a> Command<'a> {
         let stderr = stderr.open(e.as_fd(), false).map_err(failed)?;
         let fds = [stdin.theirs.as_fd(), stdout.theirs.as_fd(), stderr.theirs.as_fd()];
         let started = init.exec(&exec, Streams::Given(fds)).map_err(|e| self.explain(e, &exec.workdir))?;
-        Ok(Child::new(init.clone(), started, stdin.writer, stdout.reader, stderr.reader))
+        let mut child = Child::new(init.clone(), started, self.timeout);
+        (child.stdin, child.stdout, child.stderr) = (stdin.writer, stdout.reader, stderr.reader);
+        Ok(child)
     }
 
     fn exec(&self) -> Result<rootlet_kernel::Exec> {
@@ -324,6 +360,10 @@ impl<'a> Command<'a> {
                 format!("failed to execute `{program}`"),
                 Some("its arguments and variables are too long together"),
             ),
+            // The number of processes is looked at when one is made, and again when the user's program is executed.
+            (ExecStep::Execute | ExecStep::Clone, Some(libc::EAGAIN)) => {
+                (ErrorKind::Command, format!("failed to start `{program}`"), Some(self.too_many_processes()))
+            }
             (ExecStep::Execute, _) => {
                 (ErrorKind::CommandNotExecutable, format!("failed to execute `{program}`"), None)
             }
@@ -357,6 +397,20 @@ impl<'a> Command<'a> {
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,
+        }
+    }
+
+    fn too_many_processes(&self) -> &'static str {
+        let live = self.rootlet.live();
+        match (&live.spec.limits.pids, &live.cgroup) {
+            (Some(_), Some(_)) => "the rootlet has as many processes as its limit allows (--pids-limit)",
+            (Some(_), None) => {
+                "the user has as many processes as the limit allows (--pids-limit): without a cgroup, those in all \
+                 rootlets of one calling process count together"
+            }
+            (None, _) => {
+                "the user has as many processes as --ulimit nproc, or `ulimit -u` of the caller, allows"
+            }
         }
     }
 

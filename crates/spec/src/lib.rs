@@ -68,7 +68,7 @@ pub struct Spec {
     pub ulimits: Vec<Ulimit>,
     /// File mode creation mask; not said: 0022.
     pub umask: Option<u32>,
-    /// The whole tree of processes is ended after this long.
+    /// How long a command may take: then the whole tree of processes is ended.
     pub timeout: Option<Duration>,
     /// Where the writable layer lives.
     pub writable: Writable,
