@@ -56,7 +56,7 @@ fn a_read_only_root_is_read_only_for_root_too() {
     }
     let store = Store::open(rootlet_tests::store()).unwrap();
     let directory = Base::resolve(&format!("dir:{}", directory.path().display()), &store).unwrap();
-    let usual = vec!["/", "/etc", "/tmp", "/home"];
+    let usual = ["/", "/etc", "/tmp", "/home"];
     let all = super::bases()
         .into_iter()
         .chain([("directory", directory)])

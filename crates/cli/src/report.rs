@@ -27,6 +27,8 @@ struct Full {
     command: Vec<String>,
     /// How long it ran.
     seconds: f64,
+    /// How many processes were killed because --memory was reached, where a cgroup keeps that.
+    oom_kills: u64,
     /// What `rootlet enter` takes.
     kept: Option<String>,
     #[serde(flatten)]
@@ -71,10 +73,11 @@ impl Reporter {
         self.refusal = Some(failure);
     }
 
-    /// The command ended, after so long of as long as it was allowed.
-    pub fn ended(&mut self, after: Duration, timeout: Option<Duration>) {
+    /// The command ended, after so long.
+    pub fn ended(&mut self, root: &Rootlet, after: Duration) {
         self.full.seconds = after.as_secs_f64();
-        self.timeout = timeout;
+        self.full.oom_kills = root.oom_kills();
+        self.timeout = root.spec().timeout;
     }
 
     /// The root was kept.
@@ -98,7 +101,7 @@ impl Reporter {
         let style = Style::of(&stderr());
         let mut text = failure.map(|failure| failure.text(style)).unwrap_or_default();
         if !self.quiet {
-            text += &summary(self.full.report.as_ref(), outcome, self.timeout);
+            text += &summary(self.full.report.as_ref(), outcome, self.timeout, self.full.oom_kills);
         }
         if let Some(id) = &self.full.kept {
             text += &format!("{} rootlet enter {id}\n", style.hint("kept:"));
@@ -119,7 +122,7 @@ impl Reporter {
 }
 
 /// The lines after a failure; none after success, nor where no rootlet came to be.
-fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>) -> String {
+fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>, oom_kills: u64) -> String {
     let Some(report) = report.filter(|_| outcome != Outcome::SUCCESS) else { return String::new() };
     let how = match (outcome, timeout) {
         (Outcome::Exited(code), _) => format!("exit status {code}"),
@@ -131,6 +134,9 @@ fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>)
         (Outcome::Failed | Outcome::NotExecutable | Outcome::NotFound, _) => "the command did not run".into(),
     };
     let mut text = format!("rootlet: {how}, as {}\n", identity(&report.user));
+    if oom_kills > 0 {
+        text += "rootlet: memory ran out: the kernel killed what took most of it (--memory)\n";
+    }
     for sentence in &report.not_reproduced {
         text += &format!("rootlet: not as in production: {}\n", printable(sentence));
     }
@@ -178,6 +184,6 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_ran() {
-        assert_eq!(summary(None, Outcome::Failed, None), "");
+        assert_eq!(summary(None, Outcome::Failed, None, 0), "");
     }
 }

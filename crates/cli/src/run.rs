@@ -122,7 +122,7 @@ fn perform(
     };
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
-    reporter.ended(started.elapsed(), root.spec().timeout);
+    reporter.ended(&root, started.elapsed());
     if job.keep {
         reporter.kept(root.keep()?);
     }

@@ -3,12 +3,11 @@
 use crate::facts::{self, Facts};
 use crate::ground::Ground;
 use crate::host;
-use crate::limits::Cgroup;
 use crate::plan::{Inputs, Planned, describe, plan};
 use crate::prepared::{Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
-use crate::{Error, ErrorKind, Identity, Result, seccomp};
+use crate::{Error, ErrorKind, Identity, Result, limits, seccomp};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
 use rootlet_spec::{Mount, Net, Spec, User, UserSpec, Writable};
@@ -167,7 +166,7 @@ impl Builder {
         let mut report = Report::new(&self.base, &who.identity, host::caller().tier());
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
-        let cgroup = Cgroup::around(&init, &spec.limits, &mut report)?;
+        let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         let live = Live {
             init: Arc::new(init),
             cgroup,

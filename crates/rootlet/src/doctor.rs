@@ -1,8 +1,10 @@
 //! What this host allows, found by trying; and the exact command that mends what it does not.
 
+use crate::cgroup::Why;
 use crate::host::{self, Tier, caller};
 use rootlet_base::{BaseKind, Store};
 use rootlet_kernel::{Bounds, Nursery, mount};
+use rootlet_spec::Limits;
 use serde::Serialize;
 use std::path::Path;
 
@@ -155,31 +157,90 @@ fn tools() -> Check {
     }
 }
 
-/// A whole rootlet of this machine's own root, with a command in it.
+/// A rootlet of this machine's own root.
+fn rootlet() -> crate::Result<crate::Rootlet> {
+    let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve("host", &store))?;
+    crate::Rootlet::builder(&base).spawn()
+}
+
+/// A whole rootlet, with a command in it.
 fn whole() -> Check {
     let name = "a rootlet of this machine";
-    let made = Store::open_default()
-        .and_then(|store| rootlet_base::Base::resolve("host", &store))
-        .map_err(crate::Error::from)
-        .and_then(|base| crate::Rootlet::builder(&base).spawn())
-        .and_then(|root| root.command("/bin/sh").args(["-c", ":"]).output());
-    match made {
+    match rootlet().and_then(|root| root.command("/bin/sh").args(["-c", ":"]).output()) {
         Ok(_) => good(name, true, "made, used and removed".into()),
         Err(e) => bad(name, true, causes(&e), "no rootlet can be made", e.hint().unwrap_or_default()),
     }
 }
 
+/// Each limit by itself, since an ordinary user is often given only some controllers.
 fn cgroup() -> Check {
-    let name = "cgroups";
-    match crate::limits::delegated() {
-        Ok(controllers) => good(name, false, format!("delegated: {controllers}")),
-        Err(why) => bad(
-            name,
-            false,
-            why,
-            "--memory and --pids-limit hold for each process instead of the whole tree, --cpus for none",
-            "systemd-run --user --scope -p Delegate=yes -- …",
+    let name = "limits of the whole tree";
+    let none = Limits::default;
+    let each = [
+        ("--memory", Limits { memory: Some(1 << 30), ..none() }),
+        ("--pids-limit", Limits { pids: Some(1000), ..none() }),
+        ("--cpus", Limits { cpus: Some(1.0), ..none() }),
+    ];
+    let cost = "--memory holds in each process, --pids-limit for each user in all rootlets of one calling process, --cpus \
+                not at all; likewise where one that cannot be kept is asked for with others";
+    let mut refused = None;
+    let mut kept = Vec::new();
+    for (option, limits) in each {
+        match limited(&limits) {
+            Ok(Ok(())) => kept.push(option),
+            Ok(Err(why)) => refused = refused.or(Some((option, why))),
+            Err(e) => return bad(name, false, causes(&e), cost, e.hint().unwrap_or_default()),
+        }
+    }
+    let Some((option, why)) = refused else {
+        return good(name, false, format!("{} are kept by a cgroup", kept.join(", ")));
+    };
+    let found = match kept.is_empty() {
+        true => format!("no cgroup can be made: {why}"),
+        false => format!("a cgroup keeps {}, but not {option}: {why}", kept.join(", ")),
+    };
+    bad(name, false, found, cost, &mend_cgroup(&why))
+}
+
+fn limited(limits: &Limits) -> crate::Result<Result<(), Why>> {
+    let root = rootlet()?;
+    let made = crate::limits::cgroup(root.init(), limits)?;
+    // What runs in a cgroup goes before the cgroup.
+    drop(root);
+    Ok(made.map(drop))
+}
+
+fn mend_cgroup(why: &Why) -> String {
+    let there = |path: &str| Path::new(path).exists();
+    let (uid, name) = (caller().uid, &caller().name);
+    match (why, caller().tier()) {
+        // Controllers are of one version or the other.
+        (Why::NotMounted | Why::Lacks(..), _) if !there("/sys/fs/cgroup/cgroup.controllers") => {
+            "boot with `cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1` on the kernel's command line"
+                .into()
+        }
+        (Why::Lacks(..), Tier::SubordinateIds) if there("/run/systemd/system") => format!(
+            "sudo sh -c 'd=/etc/systemd/system/user@.service.d; mkdir -p $d; printf \"[Service]\\nDelegate=cpu memory \
+             pids\\n\" > $d/delegate.conf; systemctl daemon-reload; systemctl restart user@{uid}'"
         ),
+        (_, Tier::SubordinateIds) if there("/run/systemd/system") => {
+            let run = "systemd-run --user --scope -p Delegate=yes rootlet run …";
+            match there(&format!("/run/user/{uid}/systemd")) {
+                true => run.into(),
+                false => format!(
+                    "sudo loginctl enable-linger {name}; export XDG_RUNTIME_DIR=/run/user/{uid}; {run}"
+                ),
+            }
+        }
+        // A container, whose processes are in the only cgroup that it sees.
+        (Why::Populated(path), Tier::Root) => {
+            let path = path.display();
+            format!("mkdir {path}/init && xargs -rn1 < {path}/cgroup.procs > {path}/init/cgroup.procs")
+        }
+        (Why::Refused(_, e), Tier::Root) if e.raw_os_error() == Some(libc::EROFS) => {
+            "start this container with --privileged, or with its cgroup writable".into()
+        }
+        _ => String::new(),
     }
 }
 

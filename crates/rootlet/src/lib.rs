@@ -30,6 +30,7 @@
 //! and what is in the store already.
 
 mod builder;
+mod cgroup;
 mod changes;
 mod child;
 mod command;

@@ -1,128 +1,54 @@
 //! Limits of the whole tree of processes: a cgroup (v2) where this process may make one, else limits of each process,
 //! and said which.
 
+use crate::cgroup::{Cgroup, Setting, Why};
 use crate::report::Report;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_kernel::Init;
 use rootlet_spec::Limits;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A cgroup around one rootlet; removed with it.
-#[derive(Debug)]
-pub(crate) struct Cgroup {
-    path: PathBuf,
-}
-
-impl Cgroup {
-    /// Puts a cgroup with these limits around a rootlet that runs nothing yet. `None` when there are no limits, or no
-    /// cgroup can be made: [`rlimits`] then takes their place, which the report says.
-    pub fn around(init: &Init, limits: &Limits, report: &mut Report) -> Result<Option<Self>> {
-        if *limits == Limits::default() {
-            return Ok(None);
+/// Limits a rootlet that runs nothing yet. `None` when there are no limits, or no cgroup can be made: [`rlimits`] then take its
+/// place, which the report says.
+pub(crate) fn keep(init: &Init, limits: &Limits, report: &mut Report) -> Result<Option<Cgroup>> {
+    if *limits == Limits::default() {
+        return Ok(None);
+    }
+    match cgroup(init, limits)? {
+        Ok(cgroup) => {
+            report.limits_by = Some("cgroup");
+            Ok(Some(cgroup))
         }
-        match Self::make(init, limits) {
-            Ok(cgroup) => {
-                report.limits_by = Some("cgroup");
-                Ok(Some(cgroup))
-            }
-            Err(Unavailable::Host(why)) => {
-                report.limits_by = Some("rlimit");
-                let note = "limits of the whole tree: no cgroup can be made here";
-                report.not_reproduced.push(format!(
-                    "{note} ({why}); memory is limited in each process, the number of processes for each user \
-                     in all rootlets of the caller, cpus not at all"
-                ));
-                Ok(None)
-            }
-            Err(Unavailable::Refused(what, e)) => Err(Error::new(ErrorKind::Setup, what).caused_by(e)),
+        Err(why) => {
+            report.limits_by = Some("rlimit");
+            report.not_reproduced.push(format!(
+                "limits of the whole tree: no cgroup can be made here ({why}; see `rootlet doctor`); memory is limited in \
+                 each process, the number of processes for each user in all rootlets of the caller, cpus not at all"
+            ));
+            Ok(None)
         }
     }
-
-    fn make(init: &Init, limits: &Limits) -> Result<Self, Unavailable> {
-        let parent = own_cgroup().ok_or(Unavailable::Host("no cgroup v2 is mounted".into()))?;
-        let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
-        let wanted = [
-            ("memory", limits.memory.is_some()),
-            ("pids", limits.pids.is_some()),
-            ("cpu", limits.cpus.is_some()),
-        ];
-        for (controller, _) in wanted.iter().filter(|(_, wanted)| *wanted) {
-            if !has.split_whitespace().any(|c| c == *controller) {
-                return Err(Unavailable::Host(format!(
-                    "the controller {controller} is not delegated to {}",
-                    parent.display()
-                )));
-            }
-        }
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("rootlet-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = parent.join(name);
-        let enable: Vec<_> = wanted.iter().filter(|(_, w)| *w).map(|(c, _)| format!("+{c}")).collect();
-        // Refused with EBUSY where this process itself sits in the parent: cgroups(7), "no internal processes".
-        fs::write(parent.join("cgroup.subtree_control"), enable.join(" "))
-            .and_then(|()| fs::create_dir(&path))
-            .map_err(|e| Unavailable::Host(format!("{}: {e}", parent.display())))?;
-        let cgroup = Self { path };
-        cgroup.set("memory.max", limits.memory)?;
-        // A kernel may be built without swap accounting.
-        let _ = cgroup.set("memory.swap.max", limits.memory.map(|_| 0));
-        cgroup.set("pids.max", limits.pids.map(|n| n.saturating_add(1)))?;
-        cgroup.set("cpu.max", limits.cpus.map(|n| format!("{} 100000", (n * 100_000.0) as u64)))?;
-        let pid = init
-            .host_pid()
-            .map_err(|e| Unavailable::Refused("failed to find pid 1 of the rootlet".into(), e))?;
-        cgroup.set("cgroup.procs", Some(pid))?;
-        Ok(cgroup)
-    }
-
-    fn set(&self, file: &str, value: Option<impl ToString>) -> Result<(), Unavailable> {
-        let Some(value) = value else { return Ok(()) };
-        let path = self.path.join(file);
-        fs::write(&path, value.to_string())
-            .map_err(|e| Unavailable::Refused(format!("failed to write {}", path.display()), e))
-    }
 }
 
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // The rootlet has ended when this is dropped, so nothing is in it.
-        let _ = fs::remove_dir(&self.path);
-    }
+/// A cgroup with these limits around a rootlet, or why there can be none.
+pub(crate) fn cgroup(init: &Init, limits: &Limits) -> Result<std::result::Result<Cgroup, Why>> {
+    let pid = init.host_pid().map_err(|e| {
+        Error::new(ErrorKind::Setup, "failed to find the first process of the rootlet").caused_by(e)
+    })?;
+    Ok(Cgroup::around(pid, &settings(limits)))
 }
 
-enum Unavailable {
-    Host(String),
-    Refused(String, io::Error),
-}
-
-/// This process's own cgroup in the v2 hierarchy.
-fn own_cgroup() -> Option<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-        .iter()
-        .map(Path::new)
-        .find(|root| root.join("cgroup.controllers").exists())
-        .map(|root| root.join(own))
-}
-
-/// The controllers that may be used below this process's own cgroup, or why there are none.
-pub(crate) fn delegated() -> std::result::Result<String, String> {
-    let parent = own_cgroup().ok_or("no cgroup v2 is mounted")?;
-    let has = fs::read_to_string(parent.join("cgroup.controllers")).unwrap_or_default();
-    let writable =
-        rustix::fs::access(parent.join("cgroup.subtree_control"), rustix::fs::Access::WRITE_OK).is_ok();
-    let wanted = ["memory", "pids", "cpu"];
-    let missing: Vec<_> =
-        wanted.iter().filter(|w| !has.split_whitespace().any(|c| c == **w)).copied().collect();
-    match (missing.is_empty(), writable) {
-        (false, _) => Err(format!("{} has no {}", parent.display(), missing.join(", "))),
-        (true, false) => Err(format!("{} may not be changed by this user", parent.display())),
-        (true, true) => Ok(wanted.join(", ")),
-    }
+fn settings(limits: &Limits) -> Vec<Setting> {
+    let setting = |controller, file, value: String| Setting { controller, file, value, optional: false };
+    let memory = limits.memory.map(|bytes| setting("memory", "memory.max", bytes.to_string()));
+    // Memory that is swapped out is used all the same.
+    let no_swap = Setting { optional: true, ..setting("memory", "memory.swap.max", "0".into()) };
+    // pid 1 is not the caller's.
+    let pids = limits.pids.map(|n| setting("pids", "pids.max", n.saturating_add(1).to_string()));
+    // Microseconds of each tenth of a second; the kernel takes no less than a thousand.
+    let quota = |cpus: f64| ((cpus * 100_000.0) as u64).max(1000);
+    let cpus = limits.cpus.map(|cpus| setting("cpu", "cpu.max", format!("{} 100000", quota(cpus))));
+    let swap = memory.is_some().then_some(no_swap);
+    [memory, swap, pids, cpus].into_iter().flatten().collect()
 }
 
 /// The same limits for each process, where there is no cgroup: resource, soft and hard (setrlimit(2)).
@@ -130,4 +56,33 @@ pub(crate) fn rlimits(limits: &Limits) -> Vec<(u32, u64, u64)> {
     let memory = limits.memory.map(|bytes| (libc::RLIMIT_AS, bytes, bytes));
     let pids = limits.pids.map(|n| (libc::RLIMIT_NPROC, u64::from(n), u64::from(n)));
     memory.into_iter().chain(pids).collect()
+}
+
+impl Rootlet {
+    /// How many of its processes the kernel has killed because the rootlet's limit of memory was reached. Always 0 where no
+    /// cgroup keeps the limits ([`Report::limits_by`]): there a process is refused memory instead.
+    pub fn oom_kills(&self) -> u64 {
+        self.live().cgroup.as_ref().map_or(0, Cgroup::oom_kills)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_settings_of_a_cgroup() {
+        let limits = Limits { memory: Some(1 << 20), pids: Some(20), cpus: Some(1.5) };
+        let told: Vec<_> = settings(&limits).into_iter().map(|s| (s.file, s.value)).collect();
+        let expected = [
+            ("memory.max", "1048576"),
+            ("memory.swap.max", "0"),
+            ("pids.max", "21"),
+            ("cpu.max", "150000 100000"),
+        ];
+        assert_eq!(told, expected.map(|(file, value)| (file, value.to_owned())));
+        let little = Limits { cpus: Some(0.001), ..Limits::default() };
+        assert_eq!(settings(&little)[0].value, "1000 100000");
+        assert_eq!(settings(&Limits::default()), []);
+    }
 }

@@ -17,7 +17,8 @@ pub struct Report {
     pub base_id: String,
     /// Where ids come from on this host.
     pub tier: Tier,
-    /// How the limits of memory, processes and processors are kept: `cgroup`, `rlimit`, or nothing when there are none.
+    /// How the limits of memory, processes and processors are kept: `cgroup` (of the whole tree), `rlimit` (of each process,
+    /// as [`not_reproduced`](Self::not_reproduced) says), or nothing when there are none.
     pub limits_by: Option<&'static str>,
     /// What this host cannot reproduce, a sentence each.
     pub not_reproduced: Vec<String>,

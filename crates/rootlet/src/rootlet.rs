@@ -1,10 +1,11 @@
 //! A live rootlet.
 
 use crate::builder::Builder;
+use crate::cgroup::Cgroup;
 use crate::command::Command;
 use crate::facts::Facts;
 use crate::files::Files;
-use crate::limits::{self, Cgroup};
+use crate::limits;
 use crate::plan::Area;
 use crate::prepared::Prepared;
 use crate::report::Report;
