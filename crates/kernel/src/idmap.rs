@@ -2,7 +2,7 @@
 
 use crate::StartError;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 
 /// The ids of a user namespace, for users and for groups.
@@ -123,12 +123,17 @@ fn tool(name: &str, pid: u32, ranges: &[IdRange]) -> Result<Child, StartError> {
         .map_err(|e| StartError::new(&format!("run {name}"), e))
 }
 
-fn finish(name: &str, child: Child) -> Result<(), StartError> {
+fn finish(name: &str, mut child: Child) -> Result<(), StartError> {
     let step = format!("map ids with {name}");
-    let output = child.wait_with_output().map_err(|e| StartError::new(&step, e))?;
-    if output.status.success() {
+    // What it says fits into the pipe. To read it first would be to be woken twice.
+    let status = child.wait().map_err(|e| StartError::new(&step, e))?;
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let mut said = Vec::new();
+    if let Some(mut stderr) = child.stderr {
+        let _ = stderr.read_to_end(&mut said);
+    }
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
     Err(StartError { step, source: io::Error::from_raw_os_error(libc::EPERM), output: said })
 }

@@ -227,7 +227,7 @@ impl Nursery {
 
     /// The host's directory or file `path` (absolute), as the nursery's user namespace sees it: with `recursive`, also
     /// what is mounted below it. An ordinary user is refused (`EINVAL`) a directory that has mounts below it, unless it
-    /// is `recursive`.
+    /// is `recursive`. Not for real root (`ENOSYS`), who hands mounts over.
     pub fn add_path(self: &Arc<Self>, path: &Path, recursive: bool) -> io::Result<Source> {
         let source = self.new_source();
         let mut message = Message::new(ask::SOURCE_PATH);
