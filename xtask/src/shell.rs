@@ -1,6 +1,7 @@
 //! Running other programs, and saying so.
 
 use crate::Result;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -61,7 +62,38 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// The entries of a directory that are named `prefix` and the number of a process which is no more: it was killed before
+/// it could remove them.
+pub fn of_the_killed(directory: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let of_the_killed = |name: &OsStr| {
+        let process = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
+    };
+    entries.filter(|entry| of_the_killed(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_the_killed;
+    use std::fs::create_dir_all;
+
+    #[test]
+    fn what_runs_keeps_its_files() {
+        let directory = std::env::temp_dir().join(format!("xtask-killed-{}", std::process::id()));
+        let ours = format!("run-{}", std::process::id());
+        // No process has the number 0.
+        for name in [&ours, "run-0", "stage-0", "run"] {
+            create_dir_all(directory.join(name)).unwrap();
+        }
+        let found = of_the_killed(&directory, "run-");
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(found, [directory.join("run-0")]);
+        assert!(of_the_killed(&directory, "run-").is_empty());
+    }
 }

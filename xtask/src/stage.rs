@@ -18,7 +18,7 @@
 use crate::Result;
 use crate::setup::Data;
 use crate::setup::account::{self, Account};
-use crate::shell::{command, quiet, target, workspace};
+use crate::shell::{command, of_the_killed, quiet, target, workspace};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -36,7 +36,9 @@ pub struct Stage {
 impl Stage {
     /// Copies the sources and the examples, and makes the user's own directories.
     pub fn new(user: &Account) -> Result<Stage> {
-        remove_stale(user);
+        for killed in of_the_killed(&user.home, "stage-") {
+            let _ = fs::remove_dir_all(killed);
+        }
         let stage = Stage { directory: user.home.join(format!("stage-{}", std::process::id())) };
         let files = quiet(
             command("git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -146,17 +148,6 @@ pub fn run_as_test_user(stage: &str, program: &str, arguments: &[&str]) -> Resul
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin");
     let error = command.current_dir(staged(&here).unwrap_or(here)).exec();
     Err(format!("{}: {error}", copied.display()))
-}
-
-/// Stages of runs that were killed.
-fn remove_stale(user: &Account) {
-    for entry in fs::read_dir(&user.home).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix("stage-"));
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// Copies a file so that everybody can read it, and run it if anybody could, whatever the umask was.

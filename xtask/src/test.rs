@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::leftovers::Leftovers;
 use crate::setup::{self, Data, account};
-use crate::shell::{cargo, command, is_root, loud, quiet, step, target, workspace};
+use crate::shell::{cargo, command, is_root, loud, of_the_killed, quiet, step, target, workspace};
 use crate::stage::Stage;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -137,12 +137,14 @@ fn shared() -> Option<PathBuf> {
     directory.canonicalize().ok()
 }
 
-/// A temporary directory and a store of this run alone; removed when dropped.
+/// A temporary directory and a store of this run alone; removed when dropped, and a killed run's by the next one.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Scratch> {
-        let scratch = Scratch(target().join(format!("tests/run-{}", std::process::id())));
+        let tests = target().join("tests");
+        of_the_killed(&tests, "run-").into_iter().map(Scratch).for_each(drop);
+        let scratch = Scratch(tests.join(format!("run-{}", std::process::id())));
         for name in ["tmp", "store"] {
             fs::create_dir_all(scratch.0.join(name)).map_err(|e| e.to_string())?;
         }
