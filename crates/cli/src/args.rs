@@ -190,13 +190,20 @@ pub struct Root {
     #[arg(long, value_name = "WHERE", default_value = "memory", help_heading = "Files")]
     pub writable: Writable,
 
-    /// Memory of all processes and of what they write to memory, such as 512m (of each process where no cgroup can be made)
+    /// Memory of all processes together, such as 512m
+    ///
+    /// What is written counts, too, unless --writable is disk. Where no cgroup can be made it is the memory of each process,
+    /// which the report says; `rootlet doctor` says how to get one.
     #[arg(short, long, value_name = "SIZE", value_parser = limits::parse_memory, help_heading = "Limits")]
     pub memory: Option<Limit<u64>>,
-    /// Number of processes and threads (of the user in all rootlets of the caller where no cgroup can be made)
+    /// Number of processes and threads
+    ///
+    /// Where no cgroup can be made, those of the user in all rootlets of one calling process count together.
     #[arg(long, value_name = "N", value_parser = limits::parse_pids, allow_negative_numbers = true, help_heading = "Limits")]
     pub pids_limit: Option<Limit<u32>>,
-    /// Processors, such as 1.5 (not limited where no cgroup can be made)
+    /// Processors, such as 1.5
+    ///
+    /// Not limited where no cgroup can be made.
     #[arg(long, value_name = "N", value_parser = limits::parse_cpus, help_heading = "Limits")]
     pub cpus: Option<Limit<f64>>,
     /// A limit of each process, such as nofile=1024:2048
