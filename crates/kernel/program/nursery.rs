@@ -95,6 +95,7 @@ fn prepare() -> Step<Option<Ready>> {
     if host.is_some() {
         at(1, sys::unshare(sys::CLONE_NEWNS))?;
     }
+    leave_host()?;
     match Message::receive(SOCKET) {
         Ok(Some(m)) if m.kind == ask::CONFINE => confine(m.fields())?,
         _ => return Ok(None),
@@ -128,15 +129,25 @@ fn confine(mut fields: Reader) -> Step {
     at(10, sys::install_filter(filter, pass))
 }
 
-fn small_tree(proc: Fd) -> Step {
-    let tmpfs = at(4, sys::fs_mount(lit(c"tmpfs"), &[(lit(c"mode"), lit(c"0755"))], 0))?;
+/// Goes to an empty file system and lets go of the host's mounts, which takes the kernel its time.
+fn leave_host() -> Step {
+    let nothing = at(4, sys::fs_mount(lit(c"tmpfs"), &[(lit(c"mode"), lit(c"0555"))], 0))?;
     // Any directory will do to mount on: the old tree is let go of in the next line.
-    at(5, sys::move_mount(tmpfs, sys::AT_FDCWD, lit(c"/proc")))?;
-    sys::close(tmpfs);
+    at(5, sys::move_mount(nothing, sys::AT_FDCWD, lit(c"/proc")))?;
+    sys::close(nothing);
     at(5, sys::chdir(lit(c"/proc")))?;
     at(5, sys::pivot_root(lit(c"."), lit(c".")))?;
     at(5, sys::umount(lit(c"."), sys::MNT_DETACH))?;
-    at(5, sys::chdir(lit(c"/")))?;
+    at(5, sys::chdir(lit(c"/"))).map(|_| ())
+}
+
+/// On top of the empty file system, whose owner has no number in here.
+fn small_tree(proc: Fd) -> Step {
+    let tmpfs = at(4, sys::fs_mount(lit(c"tmpfs"), &[(lit(c"mode"), lit(c"0755"))], 0))?;
+    at(5, sys::move_mount(tmpfs, sys::AT_FDCWD, lit(c"/")))?;
+    at(5, sys::fchdir(tmpfs))?;
+    at(5, sys::chroot(lit(c".")))?;
+    sys::close(tmpfs);
     for path in [c"/proc", c"/dev", c"/src", c"/root", c"/up"] {
         at(8, sys::mkdirat(sys::AT_FDCWD, lit(path), 0o755))?;
     }

@@ -31,7 +31,7 @@ mod nr {
     pub const MMAP: usize = 9; pub const MUNMAP: usize = 11; pub const RT_SIGACTION: usize = 13; pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16; pub const SOCKET: usize = 41; pub const CONNECT: usize = 42; pub const SENDMSG: usize = 46;
     pub const RECVMSG: usize = 47; pub const EXECVE: usize = 59; pub const EXIT_GROUP: usize = 231; pub const KILL: usize = 62; pub const GETEUID: usize = 107;
-    pub const FCNTL: usize = 72; pub const GETDENTS64: usize = 217; pub const CHDIR: usize = 80; pub const FCHDIR: usize = 81;
+    pub const FCNTL: usize = 72; pub const GETDENTS64: usize = 217; pub const CHDIR: usize = 80; pub const CHROOT: usize = 161; pub const FCHDIR: usize = 81;
     pub const FCHMOD: usize = 91; pub const UMASK: usize = 95; pub const SETSID: usize = 112;
     pub const SETGROUPS: usize = 116; pub const SETRESUID: usize = 117; pub const SETRESGID: usize = 119; pub const SETFSUID: usize = 122;
     pub const SETFSGID: usize = 123; pub const CAPSET: usize = 126; pub const PIVOT_ROOT: usize = 155; pub const PRCTL: usize = 157;
@@ -53,7 +53,7 @@ mod nr {
     pub const MMAP: usize = 222; pub const MUNMAP: usize = 215; pub const RT_SIGACTION: usize = 134; pub const RT_SIGPROCMASK: usize = 135;
     pub const IOCTL: usize = 29; pub const SOCKET: usize = 198; pub const CONNECT: usize = 203; pub const SENDMSG: usize = 211;
     pub const RECVMSG: usize = 212; pub const EXECVE: usize = 221; pub const EXIT_GROUP: usize = 94; pub const KILL: usize = 129; pub const GETEUID: usize = 175;
-    pub const FCNTL: usize = 25; pub const GETDENTS64: usize = 61; pub const CHDIR: usize = 49; pub const FCHDIR: usize = 50;
+    pub const FCNTL: usize = 25; pub const GETDENTS64: usize = 61; pub const CHDIR: usize = 49; pub const CHROOT: usize = 51; pub const FCHDIR: usize = 50;
     pub const FCHMOD: usize = 52; pub const UMASK: usize = 166; pub const SETSID: usize = 157;
     pub const SETGROUPS: usize = 159; pub const SETRESUID: usize = 147; pub const SETRESGID: usize = 149; pub const SETFSUID: usize = 151;
     pub const SETFSGID: usize = 152; pub const CAPSET: usize = 91; pub const PIVOT_ROOT: usize = 41; pub const PRCTL: usize = 167;
@@ -407,6 +407,9 @@ pub fn mount(source: Str, target: Str, fstype: Str, flags: usize, data: Str) -> 
 }
 pub fn umount(target: Str, flags: usize) -> Result {
     guarded!(nr::UMOUNT2, target.ptr(), flags, 0, 0, 0)
+}
+pub fn chroot(path: Str) -> Result {
+    guarded!(nr::CHROOT, path.ptr(), 0, 0, 0, 0)
 }
 pub fn pivot_root(new: Str, old: Str) -> Result {
     guarded!(nr::PIVOT_ROOT, new.ptr(), old.ptr(), 0, 0, 0)
