@@ -101,7 +101,11 @@ fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text = format!("{text}: {cause}");
+        // Most sentences name the errno below them.
+        let errno = cause.downcast_ref::<std::io::Error>().and_then(crate::error::errno_name);
+        if errno.is_none_or(|name| !text.contains(name)) {
+            text = format!("{text}: {cause}");
+        }
         next = cause.source();
     }
     text
