@@ -47,3 +47,22 @@ fn what_is_mounted_on_the_machine_is_seen_and_is_copied_on_write_too() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said, "above\nbelow\nchanged\nabove\nbelow\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A desktop of snaps has a hundred.
+#[test]
+fn a_machine_may_have_many_mounts() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let script = r#"
+        set -e
+        mount -t tmpfs tmpfs /mnt
+        for i in $(seq 150); do mkdir /mnt/$i; mount -t tmpfs tmpfs /mnt/$i; echo $i > /mnt/$i/number; done
+        "$0" run --read-only -- sh -ec 'cat /mnt/150/number; cat /mnt/*/number | wc -l'
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", script]).arg(rootlet_tests::rootlet_command().get_program());
+    let output = command.env("ROOTLET_STORE", rootlet_tests::store()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "150\n150\n", "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -26,7 +26,7 @@ unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
 
-pub fn run(socket: Fd, trees: &[Fd; setup::MAX_TREES]) -> ! {
+pub fn run(socket: Fd, trees: &[Fd]) -> ! {
     // As pid 1, no signal reaches us but those we ask for and the host's SIGKILL.
     sys::set_signal(SIGCHLD as i32, 0);
     sys::set_signal_mask(1 << (SIGCHLD - 1));
@@ -98,7 +98,7 @@ impl Commands {
     }
 }
 
-fn serve(socket: Fd, message: &mut Message, trees: &[Fd; setup::MAX_TREES], commands: &mut Commands) {
+fn serve(socket: Fd, message: &mut Message, trees: &[Fd], commands: &mut Commands) {
     let mut fields = message.fields();
     let mut answer = Answer::new(tell::ANSWER);
     let done = match message.kind {
@@ -200,7 +200,7 @@ fn open_pty() -> Result<(Fd, u32)> {
     }
 }
 
-fn copy_tree(message: &mut Message, trees: &[Fd; setup::MAX_TREES]) -> Result<()> {
+fn copy_tree(message: &mut Message, trees: &[Fd]) -> Result<()> {
     let target = message.take(0);
     let tree = message.fields().u32().and_then(|i| trees.get((i as usize).checked_sub(1)?).copied());
     let copied = match tree {

@@ -6,33 +6,57 @@ use crate::message::Answer;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
+use core::cell::UnsafeCell;
 
-/// The most directories of the small tree that stay open (`KEEP_OPEN`): the upper layers, then the lower ones.
-pub const MAX_TREES: usize = 128;
+/// Descriptors that are kept: a host has as many parts as it has mounts, and each of them some trees.
+struct Kept {
+    room: &'static mut [Fd; MAX_KEPT],
+    count: usize,
+}
+
+const MAX_KEPT: usize = 4096;
+
+/// Only what is used of it ever becomes memory.
+struct Room(UnsafeCell<[Fd; MAX_KEPT]>);
+
+// SAFETY: one thread.
+unsafe impl Sync for Room {}
+
+static TREES: Room = Room(UnsafeCell::new([0; MAX_KEPT]));
+static HELD: Room = Room(UnsafeCell::new([0; MAX_KEPT]));
+
+impl Kept {
+    fn of(room: &'static Room) -> Self {
+        // SAFETY: one thread, which asks for each room once.
+        Self { room: unsafe { &mut *room.0.get() }, count: 0 }
+    }
+
+    fn push(&mut self, fd: Fd) -> Result<()> {
+        *self.room.get_mut(self.count).ok_or(sys::EMFILE)? = fd;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn get(&self) -> &[Fd] {
+        &self.room[..self.count]
+    }
+}
 
 /// What the operations share.
 struct Setup {
     /// The new root, once there is one.
     root: Fd,
-    trees: [Fd; MAX_TREES],
-    tree_count: usize,
+    /// Directories of the small tree that questions can name.
+    trees: Kept,
     /// Parts of the new root that become read-only with it.
-    held: [Fd; MAX_TREES],
-    held_count: usize,
+    held: Kept,
     /// The new root is `/`, and the old tree still there.
     entered: bool,
 }
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup {
-        root: -1,
-        trees: [-1; MAX_TREES],
-        tree_count: 0,
-        held: [-1; MAX_TREES],
-        held_count: 0,
-        entered: false,
-    };
+    let mut setup = Setup { root: -1, trees: Kept::of(&TREES), held: Kept::of(&HELD), entered: false };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {
@@ -58,7 +82,7 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     if setup.let_go().is_err() {
         sys::exit(1);
     }
-    init::run(socket, &setup.trees)
+    init::run(socket, setup.trees.get())
 }
 
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -127,15 +151,12 @@ impl Setup {
             op::ENTER => self.enter()?,
             op::HOLD => {
                 let target = self.target(text(fields)?)?;
-                *self.held.get_mut(self.held_count).ok_or(sys::EINVAL)? = target;
-                self.held_count += 1;
+                self.held.push(target)?;
             }
             op::READ_ONLY => self.read_only()?,
             op::KEEP_OPEN => {
                 let path = text(fields)?;
-                let slot = self.trees.get_mut(self.tree_count).ok_or(sys::EINVAL)?;
-                *slot = sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?;
-                self.tree_count += 1;
+                self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
             _ => return Err(sys::ENOSYS),
@@ -227,7 +248,7 @@ impl Setup {
 
     fn read_only(&mut self) -> Result<()> {
         sys::mount_setattr(self.root, 0, sys::MOUNT_ATTR_RDONLY)?;
-        for &part in &self.held[..self.held_count] {
+        for &part in self.held.get() {
             sys::mount_setattr(part, 0, sys::MOUNT_ATTR_RDONLY)?;
             sys::close(part);
         }
