@@ -39,6 +39,7 @@ fn invoke(args: impl Iterator<Item = OsString>) -> Outcome {
         Ok(cli) => perform(cli.command),
         Err(error) => return usage(&error),
     };
+    wait_for_helpers();
     done.unwrap_or_else(|failure| complain(&failure))
 }
 
@@ -54,6 +55,13 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Man { dir } => docs::man(&dir)?,
     }
     Ok(Outcome::SUCCESS)
+}
+
+/// Where pid 1 of a container waits for nobody, as `sleep` does not, whoever ends after us stays there for good.
+fn wait_for_helpers() {
+    use rustix::process::{WaitOptions, wait};
+    rootlet::Rootlet::end_helpers();
+    while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
 }
 
 fn complain(failure: &Failure) -> Outcome {

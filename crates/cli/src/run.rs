@@ -97,6 +97,8 @@ fn perform(
     reporter: &mut Reporter,
     make: impl FnOnce() -> Result<Rootlet, Failure>,
 ) -> Result<Outcome, Failure> {
+    // So that what comes of the nursery's own rootlet is ours to wait for, when the nursery is gone: see below.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     // Until then, a download above all, a signal ends us as it ends any program, and nothing is left.
     let root = make()?;
     let signals = Signals::catch().map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
@@ -120,6 +122,8 @@ fn perform(
             return Ok(outcome);
         }
     };
+    // Nothing more comes from there, and to end it takes as long as many a command.
+    Rootlet::end_helpers();
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
     reporter.ended(&root, started.elapsed());

@@ -95,6 +95,15 @@ impl Begun {
         self.child().id()
     }
 
+    /// Ends it and waits until it is gone.
+    pub fn end(&self) {
+        if self.is_ours() {
+            let mut child = self.child();
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     fn child(&self) -> MutexGuard<'_, Child> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,11 +111,7 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if self.is_ours() {
-            let mut child = self.child();
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.end();
     }
 }
 

@@ -138,6 +138,15 @@ impl Nursery {
         *lock(&FORESEEN) = Begun::new(bounds).ok();
     }
 
+    /// Ends all nurseries of this process and waits until they are gone; the next call of [`Nursery::shared`] starts another
+    /// one. Rootlets live on, without a parent: whoever adopts orphans (`PR_SET_CHILD_SUBREAPER`, prctl(2)) has to wait for
+    /// them in the end.
+    pub fn end_all() {
+        lock(&FORESEEN).take();
+        let nurseries = std::mem::take(&mut lock(&SHARED).1);
+        nurseries.values().for_each(|nursery| nursery.begun.end());
+    }
+
     fn start(map: &IdMap, bounds: Bounds) -> Result<Self, StartError> {
         let foreseen = lock(&FORESEEN).take().filter(|begun| begun.is_for(bounds));
         let begun = foreseen.map_or_else(|| Begun::new(bounds), Ok)?;

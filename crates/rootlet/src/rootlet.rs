@@ -82,6 +82,14 @@ impl Rootlet {
         }
     }
 
+    /// Ends the processes of this one from which rootlets come, and waits until they are gone; they are started again where
+    /// they are needed. They would end with this process all the same, but then as orphans, and not every container has an
+    /// init that waits for orphans. So do rootlets that live on: end them first, or adopt and wait for them
+    /// (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
+    pub fn end_helpers() {
+        Nursery::end_all();
+    }
+
     pub(crate) fn new(live: Live) -> Result<Self> {
         let exec = exec_of(&live)?;
         Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec })
