@@ -85,7 +85,8 @@ fn a_tree_for_ids_of_long_ago_is_removed() {
     let gc = || home.store.gc(GcOptions::default()).unwrap().layers;
     assert_eq!(gc(), 0, "the base is in use, and nobody knows with which ids");
     drop(base);
-    assert_eq!(gc(), 1);
+    // What another thread is starting has a copy of the lock's descriptor until it executes.
+    assert_eq!((0..1000).map(|_| gc()).find(|&layers| layers > 0), Some(1));
     assert!(!old.exists());
     assert!(new.join("home/f").exists(), "the last one that was used stays");
     assert_eq!(gc(), 0);
