@@ -7,8 +7,7 @@ use std::fmt::{self, Write};
 ///
 /// Its message fits one line and is safe to print, whatever the text holds. The [`hint`](Self::hint) is kept
 /// beside it, so that each face prints it in its own way.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {what} `{}`: {reason}", printable(.given))]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     what: &'static str,
     given: String,
@@ -48,6 +47,14 @@ impl ParseError {
         self.hint.as_deref()
     }
 }
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid {} `{}`: {}", self.what, printable(&self.given), self.reason)
+    }
+}
+
+impl std::error::Error for ParseError {}
 
 /// The text with everything escaped that could steer a terminal: control characters and the marks that turn the
 /// direction of writing. Names and tags from images and registries pass through here before they are printed.
