@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Builds it: one file without libraries beside it, so that it runs wherever its kernel does, on Alpine as on an old
-/// Debian. At a fixed place, as runc's and podman's: to move it takes as long as a tenth of a run.
+/// Debian. At a fixed place, as runc's and podman's: to move it takes about a twentieth of a run.
 pub fn run() -> Result<PathBuf> {
     step("the command");
     let about = quiet(Command::new("rustc").arg("-vV"))?;

@@ -1,5 +1,5 @@
-//! Options that are put together only for the subcommand that is called: most of the time that parsing takes goes into
-//! those of the others.
+//! Options that are put together only for the subcommand that is called: much of the time that parsing takes would go
+//! into those of the others.
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 

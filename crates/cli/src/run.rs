@@ -122,7 +122,7 @@ fn perform(
             return Ok(outcome);
         }
     };
-    // Nothing more comes from there, and to end it takes as long as many a command.
+    // Nothing more comes from there, and it ends while the command runs.
     Rootlet::end_helpers();
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;

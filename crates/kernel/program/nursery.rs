@@ -46,7 +46,7 @@ pub fn main() -> ! {
 struct Ready {
     flags: u32,
     /// The mount namespace with the host's whole tree, from which sources are taken. Real root has none: it hands mounts
-    /// over, and a copy of all the host's mounts takes the kernel longer to make and to remove than a root does.
+    /// over, and a copy of all the host's is work for the kernel twice, when it is made and when it is removed.
     host: Option<Fd>,
     /// The small one.
     small: Fd,
@@ -120,7 +120,7 @@ fn own_mounts() -> Result<Fd> {
     sys::openat(sys::AT_FDCWD, lit(c"/proc/self/ns/mnt"), sys::O_RDONLY, 0)
 }
 
-/// Once here, not for each command: dropping capabilities and installing a filter cost as much as starting one.
+/// Once here, not for each command: dropping capabilities and installing a filter would be a good part of what one costs.
 fn confine(mut fields: Reader) -> Step {
     let (Some(capabilities), Some(pass), Some(filter)) = (fields.u64(), fields.u64(), fields.bytes()) else {
         return Err((10, sys::EBADMSG));

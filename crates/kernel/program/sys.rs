@@ -137,7 +137,7 @@ macro_rules! guarded {
 }
 
 /// Installs the filter that this process and all that come from it are under, commands above all: once here, since
-/// installing costs as much as starting a command. `pass` is known to nobody inside: this memory cannot be read there.
+/// installing is a good part of what starting a command costs. `pass` is known to nobody inside: this memory cannot be read there.
 pub fn install_filter(program: &[u8], pass: u64) -> Result<()> {
     PASS.store(pass, core::sync::atomic::Ordering::Relaxed);
     if program.is_empty() { Ok(()) } else { seccomp(program).map(|_| ()) }
