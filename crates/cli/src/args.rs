@@ -5,7 +5,9 @@
 
 use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use rootlet_spec::{EnvArg, GroupSpec, Mount, Net, SecurityOpt, Ulimit, UserSpec, Volume, Writable};
+use rootlet_spec::{
+    EnvArg, GroupSpec, Mount, Net, Require, SecurityOpt, Tier, Ulimit, UserSpec, Volume, Writable,
+};
 use rootlet_spec::{caps, duration, limits, mode, mount, net};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -148,6 +150,18 @@ pub struct Root {
     /// no-new-privileges (the default), no-new-privileges:false, or seccomp=unconfined
     #[arg(long, value_name = "OPTION", help_heading = "User")]
     pub security_opt: Vec<SecurityOpt>,
+    /// How the host gives the identity: exact, one-id or chroot [default: $ROOTLET_TIER, else the strongest]
+    ///
+    /// exact: a user namespace with all ids. one-id: a user namespace with one id. chroot: for root in a container that allows
+    /// no namespaces. `rootlet doctor` says which of them this host allows.
+    #[arg(long, value_name = "TIER", help_heading = "User")]
+    pub tier: Option<Tier>,
+    /// Refuse to run without it: exact, namespaces, proc, everything
+    ///
+    /// exact: true owners, and production's refusals. namespaces: its own mounts and processes. proc: its own /proc.
+    /// everything: nothing of what was asked for is left out.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "User")]
+    pub require: Vec<Require>,
     /// File mode creation mask, in octal [default: 0022]
     #[arg(long, value_name = "MASK", value_parser = mode::parse_umask, help_heading = "User")]
     pub umask: Option<u32>,

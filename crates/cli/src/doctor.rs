@@ -24,13 +24,8 @@ fn text(examination: &Examination, style: Style) -> String {
     let mut text: String = examination.checks.iter().map(|check| told(check, style)).collect();
     text += "\n";
     text += &match examination.tier {
-        Some(Tier::Root) => {
-            "Rootlets run here. As root, their ids are a range that belongs to nobody on this host.\n".into()
-        }
-        Some(Tier::SubordinateIds) => {
-            "Rootlets run here. The production user is mapped to you, all others to your subordinate ids.\n"
-                .into()
-        }
+        Some(Tier::Exact) => "Rootlets run here, exactly as in production.\n".into(),
+        Some(tier) => format!("Rootlets run here, in the tier {tier}.\n"),
         None => style.error("No rootlet can be made here: mend what is marked with ✗ first.") + "\n",
     };
     text

@@ -42,6 +42,8 @@ impl Root {
             // As timeout(1): 0 is no limit.
             timeout: self.timeout.filter(|time| !time.is_zero()),
             writable: self.writable,
+            tier: self.tier,
+            require: self.require,
             entrypoint: self
                 .entrypoint
                 .map(|program| if program.is_empty() { vec![] } else { vec![program] }),

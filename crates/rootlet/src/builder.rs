@@ -10,7 +10,7 @@ use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
-use rootlet_spec::{Mount, Net, Spec, User, UserSpec, Writable};
+use rootlet_spec::{Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -129,6 +129,19 @@ impl Builder {
         self
     }
 
+    /// How the host is to give the identity. Not said: what the variable `ROOTLET_TIER` names, else the strongest that the host
+    /// allows.
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.spec.tier = Some(tier);
+        self
+    }
+
+    /// What must not be missing: where the host cannot give it, [`spawn`](Self::spawn) fails with [`ErrorKind::Host`].
+    pub fn require(mut self, require: Require) -> Self {
+        self.spec.require.push(require);
+        self
+    }
+
     /// Makes the rootlet: fresh, private, live.
     ///
     /// # Errors
@@ -139,11 +152,30 @@ impl Builder {
             return Err(Error::new(ErrorKind::Spec, wrong.to_string())
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
         }
-        let spec = self.spec.with_defaults(self.base.defaults())?;
-        let facts = facts_of(&self.base)?;
+        let mut tiers = host::tiers(&self.spec)?.into_iter().peekable();
+        let mut last = None;
+        while let Some(tier) = tiers.next() {
+            match self.spawn_on(tier) {
+                // What the host refuses, it may allow in a weaker form. The stronger form's words are the better ones, since they
+                // say how to lift the host.
+                Err(error) if error.kind() == ErrorKind::Host => {
+                    if tiers.peek().is_some() {
+                        host::refuse(tier, &error);
+                    }
+                    last.get_or_insert(error);
+                }
+                made => return made,
+            }
+        }
+        Err(last.expect("there is a tier to be tried"))
+    }
+
+    fn spawn_on(&self, tier: Tier) -> Result<Rootlet> {
+        let spec = self.spec.clone().with_defaults(self.base.defaults())?;
+        let facts = facts_of(&self.base, tier)?;
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
-        let map = host::caller().id_map(self.base.kind(), who.identity.uid, who.identity.gid)?;
+        let map = host::caller().id_map(tier, self.base.kind(), who.identity.uid, who.identity.gid)?;
         let nursery = Nursery::shared(&map, bounds(&spec)?).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
@@ -163,10 +195,13 @@ impl Builder {
                 return Err(explain(error, &planned));
             }
         };
-        let mut report = Report::new(&self.base, &who.identity, host::caller().tier());
+        let mut report = Report::new(&self.base, &who.identity, tier);
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
+        if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
+            return Err(host::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
+        }
         let live = Live {
             init: Arc::new(init),
             cgroup,
@@ -175,7 +210,7 @@ impl Builder {
             areas: planned.areas,
             made: guards.made,
             map,
-            base: self.base,
+            base: self.base.clone(),
             spec,
             facts,
             identity: who.identity,
@@ -223,7 +258,7 @@ type Known = Vec<(String, Arc<Facts>)>;
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// The facts of a base: kept beside it, or read from a directory, or asked of a bare rootlet of it.
-fn facts_of(base: &Base) -> Result<Arc<Facts>> {
+fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     // A directory may change at any time; what is on top of it, in a snapshot, may not.
     if base.layer_count() == 0 {
         match base.kind() {
@@ -239,7 +274,7 @@ fn facts_of(base: &Base) -> Result<Arc<Facts>> {
     drop(known);
     match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
         Some(facts) => Ok(remember(base, facts)),
-        None => Ok(know(base, ask_base(base)?)),
+        None => Ok(know(base, ask_base(base, tier)?)),
     }
 }
 
@@ -260,8 +295,8 @@ fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
     facts
 }
 
-fn ask_base(base: &Base) -> Result<Facts> {
-    let map = host::caller().id_map(base.kind(), 1000, 1000)?;
+fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
+    let map = host::caller().id_map(tier, base.kind(), 1000, 1000)?;
     let nursery = Nursery::shared(&map, Bounds::NONE).map_err(host::explain)?;
     let ground = Ground::of(base, &nursery)?;
     let mut tree = rootlet_kernel::Tree::new();

@@ -1,10 +1,10 @@
 //! What this host allows, found by trying; and the exact command that mends what it does not.
 
 use crate::cgroup::Why;
-use crate::host::{self, Tier, caller};
+use crate::host::{self, caller};
 use rootlet_base::{BaseKind, Store};
 use rootlet_kernel::{Bounds, Nursery, mount};
-use rootlet_spec::Limits;
+use rootlet_spec::{Limits, Tier};
 use serde::Serialize;
 use std::path::Path;
 
@@ -37,11 +37,11 @@ pub struct Examination {
 /// Looks at this host. Nothing is left of it.
 pub fn examine() -> Examination {
     let mut checks = vec![sub_ids()];
-    if caller().tier() == Tier::SubordinateIds {
+    if !caller().is_root() {
         checks.push(tools());
     }
     let nursery = caller()
-        .id_map(&BaseKind::Layers, 1000, 1000)
+        .id_map(Tier::Exact, &BaseKind::Layers, 1000, 1000)
         .and_then(|map| Nursery::shared(&map, Bounds::NONE).map_err(host::explain));
     checks.push(match &nursery {
         Ok(_) => good("user namespaces", true, "allowed".into()),
@@ -71,7 +71,7 @@ pub fn examine() -> Examination {
         let rootlet = whole();
         works = rootlet.ok;
         checks.push(rootlet);
-        if caller().tier() == Tier::Root {
+        if caller().is_root() {
             checks.push(match mount::clone_idmapped(Path::new("/"), nursery.user_namespace(), false) {
                 Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
                 Err(e) => bad(
@@ -86,7 +86,7 @@ pub fn examine() -> Examination {
     }
     checks.push(cgroup());
     checks.push(store());
-    Examination { tier: works.then(|| caller().tier()), checks }
+    Examination { tier: works.then_some(Tier::Exact), checks }
 }
 
 fn good(name: &'static str, required: bool, found: String) -> Check {
@@ -141,9 +141,9 @@ fn sub_ids() -> Check {
 }
 
 fn mend_sub_ids() -> String {
-    match caller().tier() {
-        Tier::Root => String::new(),
-        Tier::SubordinateIds => {
+    match caller().is_root() {
+        true => String::new(),
+        false => {
             format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", caller().name)
         }
     }
@@ -217,17 +217,17 @@ fn limited(limits: &Limits) -> crate::Result<Result<(), Why>> {
 fn mend_cgroup(why: &Why) -> String {
     let there = |path: &str| Path::new(path).exists();
     let (uid, name) = (caller().uid, &caller().name);
-    match (why, caller().tier()) {
+    match (why, caller().is_root()) {
         // Controllers are of one version or the other.
         (Why::NotMounted | Why::Lacks(..), _) if !there("/sys/fs/cgroup/cgroup.controllers") => {
             "boot with `cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1` on the kernel's command line"
                 .into()
         }
-        (Why::Lacks(..), Tier::SubordinateIds) if there("/run/systemd/system") => format!(
+        (Why::Lacks(..), false) if there("/run/systemd/system") => format!(
             "sudo sh -c 'd=/etc/systemd/system/user@.service.d; mkdir -p $d; printf \"[Service]\\nDelegate=cpu memory \
              pids\\n\" > $d/delegate.conf; systemctl daemon-reload; systemctl restart user@{uid}'"
         ),
-        (_, Tier::SubordinateIds) if there("/run/systemd/system") => {
+        (_, false) if there("/run/systemd/system") => {
             let run = "systemd-run --user --scope -p Delegate=yes rootlet run …";
             match there(&format!("/run/user/{uid}/systemd")) {
                 true => run.into(),
@@ -237,11 +237,11 @@ fn mend_cgroup(why: &Why) -> String {
             }
         }
         // A container, whose processes are in the only cgroup that it sees.
-        (Why::Populated(path), Tier::Root) => {
+        (Why::Populated(path), true) => {
             let path = path.display();
             format!("mkdir {path}/init && xargs -rn1 < {path}/cgroup.procs > {path}/init/cgroup.procs")
         }
-        (Why::Refused(_, e), Tier::Root) if e.raw_os_error() == Some(libc::EROFS) => {
+        (Why::Refused(_, e), true) if e.raw_os_error() == Some(libc::EROFS) => {
             "start this container with --privileged, or with its cgroup writable".into()
         }
         _ => String::new(),

@@ -1,7 +1,7 @@
 //! The ground a rootlet stands on: the base's layers, and for this machine's own root the parts it is put together from,
 //! each made a source of the nursery.
 
-use crate::host::{self, Tier};
+use crate::host;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
 use rootlet_kernel::{Nursery, Source, Tree, mount};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Where the host gives none, that is told when a rootlet is made.
 pub fn resolver(store: &Store) -> Resolver {
     let (resolver, sam) = (Resolver::new(store), User::sam());
-    match host::caller().id_map(&BaseKind::Layers, sam.uid, sam.gid) {
+    match host::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, sam.uid, sam.gid)) {
         Ok(map) => resolver.unpack_for(map),
         Err(_) => resolver,
     }
@@ -115,8 +115,8 @@ impl Ground {
     /// This machine's own root, without what belongs to its running kernel and services.
     fn host(&mut self, nursery: &Arc<Nursery>) -> Result<()> {
         let mounts = MountPoints::read()?;
-        match host::caller().tier() {
-            Tier::Root => match idmapped(nursery, Path::new("/"), false) {
+        match host::caller().is_root() {
+            true => match idmapped(nursery, Path::new("/"), false) {
                 Ok(root) => {
                     self.layers.push(root);
                     for path in &mounts.shown {
@@ -133,7 +133,7 @@ impl Ground {
                     self.compose(nursery, Path::new("/"), &mounts);
                 }
             },
-            Tier::SubordinateIds => {
+            false => {
                 self.not_reproduced.push(
                     "owners of the host's files: they show as nobody's, and root inside may not change those that \
                      are the host's root's"
@@ -210,12 +210,12 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
 
 /// A directory as it is, with the ids it has on disk. The nursery of real root may not walk to it, so it gets the mount.
 fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
-    match host::caller().tier() {
-        Tier::Root => {
+    match host::caller().is_root() {
+        true => {
             use std::os::fd::AsFd;
             nursery.add_mount(mount::clone(path, recursive)?.as_fd())
         }
-        Tier::SubordinateIds => nursery.add_path(path, recursive),
+        false => nursery.add_path(path, recursive),
     }
 }
 
@@ -228,9 +228,9 @@ pub(crate) fn upper(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
 /// Makes a directory of the host that of root inside. An ordinary user's own directory belongs to an id that root inside
 /// has power over; real root's does not.
 pub(crate) fn own(map: &rootlet_kernel::IdMap, path: &Path) -> io::Result<()> {
-    match host::caller().tier() {
-        Tier::Root => std::os::unix::fs::chown(path, map.uid_outside(0), map.gid_outside(0)),
-        Tier::SubordinateIds => Ok(()),
+    match host::caller().is_root() {
+        true => std::os::unix::fs::chown(path, map.uid_outside(0), map.gid_outside(0)),
+        false => Ok(()),
     }
 }
 
@@ -241,9 +241,9 @@ fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<
 }
 
 fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
-    match host::caller().tier() {
-        Tier::Root => idmapped(nursery, path, false),
-        Tier::SubordinateIds => nursery.add_path(path, false),
+    match host::caller().is_root() {
+        true => idmapped(nursery, path, false),
+        false => nursery.add_path(path, false),
     }
     .map_err(|e| unusable(path, e))
 }
@@ -262,12 +262,12 @@ fn unusable(path: &Path, e: io::Error) -> Error {
 
 /// What is bound into a rootlet: the project's directory, a socket. `true`: the owners are those on the host.
 pub(crate) fn volume(nursery: &Arc<Nursery>, path: &Path) -> io::Result<(Source, bool)> {
-    if host::caller().tier() == Tier::Root
+    if host::caller().is_root()
         && let Ok(source) = idmapped(nursery, path, true)
     {
         return Ok((source, true));
     }
-    Ok((plain(nursery, path, true)?, host::caller().tier() != Tier::Root))
+    Ok((plain(nursery, path, true)?, !host::caller().is_root()))
 }
 
 /// The part of the host's tree that is its kernel's and services': /proc and /dev are made anew, /tmp and /run are empty.

@@ -3,18 +3,8 @@
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::BaseKind;
 use rootlet_kernel::{IdMap, IdRange, StartError, SubIds};
-use serde::Serialize;
-use std::sync::OnceLock;
-
-/// How ids inside come from the host (`ARCHITECTURE.md`, "Identity").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// Real root: a reserved range of ids, never the host's own.
-    Root,
-    /// An ordinary user with subordinate ids.
-    SubordinateIds,
-}
+use rootlet_spec::{Require, Spec, Tier};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Where real root's rootlets have their ids: above those that systemd-nspawn hands out (0x80000 to 0x6fffffff, see
 /// systemd's UIDS-GIDS), and below 2^31, which some tools take for negative.
@@ -54,8 +44,8 @@ impl Caller {
         Self { uid, gid, uids: ids("/etc/subuid"), gids: ids("/etc/subgid"), name: name.into() }
     }
 
-    pub fn tier(&self) -> Tier {
-        if self.uid == 0 { Tier::Root } else { Tier::SubordinateIds }
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
     }
 
     pub fn sub_ids(&self) -> Option<(SubIds, SubIds)> {
@@ -66,7 +56,10 @@ impl Caller {
     ///
     /// An ordinary user's own id is the production user's inside, so that the project's files belong to both; on a
     /// directory that the user unpacked, it is root's, since what the user owns there would be root's in truth.
-    pub fn id_map(&self, kind: &BaseKind, uid: u32, gid: u32) -> Result<IdMap> {
+    pub fn id_map(&self, tier: Tier, kind: &BaseKind, uid: u32, gid: u32) -> Result<IdMap> {
+        if tier == Tier::OneId {
+            return Err(Error::new(ErrorKind::Host, "one id is not enough yet"));
+        }
         let (Some(uids), Some(gids)) = (self.uids, self.gids) else { return Err(self.no_sub_ids()) };
         if self.uid == 0 {
             return Ok(IdMap { uids: with_high(uids, uid), gids: with_high(gids, gid) });
@@ -105,6 +98,91 @@ impl Caller {
             "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
         ))
     }
+}
+
+/// What tiers have been refused in this process, and why: found by trying, and not tried again.
+static REFUSED: Mutex<Vec<(Tier, String)>> = Mutex::new(Vec::new());
+
+/// The tiers to be tried for this Spec, strongest first.
+///
+/// # Errors
+/// The Spec, or the variable `ROOTLET_TIER`, names one that this caller can never have, or requires what none gives.
+pub(crate) fn tiers(spec: &Spec) -> Result<Vec<Tier>> {
+    let possible = if caller().is_root() { [Tier::Exact, Tier::Chroot] } else { [Tier::Exact, Tier::OneId] };
+    let tiers = match asked(spec)? {
+        Some(tier) if possible.contains(&tier) => vec![tier],
+        Some(tier) => return Err(never(tier)),
+        None => {
+            let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = possible.into_iter().filter(|tier| refused.iter().all(|(known, _)| known != tier));
+            let open: Vec<_> = open.collect();
+            // Where all were refused, the last error is to be told again.
+            if open.is_empty() { possible.into() } else { open }
+        }
+    };
+    for require in &spec.require {
+        if !tiers.iter().any(|&tier| gives(tier, *require)) {
+            return Err(lacks(*require));
+        }
+    }
+    Ok(tiers.into_iter().filter(|&tier| spec.require.iter().all(|r| gives(tier, *r))).collect())
+}
+
+/// The tier that is asked for: by the Spec, else by the caller's variable.
+fn asked(spec: &Spec) -> Result<Option<Tier>> {
+    let named = match spec.tier {
+        Some(tier) => return Ok(Some(tier)),
+        None => std::env::var("ROOTLET_TIER").ok().filter(|name| !name.is_empty()),
+    };
+    Ok(named.map(|name| name.parse()).transpose()?)
+}
+
+fn never(tier: Tier) -> Error {
+    let who = if caller().is_root() { "root" } else { "an ordinary user" };
+    Error::new(ErrorKind::Host, format!("failed to use the tier {tier}: {who} cannot have it")).with_hint(
+        match tier {
+            Tier::OneId => "it would make the production user the host's root; ask as an ordinary user",
+            _ => "only root may change its root directory and its ids",
+        },
+    )
+}
+
+/// Whether a tier can give what is required; what else may be missing is seen when the rootlet stands.
+fn gives(tier: Tier, require: Require) -> bool {
+    match require {
+        Require::Exact => tier != Tier::OneId,
+        Require::Namespaces | Require::Proc => tier != Tier::Chroot,
+        Require::Everything => true,
+    }
+}
+
+/// The error of a host that does not give what `--require` names.
+pub(crate) fn lacks(require: Require) -> Error {
+    let mut why: Vec<String> =
+        not_possible().into_iter().map(|(tier, why)| format!("{tier}: {why}")).collect();
+    if why.is_empty() {
+        why.push("see `rootlet doctor`".into());
+    }
+    Error::new(ErrorKind::Host, format!("this host does not give what --require {require} asks for"))
+        .with_hint(why.join("; "))
+}
+
+/// The tier that a rootlet will likely get, where nothing else is asked for.
+pub(crate) fn likely() -> Result<Tier> {
+    tiers(&Spec::default()).map(|tiers| tiers[0])
+}
+
+/// Remembers that a tier was refused; `error` says why.
+pub(crate) fn refuse(tier: Tier, error: &Error) {
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused.iter().all(|(known, _)| *known != tier) {
+        refused.push((tier, error.to_string()));
+    }
+}
+
+/// The tiers above the one that is used which were refused in this process, and why.
+pub(crate) fn not_possible() -> Vec<(Tier, String)> {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The reserved range where it is there to be given, else what a container leaves besides its own root.
@@ -178,19 +256,19 @@ mod tests {
 
     #[test]
     fn production_is_the_callers_own() {
-        let map = alice().id_map(&BaseKind::Layers, 1000, 1000).unwrap();
+        let map = alice().id_map(Tier::Exact, &BaseKind::Layers, 1000, 1000).unwrap();
         assert_eq!((map.uid_outside(1000), map.gid_outside(1000)), (Some(1001), Some(1002)));
         assert_eq!((map.uid_outside(0), map.uid_outside(65535)), (Some(100_000), Some(165_535)));
-        let high = alice().id_map(&BaseKind::Layers, 1_000_680_000, 0).unwrap();
+        let high = alice().id_map(Tier::Exact, &BaseKind::Layers, 1_000_680_000, 0).unwrap();
         assert_eq!((high.uid_outside(1_000_680_000), high.gid_outside(0)), (Some(1001), Some(100_000)));
     }
 
     #[test]
     fn in_a_directory_the_callers_is_roots() {
         let kind = BaseKind::Directory("/x".into());
-        let map = alice().id_map(&kind, 1000, 1000).unwrap();
+        let map = alice().id_map(Tier::Exact, &kind, 1000, 1000).unwrap();
         assert_eq!((map.uid_outside(0), map.uid_outside(1000)), (Some(1001), Some(101_000)));
-        let high = alice().id_map(&kind, 1_000_680_000, 0).unwrap();
+        let high = alice().id_map(Tier::Exact, &kind, 1_000_680_000, 0).unwrap();
         assert_eq!(high.uid_outside(1_000_680_000), Some(165_535));
         assert_eq!(high.uid_outside(65535), None);
     }
@@ -198,7 +276,7 @@ mod tests {
     #[test]
     fn real_root_never_gives_its_own_id() {
         let root = Caller { uid: 0, gid: 0, name: "root".into(), uids: Some(RESERVED), gids: Some(RESERVED) };
-        let map = root.id_map(&BaseKind::Host, 1_000_680_000, 5).unwrap();
+        let map = root.id_map(Tier::Exact, &BaseKind::Host, 1_000_680_000, 5).unwrap();
         assert_eq!(map.uid_outside(0), Some(0x7000_0000));
         assert_eq!(map.uid_outside(1_000_680_000), Some(0x7001_0000));
     }

@@ -60,13 +60,13 @@ pub use command::{Command, Stdio};
 pub use error::{Error, ErrorKind, Result};
 pub use files::{DirEntry, Files, Metadata, OpenOptions};
 pub use ground::resolver;
-pub use host::Tier;
 pub use identity::Identity;
 pub use report::Report;
 pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
 pub use rootlet_spec as spec;
+pub use rootlet_spec::{Require, Tier};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -1,8 +1,8 @@
 //! What a rootlet was: who ran, on what, and what of production could not be reproduced.
 
 use crate::Identity;
-use crate::host::Tier;
 use rootlet_base::Base;
+use rootlet_spec::Tier;
 use serde::Serialize;
 
 /// What a person, or a program, should know of a rootlet.
@@ -15,7 +15,7 @@ pub struct Report {
     pub base: String,
     /// The base's content id.
     pub base_id: String,
-    /// Where ids come from on this host.
+    /// How this host gives the identity.
     pub tier: Tier,
     /// How the limits of memory, processes and processors are kept: `cgroup` (of the whole tree), `rlimit` (of each process,
     /// as [`not_reproduced`](Self::not_reproduced) says), or nothing when there are none.

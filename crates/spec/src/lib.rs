@@ -15,6 +15,7 @@ pub mod mount;
 pub mod net;
 mod security;
 pub mod size;
+mod tier;
 mod ulimit;
 mod user;
 
@@ -26,6 +27,7 @@ pub use limits::Limits;
 pub use mount::{Mount, Volume};
 pub use net::Net;
 pub use security::SecurityOpt;
+pub use tier::{Require, Tier};
 pub use ulimit::Ulimit;
 pub use user::{GroupSpec, User, UserSpec};
 
@@ -72,6 +74,10 @@ pub struct Spec {
     pub timeout: Option<Duration>,
     /// Where the writable layer lives.
     pub writable: Writable,
+    /// Which tier it is to be; not said: the strongest that the host allows.
+    pub tier: Option<Tier>,
+    /// What must not be missing.
+    pub require: Vec<Require>,
     /// The image's entrypoint is replaced by this; `Some(vec![])` removes it.
     pub entrypoint: Option<Vec<String>>,
     /// The command and its arguments; empty: the base's own default command.
