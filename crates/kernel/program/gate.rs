@@ -49,7 +49,8 @@ pub fn chown(fd: Fd, uid: u32, gid: u32, root: bool) -> Result<Verdict> {
     let stored = mode_of(fd)?;
     let own = Owner { uid: one.uid, gid: one.gid, mode: stored & 0o7777 };
     let old = owner::of(fd)?.unwrap_or(own);
-    let may = root
+    const CAP_CHOWN: usize = 0;
+    let may = root && sys::is_bounded_in(CAP_CHOWN)
         || old.uid == one.uid && matches!(uid, SAME) | (uid == one.uid) && (gid == SAME || one.is_in(gid));
     if !may {
         return Err(sys::EPERM);

@@ -193,6 +193,12 @@ pub fn bound_capabilities(set: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whether a capability is in the bounding set.
+pub fn is_bounded_in(capability: usize) -> bool {
+    const PR_CAPBSET_READ: usize = 23;
+    prctl(PR_CAPBSET_READ, capability, 0) == Ok(1)
+}
+
 /// A path or name that ends in NUL. The wrappers take nothing else, so the kernel never reads past the end.
 #[derive(Clone, Copy)]
 pub struct Str<'a>(&'a [u8]);

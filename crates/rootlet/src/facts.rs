@@ -35,9 +35,8 @@ pub(crate) enum Place {
     Other,
 }
 
-const VERSION: u32 = 2;
-const PLACES: [&str; 9] =
-    ["etc", "home", "proc", "dev", "sys", "tmp", "run", "root", "etc/apt/apt.conf.d"];
+const VERSION: u32 = 3;
+const PLACES: [&str; 9] = ["etc", "home", "proc", "dev", "sys", "tmp", "run", "root", "etc/apt/apt.conf.d"];
 
 /// No honest account file is larger; a hostile one is cut, not swallowed.
 const MAX_FILE: u64 = 4 << 20;
