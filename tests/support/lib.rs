@@ -3,6 +3,7 @@
 mod alone;
 mod data;
 mod leftovers;
+mod pattern;
 mod skip;
 
 pub use alone::alone;
@@ -11,6 +12,7 @@ pub use data::{
     store,
 };
 pub use leftovers::Leftovers;
+pub use pattern::matches;
 pub use rootlet_probe as facts;
 pub use skip::skipped;
 
