@@ -2,6 +2,8 @@
 //! spawn costs; and that tells which step failed by writing it there.
 
 use crate::message::Message;
+use crate::owner;
+use crate::path::Numbered;
 use crate::setup::INSIDE;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, exec};
@@ -150,7 +152,9 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
 fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
     // SAFETY: one thread, and the last child on this stack has executed or ended.
     let stack = unsafe { &mut *ROOM.stack.get() };
-    let pid = sys::clone_vfork(stack, child, (&raw mut *exec).cast()).map_err(|e| (exec::STEP_CLONE, e))?;
+    let namespaces = if is_nested_root(exec) { sys::CLONE_NEWUSER } else { 0 };
+    let pid =
+        sys::clone_vfork(namespaces, stack, child, (&raw mut *exec).cast()).map_err(|e| (exec::STEP_CLONE, e))?;
     // The child wrote through the pointer while we were stopped.
     match core::hint::black_box(exec).failed {
         Some(failure) => Err(failure),
@@ -212,15 +216,14 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
 }
 
 fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
-    const PR_SET_KEEPCAPS: usize = 8;
     const PR_CAP_AMBIENT: usize = 47;
-    at(exec::STEP_IDENTITY, sys::setgroups(e.groups))?;
-    at(exec::STEP_IDENTITY, sys::setresgid(e.gid))?;
     let keep = e.uid != 0 && e.effective != 0;
-    if keep {
-        at(exec::STEP_CAPABILITIES, sys::prctl(PR_SET_KEEPCAPS, 1, 0))?;
+    match owner::one() {
+        None => take_ids(e, keep)?,
+        Some(one) if one.uid == e.uid => {}
+        Some(one) if e.uid == 0 => at(exec::STEP_IDENTITY, become_nested_root(one.uid, one.gid))?,
+        Some(_) => return Err((exec::STEP_IDENTITY, sys::EINVAL)),
     }
-    at(exec::STEP_IDENTITY, sys::setresuid(e.uid))?;
     let inheritable = if keep { e.effective } else { 0 };
     at(exec::STEP_CAPABILITIES, sys::capset(e.effective, e.effective, inheritable))?;
     if keep {
@@ -233,23 +236,54 @@ fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
     Ok(())
 }
 
+fn take_ids(e: &Exec, keep: bool) -> core::result::Result<(), Failure> {
+    const PR_SET_KEEPCAPS: usize = 8;
+    at(exec::STEP_IDENTITY, sys::setgroups(e.groups))?;
+    at(exec::STEP_IDENTITY, sys::setresgid(e.gid))?;
+    if keep {
+        at(exec::STEP_CAPABILITIES, sys::prctl(PR_SET_KEEPCAPS, 1, 0))?;
+    }
+    at(exec::STEP_IDENTITY, sys::setresuid(e.uid)).map(|_| ())
+}
+
+/// Root, where the one id is a user's: it gets a user namespace of its own, in which that id is 0.
+fn is_nested_root(e: &Exec) -> bool {
+    e.uid == 0 && owner::one().is_some_and(|one| one.uid != 0)
+}
+
+fn become_nested_root(uid: u32, gid: u32) -> Result<()> {
+    const PR_SET_DUMPABLE: usize = 4;
+    // Who may not be looked into may not write its own maps either. The memory is pid 1's still.
+    sys::prctl(PR_SET_DUMPABLE, 1, 0)?;
+    let written = write_file(lit(c"/proc/self/setgroups"), b"deny")
+        .and_then(|()| write_map(lit(c"/proc/self/uid_map"), uid))
+        .and_then(|()| write_map(lit(c"/proc/self/gid_map"), gid));
+    sys::prctl(PR_SET_DUMPABLE, 0, 0)?;
+    written?;
+    sys::setresgid(0)?;
+    sys::setresuid(0).map(|_| ())
+}
+
+/// `0 ID 1`: the id of the namespace around is 0 in this one.
+fn write_map(path: Str, id: u32) -> Result<()> {
+    write_file(path, Numbered::new(b"0 ", id, b" 1").get()?.bytes())
+}
+
+fn write_file(path: Str, bytes: &[u8]) -> Result<()> {
+    let fd = sys::openat2(sys::AT_FDCWD, path, sys::O_WRONLY, 0, INSIDE)?;
+    let written = sys::write(fd, bytes);
+    sys::close(fd);
+    written.map(|_| ())
+}
+
 fn take_terminal(e: &Exec) -> Result<()> {
     const TIOCSCTTY: usize = 0x540e;
-    let mut path = *b"/dev/pts/\0\0\0\0\0\0\0\0\0\0\0";
-    let mut digits = [0u8; 10];
-    let (mut n, mut len) = (e.pty, 0);
-    while n > 0 || len == 0 {
-        digits[len] = b'0' + (n % 10) as u8;
-        n /= 10;
-        len += 1;
-    }
-    for i in 0..len {
-        path[9 + i] = digits[len - 1 - i];
-    }
-    let slave =
-        sys::openat2(sys::AT_FDCWD, Str::new(&path[..10 + len])?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
+    let path = Numbered::new(b"/dev/pts/", e.pty, b"");
+    let slave = sys::openat2(sys::AT_FDCWD, path.get()?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
     // As grantpt(3) leaves it for whoever runs on it.
-    sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
+    if owner::one().is_none() {
+        sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
+    }
     sys::ioctl_number(slave, TIOCSCTTY, 0)?;
     for fd in 0..3 {
         sys::dup_to(slave, fd, 0)?;

@@ -3,6 +3,7 @@
 
 use crate::exec::Command;
 use crate::message::{Answer, Message};
+use crate::supervise::Supervisor;
 use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
 use crate::wire::{Reader, init, tell};
 use crate::{exec, files, setup, tree};
@@ -26,7 +27,7 @@ unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
 
-pub fn run(socket: Fd, trees: &[Fd]) -> ! {
+pub fn run(socket: Fd, trees: &[Fd], supervisor: Option<&Supervisor>) -> ! {
     // As pid 1, no signal reaches us but those we ask for and the host's SIGKILL.
     sys::set_signal(SIGCHLD as i32, 0);
     sys::set_signal_mask(1 << (SIGCHLD - 1));
@@ -37,6 +38,8 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
         let mut fds = [
             PollFd { fd: socket, events: POLLIN, revents: 0 },
             PollFd { fd: signals, events: POLLIN, revents: 0 },
+            // A negative descriptor is not looked at.
+            PollFd { fd: supervisor.map_or(-1, |s| s.listener), events: POLLIN, revents: 0 },
         ];
         match sys::poll(&mut fds) {
             Ok(_) | Err(sys::EINTR) => {}
@@ -46,6 +49,9 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
             let mut info = [0u8; 128];
             let _ = sys::read(signals, &mut info);
             commands.reap();
+        }
+        if let (Some(supervisor), true) = (supervisor, fds[2].revents & POLLIN != 0) {
+            supervisor.answer();
         }
         if fds[0].revents != 0 {
             match Message::receive(socket) {

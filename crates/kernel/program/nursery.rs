@@ -9,6 +9,8 @@
 //! ```
 
 use crate::message::{Answer, Message};
+use crate::owner;
+use crate::path::Numbered;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, ask, hello, tell};
 use crate::{setup, tree};
@@ -102,12 +104,14 @@ fn prepare() -> Step<Option<Ready>> {
     }
 
     match Message::receive(SOCKET) {
-        Ok(Some(m)) if m.kind == ask::MAPPED => {}
+        Ok(Some(m)) if m.kind == ask::MAPPED => at(2, owner::set(m.fields()))?,
         _ => return Ok(None),
     }
-    at(2, sys::setresgid(0))?;
-    at(2, sys::setresuid(0))?;
-    at(2, sys::setgroups(&[]))?;
+    if owner::one().is_none() {
+        at(2, sys::setresgid(0))?;
+        at(2, sys::setresuid(0))?;
+        at(2, sys::setgroups(&[]))?;
+    }
     small_tree(proc)?;
     build_dev(&nodes)?;
     let small = at(1, own_mounts())?;
@@ -225,32 +229,8 @@ fn serve(mut message: Message, ready: &Ready) {
     let _ = answer.send(SOCKET);
 }
 
-/// `/src/ID`, with its NUL.
-pub struct SourcePath([u8; 16]);
-
-impl SourcePath {
-    pub fn new(id: u32) -> Self {
-        let mut path = *b"/src/\0\0\0\0\0\0\0\0\0\0\0";
-        let mut digits = [0u8; 10];
-        let (mut n, mut len) = (id, 0);
-        loop {
-            digits[len] = b'0' + (n % 10) as u8;
-            n /= 10;
-            len += 1;
-            if n == 0 {
-                break;
-            }
-        }
-        for i in 0..len {
-            path[5 + i] = digits[len - 1 - i];
-        }
-        Self(path)
-    }
-
-    pub fn get(&self) -> Result<Str<'_>> {
-        let end = self.0.iter().position(|&b| b == 0).ok_or(sys::EINVAL)?;
-        Str::new(&self.0[..=end])
-    }
+fn source_place(id: u32) -> Numbered {
+    Numbered::new(b"/src/", id, b"")
 }
 
 fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {
@@ -269,7 +249,7 @@ fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {
 }
 
 fn attach(id: u32, mount: Fd) -> Result<()> {
-    let path = SourcePath::new(id);
+    let path = source_place(id);
     let path = path.get()?;
     if u32::from(sys::fstat(mount)?.mode) & sys::S_IFMT == sys::S_IFDIR {
         sys::mkdirat(sys::AT_FDCWD, path, 0o755)?;
@@ -281,7 +261,7 @@ fn attach(id: u32, mount: Fd) -> Result<()> {
 
 fn source_tree(fields: &mut Reader) -> Result<()> {
     let id = fields.u32().ok_or(sys::EBADMSG)?;
-    let path = SourcePath::new(id);
+    let path = source_place(id);
     sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
     let root = sys::openat(sys::AT_FDCWD, path.get()?, sys::O_PATH | sys::O_DIRECTORY, 0)?;
     let mut builder = tree::Builder::new(root);
@@ -292,7 +272,7 @@ fn source_tree(fields: &mut Reader) -> Result<()> {
 
 fn source_copy(fields: &mut Reader) -> Result<()> {
     let (Some(id), Some(from)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
-    let (path, from) = (SourcePath::new(id), SourcePath::new(from));
+    let (path, from) = (source_place(id), source_place(from));
     sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
     let flags = sys::O_RDONLY | sys::O_DIRECTORY;
     let from = sys::openat(sys::AT_FDCWD, from.get()?, flags, 0)?;
@@ -307,7 +287,7 @@ fn source_copy(fields: &mut Reader) -> Result<()> {
 
 /// Not answered: nobody waits for it, and there is nothing to be done where it fails.
 fn drop_source(fields: &mut Reader) {
-    let path = SourcePath::new(fields.u32().unwrap_or(0));
+    let path = source_place(fields.u32().unwrap_or(0));
     if let Ok(path) = path.get() {
         let _ = sys::umount(path, sys::MNT_DETACH);
         let _ = tree::remove(sys::AT_FDCWD, path);

@@ -3,10 +3,15 @@
 
 use crate::init;
 use crate::message::Answer;
+use crate::one_id::Owner;
+use crate::owner;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
+use crate::supervise::Supervisor;
 use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Descriptors that are kept: a host has as many parts as it has mounts, and each of them some trees.
 struct Kept {
@@ -52,11 +57,19 @@ struct Setup {
     held: Kept,
     /// The new root is `/`, and the old tree still there.
     entered: bool,
+    /// Who hears what commands ask pid 1.
+    supervisor: Option<Supervisor>,
 }
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup { root: -1, trees: Kept::of(&TREES), held: Kept::of(&HELD), entered: false };
+    let mut setup = Setup {
+        root: -1,
+        trees: Kept::of(&TREES),
+        held: Kept::of(&HELD),
+        entered: false,
+        supervisor: None,
+    };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {
@@ -72,7 +85,9 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     // pid 1 is never to be looked into, whatever right somebody inside has been given.
     let _ = sys::prctl(4, 0, 0);
     let pidfd = sys::pidfd_open(1);
-    if Answer::new(tell::READY).send_with(socket, pidfd.ok()).is_err() {
+    let mut ready = Answer::new(tell::READY);
+    ready.u32(proc_is_the_hosts().into());
+    if ready.send_with(socket, pidfd.ok()).is_err() {
         sys::exit(1);
     }
     if let Ok(fd) = pidfd {
@@ -82,7 +97,7 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     if setup.let_go().is_err() {
         sys::exit(1);
     }
-    init::run(socket, setup.trees.get())
+    init::run(socket, setup.trees.get(), setup.supervisor.as_ref())
 }
 
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -118,7 +133,7 @@ impl Setup {
             }
             op::MKDIR_OUTSIDE => {
                 let (path, mode) = (text(fields)?, number(fields)?);
-                sys::mkdirat(here, path, mode)?;
+                owner::make_directory(here, path, mode)?;
             }
             op::ROOT_OVERLAY => {
                 let data = text(fields)?;
@@ -127,8 +142,8 @@ impl Setup {
             }
             op::OVERLAY => self.overlay(fields)?,
             op::BIND => self.bind(fields)?,
-            op::TMPFS => self.file_system(lit(c"tmpfs"), fields)?,
-            op::PROC => self.file_system(lit(c"proc"), fields)?,
+            op::TMPFS => self.tmpfs(fields)?,
+            op::PROC => self.proc(fields)?,
             op::DEVPTS => self.file_system(lit(c"devpts"), fields)?,
             op::DEV => {
                 let target = self.target(text(fields)?)?;
@@ -159,6 +174,10 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
+            op::SUPERVISE => {
+                let filter = fields.bytes().ok_or(sys::EBADMSG)?;
+                self.supervisor = Some(Supervisor::start(filter)?);
+            }
             _ => return Err(sys::ENOSYS),
         }
         Ok(())
@@ -211,6 +230,23 @@ impl Setup {
         Ok(())
     }
 
+    /// A /proc of its own; where parts of the host's are hidden, as in most containers, the kernel refuses one that would show
+    /// them (`mount_too_revealing` of fs/namespace.c), and the host's has to do.
+    fn proc(&mut self, fields: &mut Reader) -> Result<()> {
+        let mut again = *fields;
+        match self.file_system(lit(c"proc"), fields) {
+            Err(sys::EPERM) => {}
+            r => return r,
+        }
+        let target = self.target(text(&mut again)?)?;
+        let proc = sys::open_tree_clone(sys::AT_FDCWD, lit(c"/proc"), sys::AT_RECURSIVE)?;
+        let moved = sys::move_mount(proc, target, lit(c""));
+        sys::close(proc);
+        sys::close(target);
+        PROC_IS_THE_HOSTS.store(true, Relaxed);
+        moved.map(|_| ())
+    }
+
     /// A directory that is there keeps its owner and mode.
     fn mkdir(&mut self, path: Str, mode: u32, uid: u32, gid: u32) -> Result<()> {
         match self.target(path) {
@@ -224,9 +260,26 @@ impl Setup {
         tree::make_parents(self.root, path)?;
         tree::with_parent(self.root, path, |dir, name| {
             sys::mkdirat(dir, name, mode)?;
-            sys::fchownat(dir, name, uid, gid, sys::AT_SYMLINK_NOFOLLOW)
+            let made = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+            let given = owner::give(made, Owner { uid, gid, mode });
+            sys::close(made);
+            given
         })
-        .map(|_| ())
+    }
+
+    /// It belongs to whoever mounts it: to root, then.
+    fn tmpfs(&mut self, fields: &mut Reader) -> Result<()> {
+        let mut ahead = *fields;
+        let path = text(&mut ahead)?;
+        self.file_system(lit(c"tmpfs"), fields)?;
+        if owner::acts_as_another_root() {
+            let root = self.target(path)?;
+            let mode = u32::from(sys::fstat(root)?.mode) & 0o7777;
+            let given = owner::give(root, Owner { uid: 0, gid: 0, mode });
+            sys::close(root);
+            given?;
+        }
+        Ok(())
     }
 
     fn copy_out(&mut self, fields: &mut Reader) -> Result<()> {
@@ -263,6 +316,13 @@ impl Setup {
         }
         Ok(())
     }
+}
+
+static PROC_IS_THE_HOSTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether /proc is the host's, and its processes have the host's numbers.
+pub fn proc_is_the_hosts() -> bool {
+    PROC_IS_THE_HOSTS.load(Relaxed)
 }
 
 /// How every path of a root is resolved.

@@ -20,6 +20,7 @@ pub struct Init {
     /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
     owner: u32,
     ended: AtomicBool,
+    proc_is_the_hosts: bool,
 }
 
 /// The identity that a file operation is made with.
@@ -120,8 +121,9 @@ pub enum Ended {
 }
 
 impl Init {
-    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd) -> Self {
-        Self { socket: Mutex::new(socket), pidfd, owner: std::process::id(), ended: AtomicBool::new(false) }
+    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, proc_is_the_hosts: bool) -> Self {
+        let (socket, owner, ended) = (Mutex::new(socket), std::process::id(), AtomicBool::new(false));
+        Self { socket, pidfd, owner, ended, proc_is_the_hosts }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
@@ -142,6 +144,11 @@ impl Init {
 
     fn change(&self, message: &Message) -> io::Result<()> {
         self.ask(message, &[], false)?.ok().map(drop)
+    }
+
+    /// Whether the rootlet could have no /proc of its own, and shows the host's.
+    pub fn proc_is_the_hosts(&self) -> bool {
+        self.proc_is_the_hosts
     }
 
     /// The process number of pid 1 on the host.

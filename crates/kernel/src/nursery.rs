@@ -170,6 +170,11 @@ impl Nursery {
         self.user_namespace.as_fd()
     }
 
+    /// The word that lets rootlet's own calls through filters: in the sixth argument.
+    pub fn pass(&self) -> u64 {
+        self.begun.pass()
+    }
+
     fn is_alive(&self) -> bool {
         self.begun.is_alive()
     }
@@ -293,8 +298,9 @@ impl Nursery {
     /// As those of [`Nursery::spawn`].
     pub fn finish(&self, coming: Coming) -> Result<Init, SpawnError> {
         let ready = socket::receive(&coming.socket, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
+        let proc_is_the_hosts = ready.fields().u32() == Some(1);
         match (ready.errno, ready.kind, ready.fd) {
-            (0, tell::READY, Some(pidfd)) => Ok(Init::new(coming.socket, pidfd)),
+            (0, tell::READY, Some(pidfd)) => Ok(Init::new(coming.socket, pidfd, proc_is_the_hosts)),
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {
                 Err(SpawnError::Clone(io::Error::from_raw_os_error(errno)))

@@ -95,6 +95,8 @@ pub enum Op {
     Hold(String),
     /// The root becomes read-only, and what is held.
     ReadOnly,
+    /// pid 1 and all commands come under a filter (an array of `struct sock_filter`) that has pid 1 asked about some calls.
+    Supervise(Vec<u8>),
 }
 
 /// File systems that are made anew for a rootlet.
@@ -137,8 +139,12 @@ impl Plan {
     }
 
     fn text(&mut self, s: &str) -> &mut Self {
-        self.u32(s.len() as u32);
-        self.bytes.extend_from_slice(s.as_bytes());
+        self.raw(s.as_bytes())
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.u32(bytes.len() as u32);
+        self.bytes.extend_from_slice(bytes);
         self.bytes.push(0);
         self
     }
@@ -173,6 +179,7 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
+            Op::Supervise(filter) => self.u32(op::SUPERVISE).raw(filter),
         };
     }
 }

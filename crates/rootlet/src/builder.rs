@@ -175,7 +175,7 @@ impl Builder {
         let facts = facts_of(&self.base, tier)?;
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
-        let map = host::caller().id_map(tier, self.base.kind(), who.identity.uid, who.identity.gid)?;
+        let map = host::caller().id_map(tier, self.base.kind(), &who.identity)?;
         let nursery = Nursery::shared(&map, bounds(&spec)?).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
@@ -196,8 +196,12 @@ impl Builder {
             }
         };
         let mut report = Report::new(&self.base, &who.identity, tier);
+        report.not_reproduced.extend(host::not_reproduced(tier, init.proc_is_the_hosts(), &who.identity));
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
+        if init.proc_is_the_hosts() && spec.require.contains(&Require::Proc) {
+            return Err(host::lacks(Require::Proc));
+        }
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(host::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
@@ -296,10 +300,14 @@ fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
 }
 
 fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
-    let map = host::caller().id_map(tier, base.kind(), 1000, 1000)?;
+    let map = host::caller().id_map(
+        tier,
+        base.kind(),
+        &Identity { uid: 1000, gid: 1000, ..Identity::default() },
+    )?;
     let nursery = Nursery::shared(&map, Bounds::NONE).map_err(host::explain)?;
     let ground = Ground::of(base, &nursery)?;
-    let mut tree = rootlet_kernel::Tree::new();
+    let mut tree = rootlet_kernel::Tree::for_ids(&map);
     // Only the mount points that a plan relies on.
     tree.directory("", 0o755, 0, 0);
     let skin = add_skin(&nursery, &tree)?;

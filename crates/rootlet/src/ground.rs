@@ -2,7 +2,7 @@
 //! each made a source of the nursery.
 
 use crate::host;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
 use rootlet_kernel::{Nursery, Source, Tree, mount};
 use rootlet_spec::User;
@@ -17,8 +17,10 @@ use std::sync::Arc;
 ///
 /// Where the host gives none, that is told when a rootlet is made.
 pub fn resolver(store: &Store) -> Resolver {
-    let (resolver, sam) = (Resolver::new(store), User::sam());
-    match host::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, sam.uid, sam.gid)) {
+    let resolver = Resolver::new(store);
+    let User { uid, gid, .. } = User::sam();
+    let sam = Identity { uid, gid, ..Identity::default() };
+    match host::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
         Ok(map) => resolver.unpack_for(map),
         Err(_) => resolver,
     }

@@ -7,6 +7,7 @@ use crate::ground::{self, Ground, PartKind};
 use crate::host;
 use crate::identity::AccountFiles;
 use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
+use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
@@ -89,6 +90,7 @@ impl Prepared {
             _ => (None, None),
         };
         let tree = skin(&Wanted {
+            map: nursery.map(),
             facts,
             identity: &who.identity,
             account: who.account.as_ref(),
@@ -166,6 +168,7 @@ impl Prepared {
             hostname: hostname(spec),
             net: spec.net,
             read_only: spec.read_only,
+            asking: asking(nursery),
         };
         Ok((plan(&inputs), guards))
     }
@@ -181,6 +184,13 @@ impl Prepared {
         guards.staging = Some(staging);
         Ok(place)
     }
+}
+
+/// Where one id stands for all, the filter that has pid 1 asked about the others.
+fn asking(nursery: &Nursery) -> Option<Vec<u8>> {
+    let one = nursery.map().one.as_ref()?;
+    let groups = !one.groups.is_empty() || host::caller().has_groups();
+    Some(seccomp::asking(Asked { owners: one.uid != 0, sticky: one.uid != 0, groups }, nursery.pass()))
 }
 
 pub(crate) fn add_skin(nursery: &Arc<Nursery>, tree: &Tree) -> Result<Source> {

@@ -5,11 +5,13 @@
 use crate::Identity;
 use crate::facts::{Facts, Place};
 use crate::ground::Part;
-use rootlet_kernel::Tree;
+use rootlet_kernel::{IdMap, Tree};
 use rootlet_spec::User;
 
 /// What a skin is made from.
 pub(crate) struct Wanted<'a> {
+    /// Whose ids it is made with.
+    pub map: &'a IdMap,
     pub facts: &'a Facts,
     pub identity: &'a Identity,
     /// The account to be made, when one was asked for.
@@ -23,7 +25,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 pub(crate) fn skin(w: &Wanted) -> Tree {
-    let mut tree = Tree::new();
+    let mut tree = Tree::for_ids(w.map);
     tree.directory("", 0o755, 0, 0);
     for (path, mode) in [("proc", 0o555), ("dev", 0o755), ("sys", 0o555)] {
         directory(&mut tree, w.facts, path, mode);
