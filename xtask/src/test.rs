@@ -120,7 +120,8 @@ fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
 
 /// Where the tests find what they need (`tests/support` reads these).
 fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>) {
-    tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile).env("ROOTLET_BIN", command);
+    tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile);
+    tests.env("ROOTLET_CONFINE", &data.confine).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
