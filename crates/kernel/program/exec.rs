@@ -1,6 +1,7 @@
 //! Starting a command: a child that shares pid 1's memory until it executes (vfork), so that a command costs what a
 //! spawn costs; and that tells which step failed by writing it there.
 
+use crate::launch;
 use crate::message::Message;
 use crate::owner;
 use crate::path::Numbered;
@@ -34,7 +35,7 @@ static ROOM: Room = Room {
 /// What failed: the step (`wire::exec::STEP_*`) and why.
 pub type Failure = (u32, Errno);
 
-struct Exec<'a> {
+pub struct Exec<'a> {
     flags: u32,
     uid: u32,
     gid: u32,
@@ -50,6 +51,7 @@ struct Exec<'a> {
     path: &'a [u8],
     stdio: [Fd; 3],
     failed: Option<Failure>,
+    pid: i32,
 }
 
 /// A command that was started.
@@ -146,19 +148,31 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         path,
         stdio,
         failed: None,
+        pid: 0,
     })
 }
 
 fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
-    // SAFETY: one thread, and the last child on this stack has executed or ended.
+    let launcher = if is_nested_root(exec) { &launch::ROOTS } else { &launch::USERS };
+    match launcher.is_wanted() {
+        true => launcher.start(exec).map_err(|e| (exec::STEP_CLONE, e))?,
+        false => clone_and_execute(exec),
+    }
+    // The child wrote through the pointer while we were stopped.
+    match core::hint::black_box(exec) {
+        Exec { failed: Some(failure), .. } => Err(*failure),
+        Exec { pid, .. } => Ok(*pid),
+    }
+}
+
+/// The part that is done under the filters which the command is to be under.
+pub fn clone_and_execute(exec: &mut Exec) {
+    // SAFETY: one thread at a time, and the last child on this stack has executed or ended.
     let stack = unsafe { &mut *ROOM.stack.get() };
     let namespaces = if is_nested_root(exec) { sys::CLONE_NEWUSER } else { 0 };
-    let pid =
-        sys::clone_vfork(namespaces, stack, child, (&raw mut *exec).cast()).map_err(|e| (exec::STEP_CLONE, e))?;
-    // The child wrote through the pointer while we were stopped.
-    match core::hint::black_box(exec).failed {
-        Some(failure) => Err(failure),
-        None => Ok(pid as i32),
+    match sys::clone_vfork(namespaces, stack, child, (&raw mut *exec).cast()) {
+        Ok(pid) => exec.pid = pid as i32,
+        Err(errno) => exec.failed = Some((exec::STEP_CLONE, errno)),
     }
 }
 

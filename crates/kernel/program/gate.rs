@@ -17,6 +17,8 @@ pub enum Verdict {
     Done,
     /// It is said to be done, or to give this.
     Says(i64),
+    /// It was answered already.
+    Answered,
 }
 
 /// Whether a file is somebody else's.
@@ -47,11 +49,17 @@ pub fn chown(fd: Fd, uid: u32, gid: u32, root: bool) -> Result<Verdict> {
     let stored = mode_of(fd)?;
     let own = Owner { uid: one.uid, gid: one.gid, mode: stored & 0o7777 };
     let old = owner::of(fd)?.unwrap_or(own);
-    let may = root || old.uid == one.uid && matches!(uid, SAME) | (uid == one.uid) && (gid == SAME || one.is_in(gid));
+    const CAP_CHOWN: usize = 0;
+    let may = root && sys::is_bounded_in(CAP_CHOWN)
+        || old.uid == one.uid && matches!(uid, SAME) | (uid == one.uid) && (gid == SAME || one.is_in(gid));
     if !may {
         return Err(sys::EPERM);
     }
     let mut new = old;
+    if stored & sys::S_IFMT == sys::S_IFLNK {
+        // No truth can be kept beside it.
+        return Ok(Verdict::Says(0));
+    }
     if uid != SAME {
         new.uid = uid;
     }

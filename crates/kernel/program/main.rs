@@ -10,9 +10,11 @@
 
 mod copy;
 mod exec;
+mod fake;
 mod files;
 mod gate;
 mod init;
+mod launch;
 mod listing;
 mod message;
 mod nursery;

@@ -2,13 +2,13 @@
 //! it, and the library, which still owns the plan, says what it was.
 
 use crate::init;
+use crate::launch;
 use crate::message::Answer;
 use crate::one_id::Owner;
 use crate::owner;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
-use crate::supervise::Supervisor;
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -57,19 +57,11 @@ struct Setup {
     held: Kept,
     /// The new root is `/`, and the old tree still there.
     entered: bool,
-    /// Who hears what commands ask pid 1.
-    supervisor: Option<Supervisor>,
 }
 
 pub fn run(socket: Fd, plan: Reader) -> ! {
     sys::set_name(lit(c"rootlet-init"));
-    let mut setup = Setup {
-        root: -1,
-        trees: Kept::of(&TREES),
-        held: Kept::of(&HELD),
-        entered: false,
-        supervisor: None,
-    };
+    let mut setup = Setup { root: -1, trees: Kept::of(&TREES), held: Kept::of(&HELD), entered: false };
     let mut rest = plan;
     let mut step = 0;
     while !rest.is_empty() {
@@ -93,11 +85,15 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     if let Ok(fd) = pidfd {
         sys::close(fd);
     }
+    init::block_signals();
+    if launch::USERS.is_wanted() && launch::USERS.begin().is_err() {
+        sys::exit(1);
+    }
     // The kernel takes its time for this, which the library needs to ask for a command.
     if setup.let_go().is_err() {
         sys::exit(1);
     }
-    init::run(socket, setup.trees.get(), setup.supervisor.as_ref())
+    init::run(socket, setup.trees.get())
 }
 
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -175,8 +171,9 @@ impl Setup {
             }
             op::COPY_OUT => self.copy_out(fields)?,
             op::SUPERVISE => {
-                let filter = fields.bytes().ok_or(sys::EBADMSG)?;
-                self.supervisor = Some(Supervisor::start(filter)?);
+                for launcher in [&launch::USERS, &launch::ROOTS] {
+                    launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
+                }
             }
             _ => return Err(sys::ENOSYS),
         }

@@ -38,7 +38,7 @@ mod nr {
     pub const MOUNT: usize = 165; pub const UMOUNT2: usize = 166; pub const SETHOSTNAME: usize = 170;
     pub const FSETXATTR: usize = 190; pub const FGETXATTR: usize = 193; pub const FLISTXATTR: usize = 196;
     pub const SETXATTR: usize = 188; pub const GETXATTR: usize = 191; pub const REMOVEXATTR: usize = 197;
-    pub const PROCESS_VM_READV: usize = 310; pub const PROCESS_VM_WRITEV: usize = 311;
+    pub const FUTEX: usize = 202; pub const PROCESS_VM_READV: usize = 310; pub const PROCESS_VM_WRITEV: usize = 311;
     pub const OPENAT: usize = 257; pub const MKDIRAT: usize = 258;
     pub const MKNODAT: usize = 259; pub const FCHOWNAT: usize = 260; pub const UNLINKAT: usize = 263; pub const LINKAT: usize = 265;
     pub const SYMLINKAT: usize = 266; pub const READLINKAT: usize = 267; pub const FCHMODAT: usize = 268;
@@ -61,7 +61,7 @@ mod nr {
     pub const MOUNT: usize = 40; pub const UMOUNT2: usize = 39; pub const SETHOSTNAME: usize = 161;
     pub const FSETXATTR: usize = 7; pub const FGETXATTR: usize = 10; pub const FLISTXATTR: usize = 13;
     pub const SETXATTR: usize = 5; pub const GETXATTR: usize = 8; pub const REMOVEXATTR: usize = 14;
-    pub const PROCESS_VM_READV: usize = 270; pub const PROCESS_VM_WRITEV: usize = 271;
+    pub const FUTEX: usize = 98; pub const PROCESS_VM_READV: usize = 270; pub const PROCESS_VM_WRITEV: usize = 271;
     pub const OPENAT: usize = 56; pub const MKDIRAT: usize = 34;
     pub const MKNODAT: usize = 33; pub const FCHOWNAT: usize = 54; pub const UNLINKAT: usize = 35; pub const LINKAT: usize = 37;
     pub const SYMLINKAT: usize = 36; pub const READLINKAT: usize = 78; pub const FCHMODAT: usize = 53;
@@ -90,7 +90,10 @@ pub mod call_numbers {
     pub const SETRESUID: usize = 117; pub const SETRESGID: usize = 119; pub const SETGROUPS: usize = 116; pub const GETGROUPS: usize = 115;
     pub const CHMOD: usize = 90; pub const CHOWN: usize = 92; pub const LCHOWN: usize = 94; pub const UTIME: usize = 132;
     pub const UTIMES: usize = 235; pub const FUTIMESAT: usize = 261; pub const LINK: usize = 86; pub const UNLINK: usize = 87;
-    pub const RMDIR: usize = 84; pub const RENAME: usize = 82;
+    pub const RMDIR: usize = 84; pub const RENAME: usize = 82; pub const OPEN: usize = 2; pub const CREAT: usize = 85;
+    pub const MKDIR: usize = 83; pub const MKNOD: usize = 133; pub const STAT: usize = 4; pub const LSTAT: usize = 6;
+    pub const OPENAT: usize = 257; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 258; pub const MKNODAT: usize = 259;
+    pub const FSTAT: usize = 5; pub const NEWFSTATAT: usize = 262; pub const STATX: usize = 332;
 }
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
@@ -101,6 +104,8 @@ pub mod call_numbers {
     pub const FSETXATTR: usize = 7; pub const REMOVEXATTR: usize = 14; pub const LREMOVEXATTR: usize = 15; pub const FREMOVEXATTR: usize = 16;
     pub const SETUID: usize = 146; pub const SETGID: usize = 144; pub const SETREUID: usize = 145; pub const SETREGID: usize = 143;
     pub const SETRESUID: usize = 147; pub const SETRESGID: usize = 149; pub const SETGROUPS: usize = 159; pub const GETGROUPS: usize = 158;
+    pub const OPENAT: usize = 56; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 34; pub const MKNODAT: usize = 33;
+    pub const FSTAT: usize = 80; pub const NEWFSTATAT: usize = 79; pub const STATX: usize = 291;
 }
 
 /// One system call.
@@ -186,6 +191,12 @@ pub fn bound_capabilities(set: u64) -> Result<()> {
         };
     }
     Ok(())
+}
+
+/// Whether a capability is in the bounding set.
+pub fn is_bounded_in(capability: usize) -> bool {
+    const PR_CAPBSET_READ: usize = 23;
+    prctl(PR_CAPBSET_READ, capability, 0) == Ok(1)
 }
 
 /// A path or name that ends in NUL. The wrappers take nothing else, so the kernel never reads past the end.
@@ -436,6 +447,13 @@ pub fn statx(dir: Fd, path: Str, flags: usize) -> Result<Statx> {
     Ok(unsafe { st.assume_init() })
 }
 
+/// struct stat and struct statx of what a descriptor names, as others want them; neither is longer than 256 bytes.
+pub fn raw_stat(fd: Fd, room: &mut [u8; 256]) -> Result {
+    call!(call_numbers::NEWFSTATAT, fd, c"".as_ptr(), room.as_mut_ptr(), AT_EMPTY_PATH)
+}
+pub fn raw_statx(fd: Fd, mask: u32, room: &mut [u8; 256]) -> Result {
+    call!(nr::STATX, fd, c"".as_ptr(), AT_EMPTY_PATH, mask, room.as_mut_ptr())
+}
 pub fn fstat(fd: Fd) -> Result<Statx> {
     statx(fd, lit(c""), AT_EMPTY_PATH)
 }
@@ -521,10 +539,31 @@ pub fn clone(args: &CloneArgs) -> Result {
 
 /// Runs `f(arg)` in a child that shares our memory, on a stack of its own, and comes back when it has executed a program
 /// or ended, in `namespaces` of its own: vfork(2) without its trap of two processes on one stack.
-pub fn clone_vfork(namespaces: u64, stack: &mut [u8], f: extern "C" fn(*mut u8) -> !, arg: *mut u8) -> Result {
+pub fn clone_vfork(
+    namespaces: u64,
+    stack: &mut [u8],
+    f: extern "C" fn(*mut u8) -> !,
+    arg: *mut u8,
+) -> Result {
+    clone_on(stack, CLONE_VM | CLONE_VFORK | namespaces, 17, f, arg)
+}
+
+/// Runs `f(arg)` in a thread of this process, which never ends before it.
+pub fn spawn_thread(stack: &'static mut [u8], f: extern "C" fn(*mut u8) -> !, arg: *mut u8) -> Result {
+    const FS_FILES_SIGHAND_THREAD_SYSVSEM: u64 = 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
+    clone_on(stack, CLONE_VM | FS_FILES_SIGHAND_THREAD_SYSVSEM, 0, f, arg)
+}
+
+fn clone_on(
+    stack: &mut [u8],
+    flags: u64,
+    exit_signal: u64,
+    f: extern "C" fn(*mut u8) -> !,
+    arg: *mut u8,
+) -> Result {
     let args = CloneArgs {
-        flags: CLONE_VM | CLONE_VFORK | namespaces,
-        exit_signal: 17,
+        flags,
+        exit_signal,
         stack: stack.as_mut_ptr() as u64,
         stack_size: stack.len() as u64 & !15,
         ..CloneArgs::default()
@@ -532,7 +571,7 @@ pub fn clone_vfork(namespaces: u64, stack: &mut [u8], f: extern "C" fn(*mut u8) 
     let r: isize;
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the parent falls through with its registers as they were; the child, on its own stack, only calls `f`, which
-    // never returns. The parent is stopped meanwhile, so `args` and `stack` live and nobody else touches them.
+    // never returns. `stack` is nobody else's: the parent is stopped meanwhile, or gave it away for good.
     unsafe {
         asm!(
             "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, r12", "call r13", "ud2", "2:",
@@ -552,6 +591,15 @@ pub fn clone_vfork(namespaces: u64, stack: &mut [u8], f: extern "C" fn(*mut u8) 
     if r < 0 { Err(Errno(-r as i32)) } else { Ok(r as usize) }
 }
 
+/// Waits until somebody wakes `word`, unless it is not `value` (futex(2), among the threads of this process).
+pub fn futex_wait(word: &core::sync::atomic::AtomicU32, value: u32) {
+    const WAIT_PRIVATE: usize = 128;
+    let _ = call!(nr::FUTEX, word.as_ptr(), WAIT_PRIVATE, value, 0, 0, 0);
+}
+pub fn futex_wake(word: &core::sync::atomic::AtomicU32) {
+    const WAKE_PRIVATE: usize = 129;
+    let _ = call!(nr::FUTEX, word.as_ptr(), WAKE_PRIVATE, i32::MAX, 0, 0, 0);
+}
 pub fn execve(path: Str, argv: &[*const u8], envp: &[*const u8]) -> Errno {
     match call!(nr::EXECVE, path.ptr(), argv.as_ptr(), envp.as_ptr()) {
         Err(e) => e,

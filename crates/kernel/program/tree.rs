@@ -4,9 +4,9 @@
 pub use crate::copy::copy;
 pub use crate::listing::{Dirents, each_entry};
 use crate::message::{Answer, Message};
+use crate::owner;
 use crate::remove::empty_path;
 pub use crate::remove::remove;
-use crate::owner;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::wire::{Reader, tell, tree as record};

@@ -95,8 +95,14 @@ pub enum Op {
     Hold(String),
     /// The root becomes read-only, and what is held.
     ReadOnly,
-    /// pid 1 and all commands come under a filter (an array of `struct sock_filter`) that has pid 1 asked about some calls.
-    Supervise(Vec<u8>),
+    /// Commands come under a filter (an array of `struct sock_filter`) that has pid 1 asked about some calls: the user's under
+    /// one, root's under another (or there are none).
+    Supervise {
+        /// For those of the user.
+        user: Vec<u8>,
+        /// For those of root, where that is not the user.
+        root: Vec<u8>,
+    },
 }
 
 /// File systems that are made anew for a rootlet.
@@ -179,7 +185,7 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
-            Op::Supervise(filter) => self.u32(op::SUPERVISE).raw(filter),
+            Op::Supervise { user, root } => self.u32(op::SUPERVISE).raw(user).raw(root),
         };
     }
 }

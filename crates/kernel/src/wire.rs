@@ -108,7 +108,8 @@ pub mod op {
     pub const MKDIR_OUTSIDE: u32 = 19;
     /// `path`, `to`: copy what the root has in directory `path` into the directory `to` of the small tree, owners and all.
     pub const COPY_OUT: u32 = 20;
-    /// `filter` (a string of `sock_filter`s): pid 1 and all commands come under it, and pid 1 answers what it asks.
+    /// Two filters (strings of `sock_filter`s): the user's commands come under the first, root's under the second, and pid 1
+    /// answers what they ask.
     pub const SUPERVISE: u32 = 21;
 }
 

@@ -186,11 +186,18 @@ impl Prepared {
     }
 }
 
-/// Where one id stands for all, the filter that has pid 1 asked about the others.
-fn asking(nursery: &Nursery) -> Option<Vec<u8>> {
+/// Where one id stands for all, the filters that have pid 1 asked about the others: for the user's commands, and for root's.
+fn asking(nursery: &Nursery) -> Option<(Vec<u8>, Vec<u8>)> {
     let one = nursery.map().one.as_ref()?;
-    let groups = !one.groups.is_empty() || host::caller().has_groups();
-    Some(seccomp::asking(Asked { owners: one.uid != 0, sticky: one.uid != 0, groups }, nursery.pass()))
+    let known_to_the_kernel = one.groups.is_empty() && !host::caller().has_groups();
+    let filter = |root, nested| {
+        let asked = Asked { root, nested, groups: !known_to_the_kernel, sticky: !root };
+        seccomp::asking(asked, nursery.pass())
+    };
+    Some(match one.uid {
+        0 => (filter(true, false), Vec::new()),
+        _ => (filter(false, false), filter(true, true)),
+    })
 }
 
 pub(crate) fn add_skin(nursery: &Arc<Nursery>, tree: &Tree) -> Result<Source> {

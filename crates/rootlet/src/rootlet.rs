@@ -196,7 +196,9 @@ fn exec_of(live: &Live) -> Result<Exec> {
     let spec = &live.spec;
     let mut rlimits: Vec<_> = spec.ulimits.iter().map(|u| (u.resource, u.soft, u.hard)).collect();
     if live.cgroup.is_none() {
-        rlimits.extend(limits::rlimits(&spec.limits));
+        // With one id: the nursery, pid 1, and the thread that commands start from.
+        let ours = if live.map.one.is_some() { 3 } else { 0 };
+        rlimits.extend(limits::rlimits(&spec.limits, ours));
     }
     let mut exec = Exec {
         umask: spec.umask.unwrap_or(0o022),

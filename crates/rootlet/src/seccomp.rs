@@ -166,11 +166,36 @@ const STICKY: &[i64] = &[
 /// Linux 6.6; one number everywhere.
 const FCHMODAT2: i64 = 452;
 
+/// Calls that tell owners.
+const STATS: &[i64] = &[
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+];
+
+/// Calls that make files and directories.
+const MAKERS: &[(i64, Answer)] = &[
+    (libc::SYS_mkdirat, Answer::Asked),
+    (libc::SYS_openat, Answer::AskedToCreate(2)),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, Answer::Asked),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, Answer::Asked),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Answer::AskedToCreate(1)),
+];
+
 /// What pid 1 is asked about, where one id stands for all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
-    /// The owner of a file matters: the user is not root.
-    pub owners: bool,
+    /// Commands are root's: they are told true owners, and may change them.
+    pub root: bool,
+    /// They are root's where the one id is a user's: what they make is to be root's.
+    pub nested: bool,
     /// Sticky directories hold what is somebody else's.
     pub sticky: bool,
     /// The kernel cannot be told the supplementary groups, or knows others.
@@ -179,10 +204,19 @@ pub(crate) struct Asked {
 
 /// The filter that has pid 1 asked; `pass` lets pid 1's own calls through.
 pub(crate) fn asking(asked: Asked, pass: u64) -> Vec<u8> {
-    let parts =
-        [(true, IDS), (asked.owners, OWNERS), (asked.sticky, STICKY), (asked.groups, &[libc::SYS_getgroups])];
+    let parts = [
+        (true, IDS),
+        // Root's rights are in no bits, so what it may do is what the kernel lets it.
+        (!asked.root || asked.nested, OWNERS),
+        (asked.sticky, STICKY),
+        (asked.groups, &[libc::SYS_getgroups]),
+        (asked.root, STATS),
+    ];
     let calls = parts.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, calls)| calls);
     let mut answers: Vec<_> = calls.map(|&call| (call as u32, Answer::Asked)).collect();
+    if asked.nested {
+        answers.extend(MAKERS.iter().map(|&(call, answer)| (call as u32, answer)));
+    }
     answers.sort_unstable_by_key(|(call, _)| *call);
     // Another architecture's calls have other numbers; they are refused by the other filter, if there is one.
     let mut program =
@@ -259,6 +293,7 @@ fn rules_of(
 const LOAD: u16 = 0x20;
 const EQUAL: u16 = 0x15;
 const GREATER_OR_EQUAL: u16 = 0x35;
+const ANY_OF: u16 = 0x45;
 const RETURN: u16 = 0x06;
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -282,6 +317,8 @@ enum Answer {
     Unknown,
     /// pid 1 is asked.
     Asked,
+    /// Likewise, where the argument of this number, flags of open(2), has O_CREAT.
+    AskedToCreate(u8),
     /// As the rules say, which come after this.
     ByRules,
 }
@@ -336,6 +373,15 @@ fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
     search.among(answers);
     // Offsets in struct seccomp_data, whose words are in the machine's order.
     let argument = 16 + 8 * u32::from(PASS);
+    for flags in [1, 2] {
+        let answer = Answer::AskedToCreate(flags);
+        if answers.iter().any(|(_, known)| *known == answer) {
+            search.lead(answer);
+            let creates = jump(ANY_OF, libc::O_CREAT as u32, 1, 0);
+            search.code.extend([load(16 + 8 * u32::from(flags)), creates, stop(libc::SECCOMP_RET_ALLOW)]);
+            search.code.push(stop(libc::SECCOMP_RET_USER_NOTIF));
+        }
+    }
     let asked = (Answer::Asked, libc::SECCOMP_RET_USER_NOTIF);
     for (answer, action) in [(Answer::Refused, EPERM), (Answer::Unknown, ENOSYS), asked] {
         if answers.iter().all(|(_, known)| *known != answer) {

@@ -34,6 +34,9 @@ pub(crate) fn skin(w: &Wanted) -> Tree {
         etc(&mut tree, w);
     }
     home(&mut tree, w);
+    if w.map.one.is_some() {
+        one_id(&mut tree, w.facts);
+    }
     for part in w.parts {
         part.stands_in(&mut tree);
     }
@@ -68,6 +71,13 @@ fn etc(tree: &mut Tree, w: &Wanted) {
     tree.file("etc/hosts", 0o644, 0, 0, hosts.as_bytes());
     if let Some(resolv_conf) = w.resolv_conf {
         tree.file("etc/resolv.conf", 0o644, 0, 0, resolv_conf.as_bytes());
+    }
+}
+
+/// What programs must be told where there is one id: apt downloads as a user of its own, and looks whether it became that one.
+fn one_id(tree: &mut Tree, facts: &Facts) {
+    if let Place::Directory { .. } = facts.place("etc/apt/apt.conf.d") {
+        tree.file("etc/apt/apt.conf.d/99rootlet", 0o644, 0, 0, b"APT::Sandbox::User \"root\";\n");
     }
 }
 
