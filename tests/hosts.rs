@@ -11,6 +11,7 @@ mod refused;
 
 use rootlet::Tier;
 use rootlet_tests::{Host, Leftovers, assert_nothing_left, rootlet_command};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// How `rootlet run` ended.
@@ -53,6 +54,8 @@ fn run_on(host: &Host) -> Ended {
 }
 
 fn tier_of(report: &Path) -> Tier {
+    // The umask of a host may leave it unreadable.
+    std::fs::set_permissions(report, std::fs::Permissions::from_mode(0o600)).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     serde_json::from_value(report["tier"].clone()).unwrap()
 }

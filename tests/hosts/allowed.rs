@@ -41,11 +41,6 @@ fn without_newuidmap() {
 }
 
 #[test]
-fn with_a_umask_of_0777() {
-    ends(|| Some(Host::umask_0777()), Some(Exact));
-}
-
-#[test]
 fn without_a_temporary_directory() {
     ends(|| Some(Host::no_temporary_directory()), Some(Exact));
 }

@@ -4,6 +4,7 @@ use super::{Ended, by_caller, run_on};
 use rootlet::Tier::{Exact, OneId};
 use rootlet_tests::{Host, alone, skipped};
 use std::path::Path;
+use std::process::Command;
 
 /// On a host that has something to do with this empty directory.
 #[track_caller]
@@ -58,4 +59,25 @@ fn no_place_for_a_store_is_a_sentence() {
 #[test]
 fn a_home_that_cannot_be_written_is_a_sentence() {
     is_refused(Host::read_only_home);
+}
+
+/// The first run makes its store, the second must be able to read it.
+#[test]
+fn a_umask_of_0777_locks_nobody_out() {
+    if rootlet_tests::alpine_tar().is_none() {
+        return skipped("no tarball of alpine");
+    }
+    alone(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let store = directory.path().join("new/store");
+        for _ in 0..2 {
+            assert_eq!(run_on(&Host::umask_0777(&store)), Ended::Right(Exact));
+        }
+        // What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
+        if std::fs::remove_dir_all(&store).is_err() {
+            let mut within = Command::new("unshare");
+            within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(&store);
+            assert!(within.status().unwrap().success());
+        }
+    });
 }

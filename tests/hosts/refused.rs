@@ -172,6 +172,6 @@ fn the_environment_is_as_bare_as_it_is_said_to_be() {
         !said.lines().any(|line| line.starts_with("HOME=") || line.starts_with("ROOTLET_STORE=")),
         "{said}"
     );
-    assert_eq!(sh(&Host::umask_0777(), "umask").1.trim(), "0777");
+    assert_eq!(sh(&Host::umask_0777(std::path::Path::new("/nowhere")), "umask").1.trim(), "0777");
     assert_eq!(sh(&Host::no_temporary_directory(), "echo $TMPDIR").1.trim(), "/nowhere");
 }

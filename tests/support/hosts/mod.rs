@@ -150,9 +150,9 @@ impl Host {
         Self::new(["/usr/bin/env"]).with("TMPDIR", "/nowhere")
     }
 
-    /// What is made has no rights at all.
-    pub fn umask_0777() -> Self {
-        Self::new(["sh", "-c", "umask 0777; exec \"$@\"", "sh"])
+    /// What is made has no rights at all; a store that is made, too.
+    pub fn umask_0777(store: &Path) -> Self {
+        Self::new(["sh", "-c", "umask 0777; exec \"$@\"", "sh"]).with("ROOTLET_STORE", store)
     }
 
     /// The store is on a tmpfs of its own with these options: another device than the rest, and small if they say so.

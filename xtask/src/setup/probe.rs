@@ -27,7 +27,9 @@ pub fn hostile() -> Result<PathBuf> {
 pub fn confine() -> Result<PathBuf> {
     let mut macros = command("cc", &["-E", "-dM", "-include", "asm/unistd.h", "-x", "c", "/dev/null"]);
     let calls = quiet(&mut macros)?.lines().filter_map(call).collect::<String>();
-    fs::write(target().join("probe/calls.h"), calls).map_err(|e| format!("calls.h: {e}"))?;
+    let (header, new) = (target().join("probe/calls.h"), format!("probe/calls.h-{}", std::process::id()));
+    let new = target().join(new);
+    fs::write(&new, calls).and_then(|()| fs::rename(new, header)).map_err(|e| format!("calls.h: {e}"))?;
     in_c("confine")
 }
 
@@ -37,11 +39,13 @@ fn call(define: &str) -> Option<String> {
     number.parse::<u32>().ok().map(|number| format!("{{\"{name}\", {number}}},\n"))
 }
 
+/// Several tests may have it built at once: what one of them runs is replaced, not written to.
 fn in_c(name: &str) -> Result<PathBuf> {
     let (source, directory) =
         (workspace().join("tests/probe").join(name).with_extension("c"), target().join("probe"));
-    let program = directory.join(name);
+    let (program, new) = (directory.join(name), directory.join(format!("{name}-{}", std::process::id())));
     let mut compile = command("cc", &["-static", "-O1", "-Wall", "-Werror", "-o"]);
-    quiet(compile.arg(&program).arg("-I").arg(directory).arg(source))?;
+    quiet(compile.arg(&new).arg("-I").arg(directory).arg(source))?;
+    fs::rename(&new, &program).map_err(|e| format!("{}: {e}", program.display()))?;
     Ok(program)
 }
