@@ -74,6 +74,7 @@ impl Stage {
             debian: data.debian.as_deref().map(|file| self.data(file)).transpose()?,
             probe: self.data(&data.probe)?,
             hostile: self.data(&data.hostile)?,
+            confine: self.data(&data.confine)?,
             pjdfstest: data.pjdfstest.as_deref().map(|file| self.data(file)).transpose()?,
         })
     }

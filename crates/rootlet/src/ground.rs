@@ -108,7 +108,7 @@ impl Ground {
         for source in self.layers.iter().chain(&self.snapshots) {
             source.ready().map_err(|e| match base.kind() {
                 BaseKind::Directory(path) => unusable(path, e),
-                _ => Error::io(format!("failed to mount the layers of {}", base.name()), e),
+                _ => unmountable(format!("failed to mount the layers of {}", base.name()), e),
             })?;
         }
         Ok(())
@@ -205,9 +205,19 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
         .iter()
         .map(|path| {
             plain(nursery, path, false)
-                .map_err(|e| Error::io(format!("failed to mount the layer {}", path.display()), e))
+                .map_err(|e| unmountable(format!("failed to mount the layer {}", path.display()), e))
         })
         .collect()
+}
+
+/// What a host forbids it may allow in another way; what else goes wrong does so in every way.
+fn unmountable(what: String, error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => Error::new(ErrorKind::Host, what)
+            .caused_by(error)
+            .with_hint("mounts are refused by a security module (AppArmor, SELinux) or by the seccomp profile of a container around this: see `rootlet doctor`"),
+        _ => Error::io(what, error),
+    }
 }
 
 /// A directory as it is, with the ids it has on disk. The nursery of real root may not walk to it, so it gets the mount.

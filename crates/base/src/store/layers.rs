@@ -62,7 +62,7 @@ impl LayerDir {
 
     /// Makes it when it is not there.
     pub(crate) fn create(&self) -> Result<()> {
-        fs::create_dir_all(&self.path)
+        super::make_directories(&self.path)
             .and_then(|()| fs::set_permissions(&self.path, Permissions::from_mode(0o700)))
             .map_err(|e| Error::io(format!("failed to make {}", self.path.display()), e))
     }
