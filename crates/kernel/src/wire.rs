@@ -108,8 +108,8 @@ pub mod op {
     pub const MKDIR_OUTSIDE: u32 = 19;
     /// `path`, `to`: copy what the root has in directory `path` into the directory `to` of the small tree, owners and all.
     pub const COPY_OUT: u32 = 20;
-    /// Two filters (strings of `sock_filter`s): the user's commands come under the first, root's under the second, and pid 1
-    /// answers what they ask.
+    /// Whether sticky directories hold what is somebody else's, then three filters (strings of `sock_filter`s): for the user's
+    /// commands, for those where that is so, and for root's. pid 1 answers what they ask.
     pub const SUPERVISE: u32 = 21;
 }
 

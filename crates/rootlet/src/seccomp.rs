@@ -190,7 +190,7 @@ const MAKERS: &[(i64, Answer)] = &[
 ];
 
 /// What pid 1 is asked about, where one id stands for all.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
     /// Commands are root's: they are told true owners, and may change them.
     pub root: bool,

@@ -26,6 +26,8 @@ pub(crate) struct About {
     pub leans_on_lower: bool,
     /// It hides all layers below: an opaque root.
     pub hides_lower: bool,
+    /// Something lies in a sticky directory, where only its owner removes it.
+    pub fills_sticky: bool,
     /// Bytes of its files.
     pub bytes: u64,
     /// How many device nodes were left out.
