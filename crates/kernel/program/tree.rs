@@ -131,6 +131,12 @@ fn times(fields: &mut Reader) -> Result<[i64; 4]> {
     Ok([sec, nsec, sec, nsec])
 }
 
+/// Modification, then access; in the order of utimensat(2).
+fn both_times(fields: &mut Reader) -> Result<[i64; 4]> {
+    let ([_, _, mtime, mtime_nsec], [_, _, atime, atime_nsec]) = (times(fields)?, times(fields)?);
+    Ok([atime, atime_nsec, mtime, mtime_nsec])
+}
+
 fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
     fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
 }
@@ -187,7 +193,7 @@ impl Builder {
             }
             record::SYMLINK => {
                 let (path, target, o, times) =
-                    (string(fields)?, string(fields)?, owner(fields)?, times(fields)?);
+                    (string(fields)?, string(fields)?, owner(fields)?, both_times(fields)?);
                 self.make(path, |dir, name| {
                     sys::symlinkat(target, dir, name)?;
                     sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
@@ -205,7 +211,7 @@ impl Builder {
                 })
             }
             record::NODE => {
-                let (path, o, times) = (string(fields)?, owner(fields)?, times(fields)?);
+                let (path, o, times) = (string(fields)?, owner(fields)?, both_times(fields)?);
                 self.make(path, |dir, name| {
                     sys::mknodat(dir, name, o.mode, 0)?;
                     if o.mode & sys::S_IFMT != sys::S_IFCHR {

@@ -200,11 +200,12 @@ pub mod tree {
     pub const FILE: u32 = 2;
     /// Bytes of the file that was named last.
     pub const DATA: u32 = 3;
-    /// `path`, `target`, uid, gid, mtime.
+    /// `path`, `target`, uid, gid, mtime, atime.
     pub const SYMLINK: u32 = 4;
     /// `path`, `existing`.
     pub const HARD_LINK: u32 = 5;
-    /// `path`, mode with the type bits (FIFO, socket, or a character device 0/0: a whiteout), uid, gid, mtime.
+    /// `path`, mode with the type bits (FIFO, socket, or a character device 0/0: a whiteout), uid, gid, mtime,
+    /// atime.
     pub const NODE: u32 = 6;
     /// `path`, `name`, `value`: an extended attribute.
     pub const XATTR: u32 = 7;

@@ -190,8 +190,10 @@ fn create(path: &Path) -> Result<()> {
         .with_hint("set ROOTLET_STORE to a directory that is empty or not there yet"));
     }
     step(path, make_directories(path))?;
+    step(path, fs::set_permissions(path, fs::Permissions::from_mode(0o700)))?;
+    // First of all: others who make the same store know by it that it is one.
+    step(path, fs::write(path.join("CACHEDIR.TAG"), CACHEDIR_TAG))?;
     for (name, mode) in [
-        ("", 0o700),
         ("bases", 0o700),
         ("contents", 0o700),
         ("images", 0o700),
@@ -205,7 +207,6 @@ fn create(path: &Path) -> Result<()> {
         step(&directory, make_directories(&directory))?;
         step(&directory, fs::set_permissions(&directory, fs::Permissions::from_mode(mode)))?;
     }
-    step(path, fs::write(path.join("CACHEDIR.TAG"), CACHEDIR_TAG))?;
     let tmp = path.join("tmp");
     let images = path.join("images");
     step(&images, write_atomically(&tmp, &images.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#))?;
@@ -220,20 +221,19 @@ fn create(path: &Path) -> Result<()> {
 /// Makes a directory and what is missing above it, whatever the umask: one that leaves us nothing would lock us out of what
 /// we just made.
 pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
-        Ok(()) => {
-            let mode = fs::metadata(path)?.permissions().mode();
-            fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o700))
-        }
-        Err(e) => match path.parent() {
-            Some(parent) if e.kind() == io::ErrorKind::NotFound => {
-                make_directories(parent)?;
-                make_directories(path)
-            }
-            _ if path.is_dir() => Ok(()),
-            _ => Err(e),
-        },
+    if path.is_dir() {
+        return Ok(());
     }
+    if let Some(parent) = path.parent() {
+        make_directories(parent)?;
+    }
+    match fs::create_dir(path) {
+        // Somebody else was faster.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    let mode = fs::metadata(path)?.permissions().mode();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o700))
 }
 
 /// Writes a small file into `tmp`, on the same file system, and renames it to `path`.
