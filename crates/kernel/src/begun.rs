@@ -82,7 +82,7 @@ impl Begun {
                 mapped.u32(group);
             });
         }
-        mapped.send(&self.socket, &[]).map_err(died)?;
+        mapped.send(&self.socket, &[]).map_err(|e| last_words(died(e)))?;
         Ok(user_namespace)
     }
 
