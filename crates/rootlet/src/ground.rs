@@ -20,7 +20,7 @@ pub fn resolver(store: &Store) -> Resolver {
     let resolver = Resolver::new(store);
     let User { uid, gid, .. } = User::sam();
     let sam = Identity { uid, gid, ..Identity::default() };
-    match host::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
+    match crate::tier::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
         Ok(map) => resolver.unpack_for(map),
         Err(_) => resolver,
     }

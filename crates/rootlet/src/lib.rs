@@ -52,6 +52,7 @@ mod seccomp;
 mod skin;
 mod snapshot;
 mod spare;
+mod tier;
 
 pub use builder::Builder;
 pub use changes::{Change, ChangeKind};
