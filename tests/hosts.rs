@@ -4,6 +4,8 @@
 
 #[path = "hosts/allowed.rs"]
 mod allowed;
+#[path = "hosts/changes.rs"]
+mod changes;
 #[path = "hosts/places.rs"]
 mod places;
 #[path = "hosts/refused.rs"]

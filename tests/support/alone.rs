@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 /// ```
 #[track_caller]
 pub fn alone(body: impl FnOnce()) {
-    again(|program| Command::new(program), body);
+    again(Command::new, body);
 }
 
 /// Likewise, on this host.

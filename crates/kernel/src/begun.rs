@@ -53,7 +53,11 @@ impl Begun {
         let (pass, Bounds { capabilities, filter }) = (self.pass, self.bounds);
         let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
         let mut message = Message::new(ask::CONFINE);
-        message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
+        match message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]) {
+            // It may have ended already, where it may make no user namespace. Its own words say why, and are heard next.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent.map_err(died),
+        }
     }
 
     /// Writes its id maps, so that it goes on: its user namespace.
@@ -78,7 +82,7 @@ impl Begun {
                 mapped.u32(group);
             });
         }
-        mapped.send(&self.socket, &[]).map_err(died)?;
+        mapped.send(&self.socket, &[]).map_err(|e| last_words(died(e)))?;
         Ok(user_namespace)
     }
 

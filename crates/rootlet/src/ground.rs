@@ -177,10 +177,10 @@ impl Ground {
                     // Nobody inside could look into it: all that can be told of it is that it is there.
                     self.parts.push(Part::new(text, PartKind::Directory(0o700)));
                 } else {
-                    self.add(&path, nursery.add_path(&path, false));
+                    self.add(&path, plain(nursery, &path, false));
                 }
             } else if kind.is_file() && mounts.shown.contains(&path) {
-                self.add(&path, nursery.add_path(&path, false));
+                self.add(&path, plain(nursery, &path, false));
             }
         }
     }

@@ -131,7 +131,9 @@ fn reserved(map: &str) -> Option<SubIds> {
         {
             return Some(RESERVED);
         }
-        let rest = SubIds { first: inside + 1, count: count.saturating_sub(1).min(SubIds::USUAL) };
+        // Root itself is the caller.
+        let own = u32::from(inside == 0);
+        let rest = SubIds { first: inside + own, count: (count - own.min(count)).min(SubIds::USUAL) };
         if rest.count > widest.map_or(0, |w| w.count) {
             widest = Some(rest);
         }

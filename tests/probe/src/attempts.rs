@@ -1,4 +1,8 @@
 //! Trying things, one after the other, and saying how each ended.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this process tries what a process can do, its own state included"
+)]
 
 use rootlet_probe::attempt::{Attempt, Operation};
 use rootlet_probe::errno::outcome;

@@ -123,6 +123,12 @@ impl Host {
         )
     }
 
+    /// A pod with user namespaces of its own: root there, with 65,536 ids, is nobody outside. For an ordinary user with
+    /// subordinate ids; real root plays none.
+    pub fn own_ids() -> Self {
+        Self::new(["unshare", "--map-root-user", "--map-auto", "--mount", "--"])
+    }
+
     /// An ordinary user to whom nobody gave subordinate ids.
     pub fn no_subordinate_ids() -> Self {
         Self::mounted("mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid")

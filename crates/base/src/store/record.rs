@@ -115,12 +115,8 @@ impl Store {
         let _sweep = Locked::shared_or_made(&self.lock_file("gc"))?;
         let directory = self.content_dir(content.id());
         let held = loop {
-            match super::make_directories(&directory) {
-                Err(e) => {
-                    return Err(Error::io(format!("failed to make {}", directory.display()), e));
-                }
-                Ok(()) => {}
-            }
+            super::make_directories(&directory)
+                .map_err(|e| Error::io(format!("failed to make {}", directory.display()), e))?;
             // Removing a content takes the exclusive lock only, so it may be gone again.
             if let Some(held) = Locked::shared(&directory)? {
                 break held;
