@@ -111,7 +111,7 @@ fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
     step("tests, as an ordinary user");
     let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
     // Every target but the doc tests, which are built as they run and so cannot be copied beforehand.
-    tests.args(["--lib", "--bins", "--tests", "--config", &stage.cargo_config()?]).args(&options.filter);
+    tests.args(["--lib", "--bins", "--tests", "--config", &stage.cargo_config()]).args(&options.filter);
     tests.env("TMPDIR", stage.temporary()).env("ROOTLET_STORE", stage.store());
     let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
     tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
