@@ -30,7 +30,6 @@ const fn parse(digits: &str) -> usize {
 pub(crate) struct Begun {
     socket: OwnedFd,
     child: Mutex<Child>,
-    bounds: Bounds,
     /// The process that made it: a forked child of it inherits the socket, and must not use it.
     owner: u32,
 }
@@ -39,16 +38,16 @@ impl Begun {
     pub fn new(bounds: Bounds) -> Result<Self, StartError> {
         let (socket, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
         let child = Mutex::new(execute(theirs)?);
-        let begun = Self { socket, child, bounds, owner: std::process::id() };
-        begun.confine()?;
+        let begun = Self { socket, child, owner: std::process::id() };
+        begun.confine(bounds)?;
         Ok(begun)
     }
 
-    fn confine(&self) -> Result<(), StartError> {
+    fn confine(&self, bounds: Bounds) -> Result<(), StartError> {
         let mut pass = [0; 8];
         rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| StartError::new("get random bytes", e.into()))?;
-        let (pass, Bounds { capabilities, filter }) = (u64::from_ne_bytes(pass), self.bounds);
+        let (pass, Bounds { capabilities, filter }) = (u64::from_ne_bytes(pass), bounds);
         let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
         let mut message = Message::new(ask::CONFINE);
         message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
@@ -75,11 +74,6 @@ impl Begun {
 
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
-    }
-
-    /// Whether this process began it, with these bounds.
-    pub fn is_for(&self, bounds: Bounds) -> bool {
-        self.is_ours() && self.bounds.key() == bounds.key()
     }
 
     /// Whether this process began it, not one that it was forked from.
