@@ -6,6 +6,7 @@ use crate::report::Report;
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_kernel::Init;
 use rootlet_spec::Limits;
+use rustix::process::Resource;
 
 /// Limits a rootlet that runs nothing yet. `None` when there are no limits, or no cgroup can be made: [`rlimits`] then take its
 /// place, which the report says.
@@ -53,8 +54,8 @@ fn settings(limits: &Limits) -> Vec<Setting> {
 
 /// The same limits for each process, where there is no cgroup: resource, soft and hard (setrlimit(2)).
 pub(crate) fn rlimits(limits: &Limits) -> Vec<(u32, u64, u64)> {
-    let memory = limits.memory.map(|bytes| (libc::RLIMIT_AS, bytes, bytes));
-    let pids = limits.pids.map(|n| (libc::RLIMIT_NPROC, u64::from(n), u64::from(n)));
+    let memory = limits.memory.map(|bytes| (Resource::As as u32, bytes, bytes));
+    let pids = limits.pids.map(|n| (Resource::Nproc as u32, u64::from(n), u64::from(n)));
     memory.into_iter().chain(pids).collect()
 }
 
