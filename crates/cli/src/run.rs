@@ -99,10 +99,10 @@ fn perform(
 ) -> Result<Outcome, Failure> {
     // So that what comes of the nursery's own rootlet is ours to wait for, when the nursery is gone: see below.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    // Until then, a download above all, a signal ends us as it ends any program, and nothing is left.
     let ignored = signals::ignored();
+    // Until then, a download above all, a signal ends us as it ends any program, and nothing is left.
     let root = make()?;
-    // From here on the rootlet stands and waits for its command.
+    // From here on the rootlet waits for us.
     let signals =
         Signals::catch(ignored).map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
     let identity = match &job.user {
@@ -125,7 +125,7 @@ fn perform(
             return Ok(outcome);
         }
     };
-    // Nothing more comes from there, and it ends while the command runs.
+    // Nothing more comes from there; what is left of it ends while the command runs.
     Rootlet::end_helpers();
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
