@@ -72,6 +72,16 @@ pub fn examine() -> Examination {
     Examination { tier, own_proc, checks }
 }
 
+/// What allows user namespaces where they are refused; empty when that is not known.
+pub(crate) fn user_namespaces() -> String {
+    mend::user_namespaces().text
+}
+
+/// What gives the caller subordinate ids.
+pub(crate) fn how_to_get_sub_ids() -> String {
+    mend::sub_ids().text
+}
+
 /// A whole rootlet of this tier, with a command in it; whether it has a /proc of its own.
 fn whole(tier: Tier) -> crate::Result<bool> {
     if tier == Tier::Chroot {

@@ -104,9 +104,7 @@ impl Caller {
             ErrorKind::Host,
             format!("the user {who} has no subordinate ids in /etc/subuid and /etc/subgid"),
         )
-        .with_hint(format!(
-            "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
-        ))
+        .with_hint(format!("give it some: {}", crate::doctor::how_to_get_sub_ids()))
     }
 }
 
