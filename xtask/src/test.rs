@@ -153,7 +153,7 @@ fn as_test_user(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch, 
     step(&pass.title());
     // Every target but the doc tests, which are built as they run and so cannot be copied beforehand.
     let mut tests = pass.tests(options, &["--lib", "--bins", "--tests"]);
-    tests.args(["--config", &stage.cargo_config()?]);
+    tests.args(["--config", &stage.cargo_config()]);
     tests.env("TMPDIR", stage.temporary()).env("ROOTLET_STORE", stage.store());
     if scratch.reference().exists() {
         tests.env("ROOTLET_REFERENCE", stage.data(&scratch.reference())?);

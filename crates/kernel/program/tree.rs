@@ -256,24 +256,21 @@ impl Builder {
     }
 
     fn directory(&self, path: Str, o: &Owner) -> Result<()> {
-        if !path.is_empty() {
-            let is_there = match self.open(path, sys::O_PATH) {
-                Ok(fd) => {
-                    let st = sys::fstat(fd);
-                    sys::close(fd);
-                    u32::from(st?.mode) & sys::S_IFMT == sys::S_IFDIR
-                }
-                Err(_) => false,
-            };
-            if !is_there {
-                self.make(path, |dir, name| sys::mkdirat(dir, name, 0o700))?;
+        let made = match self.open(path, sys::O_RDONLY | sys::O_DIRECTORY) {
+            Ok(fd) => {
+                let owned = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH)
+                    .and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
+                sys::close(fd);
+                owned
             }
-        }
-        let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
-        let done = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH)
-            .and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
-        sys::close(fd);
-        done.map(|_| ())
+            Err(sys::ENOENT | sys::ENOTDIR) => self.make(path, |dir, name| {
+                sys::mkdirat(dir, name, 0o700)?;
+                sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                sys::fchmodat(dir, name, o.mode & 0o7777)
+            }),
+            Err(errno) => Err(errno),
+        };
+        made.map(|_| ())
     }
 
     fn xattr(&mut self, path: Str, name: Str, value: &[u8]) -> Result<()> {

@@ -30,7 +30,6 @@ const fn parse(digits: &str) -> usize {
 pub(crate) struct Begun {
     socket: OwnedFd,
     child: Mutex<Child>,
-    bounds: Bounds,
     pass: u64,
     /// The process that made it: a forked child of it inherits the socket, and must not use it.
     owner: u32,
@@ -44,13 +43,13 @@ impl Begun {
         rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| StartError::new("get random bytes", e.into()))?;
         let pass = u64::from_ne_bytes(pass);
-        let begun = Self { socket, child, bounds, pass, owner: std::process::id() };
-        begun.confine()?;
+        let begun = Self { socket, child, pass, owner: std::process::id() };
+        begun.confine(bounds)?;
         Ok(begun)
     }
 
-    fn confine(&self) -> Result<(), StartError> {
-        let (pass, Bounds { capabilities, filter }) = (self.pass, self.bounds);
+    fn confine(&self, bounds: Bounds) -> Result<(), StartError> {
+        let (pass, Bounds { capabilities, filter }) = (self.pass, bounds);
         let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
         let mut message = Message::new(ask::CONFINE);
         match message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]) {
@@ -92,11 +91,6 @@ impl Begun {
 
     pub fn pass(&self) -> u64 {
         self.pass
-    }
-
-    /// Whether this process began it, with these bounds.
-    pub fn is_for(&self, bounds: Bounds) -> bool {
-        self.is_ours() && self.bounds.key() == bounds.key()
     }
 
     /// Whether this process began it, not one that it was forked from.

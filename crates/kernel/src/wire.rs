@@ -26,7 +26,8 @@ pub mod ask {
     pub const SOURCE_MOUNT: u32 = 3;
     /// `id`, entries: make a small tree in memory as source `id`. Answered.
     pub const SOURCE_TREE: u32 = 4;
-    /// `namespaces`, plan; the socket of the new rootlet as descriptor, then what the plan refers to. Answered there.
+    /// `namespaces`, `last`, plan; the socket of the new rootlet as descriptor, then what the plan refers to. Answered there.
+    /// After its last rootlet the nursery ends.
     pub const SPAWN: u32 = 5;
     /// The socket of the new worker as descriptor. Answered there.
     pub const WORKER: u32 = 6;

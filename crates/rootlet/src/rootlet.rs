@@ -1,18 +1,20 @@
 //! A live rootlet.
 
-use crate::builder::Builder;
+use crate::builder::{self, Builder};
 use crate::cgroup::Cgroup;
 use crate::command::Command;
 use crate::facts::Facts;
 use crate::files::Files;
+use crate::host;
 use crate::limits;
 use crate::plan::Area;
 use crate::prepared::Prepared;
 use crate::report::Report;
+use crate::tier;
 use crate::{Identity, Result};
-use rootlet_base::{Base, Staging};
+use rootlet_base::{Base, BaseKind, BaseName, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::Spec;
+use rootlet_spec::{GroupSpec, Spec, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -74,11 +76,25 @@ impl Rootlet {
         Builder::new(base)
     }
 
-    /// Begins what a first rootlet of this Spec waits for, whatever its base, while the caller resolves that. Of use to a
-    /// program that makes one rootlet and ends. What fails here fails again where it is needed.
-    pub fn foresee(spec: &Spec) {
-        if let Ok(bounds) = crate::builder::bounds(spec) {
-            Nursery::foresee(bounds);
+    /// Begins, in a thread, what the next rootlet of this Spec on a base of this name waits for, while the caller resolves
+    /// that base. Of use to a program that makes one rootlet and ends: it serves no second one. What fails here fails again
+    /// where it is needed; a guess that was wrong, of the user that an image names above all, costs what it began.
+    pub fn foresee(base: &str, spec: &Spec) {
+        let kind = match base.parse() {
+            Ok(BaseName::Directory(path)) => BaseKind::Directory(path),
+            _ => BaseKind::Layers,
+        };
+        let sam = User::sam();
+        let (uid, gid) = match &spec.user {
+            Some(UserSpec::Account(user)) => (user.uid, user.gid),
+            Some(UserSpec::Id(uid, Some(GroupSpec::Id(gid)))) => (*uid, *gid),
+            _ => (sam.uid, sam.gid),
+        };
+        let who = Identity { uid, gid, ..Identity::default() };
+        let tier = tier::tiers(spec).ok().and_then(|tiers| tiers.first().copied());
+        let map = tier.and_then(|tier| host::caller().id_map(tier, &kind, &who).ok());
+        if let (Some(map), Ok(bounds)) = (map, builder::bounds(spec)) {
+            Nursery::foresee(&map, bounds);
         }
     }
 
