@@ -87,12 +87,16 @@ pub(crate) fn none(mut refused: Vec<(Tier, Error)>) -> Error {
     let why: Vec<String> = refused.iter().map(|(tier, error)| format!("{tier}: {error}")).collect();
     let what = format!("this host allows no rootlet ({})", why.join("; "));
     let error = Error::new(ErrorKind::Host, what);
-    let mend = doctor::user_namespaces();
+    let mend = doctor::user_namespaces(error_of(&refused));
     match (mend.is_empty(), refused.last().and_then(|(_, last)| last.hint())) {
         (false, _) => error.with_hint(mend),
         (true, Some(hint)) => error.with_hint(hint),
         (true, None) => error.with_hint("`rootlet doctor` says what is missing"),
     }
+}
+
+fn error_of(refused: &[(Tier, Error)]) -> Option<i32> {
+    refused.last().and_then(|(_, error)| error.raw_os_error())
 }
 
 /// The tier that a rootlet will likely get, where nothing else is asked for.
