@@ -2,6 +2,8 @@
 //! spawn costs; and that tells which step failed by writing it there.
 
 use crate::message::Message;
+use crate::path::Path;
+use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, exec};
@@ -47,6 +49,7 @@ struct Exec<'a> {
     envp: &'a [*const u8],
     path: &'a [u8],
     stdio: [Fd; 3],
+    parent: i32,
     failed: Option<Failure>,
 }
 
@@ -143,6 +146,7 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         envp: &pointers[envp.0..envp.1],
         path,
         stdio,
+        parent: sys::getpid(),
         failed: None,
     })
 }
@@ -204,6 +208,9 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
         const PR_SET_NO_NEW_PRIVS: usize = 38;
         at(exec::STEP_PRIVILEGES, sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
+    if plain::is_plain() {
+        at(exec::STEP_PRIVILEGES, plain::end_with(e.parent))?;
+    }
     // What the nursery ignores, a command must not.
     sys::set_signal(13, 0);
     sys::set_signal(17, 0);
@@ -235,19 +242,14 @@ fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
 
 fn take_terminal(e: &Exec) -> Result<()> {
     const TIOCSCTTY: usize = 0x540e;
-    let mut path = *b"/dev/pts/\0\0\0\0\0\0\0\0\0\0\0";
-    let mut digits = [0u8; 10];
-    let (mut n, mut len) = (e.pty, 0);
-    while n > 0 || len == 0 {
-        digits[len] = b'0' + (n % 10) as u8;
-        n /= 10;
-        len += 1;
+    let mut path = Path::new();
+    // Without namespaces the terminal is one of the host's, and has no name inside.
+    let (dir, inside) = if plain::is_plain() { (plain::PTS, 0) } else { (sys::AT_FDCWD, INSIDE) };
+    if !plain::is_plain() {
+        path.text(b"/dev/pts/");
     }
-    for i in 0..len {
-        path[9 + i] = digits[len - 1 - i];
-    }
-    let slave =
-        sys::openat2(sys::AT_FDCWD, Str::new(&path[..10 + len])?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
+    path.number(e.pty as i32);
+    let slave = sys::openat2(dir, path.get()?, sys::O_RDWR | sys::O_NOCTTY, 0, inside)?;
     // As grantpt(3) leaves it for whoever runs on it.
     sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
     sys::ioctl_number(slave, TIOCSCTTY, 0)?;

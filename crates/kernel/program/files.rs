@@ -2,7 +2,10 @@
 //! (setfsuid(2), which also takes the file capabilities away from everyone but root), and paths are resolved in its
 //! own root, without the links of /proc that lead elsewhere.
 
+use crate::links;
 use crate::message::{Answer, Message};
+use crate::path::Path;
+use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Statx, Str, lit};
 use crate::tree::{self, Dirents};
@@ -16,17 +19,50 @@ const ENTRY_ROOM: usize = 5 + 256 + 88;
 /// Takes the identity on that the question begins with, and gives it back when it is dropped.
 struct As;
 
+/// The identity that a question begins with: user, group, and the groups in `room`.
+fn identity<'a>(fields: &mut Reader, room: &'a mut [u32; MAX_GROUPS]) -> Result<(u32, u32, &'a [u32])> {
+    let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
+        return Err(sys::EBADMSG);
+    };
+    let groups = room.get_mut(..n as usize).ok_or(sys::EINVAL)?;
+    for group in groups.iter_mut() {
+        *group = fields.u32().ok_or(sys::EBADMSG)?;
+    }
+    Ok((uid, gid, groups))
+}
+
+/// Where files are shared with the base, what is to be changed is made this root's own first.
+fn separate(kind: u32, mut fields: Reader) -> Result<()> {
+    let mut room = [0; MAX_GROUPS];
+    let (uid, gid, groups) = identity(&mut fields, &mut room)?;
+    if !links::may_share(uid, gid, groups) {
+        return Ok(());
+    }
+    if kind == init::OPEN {
+        number(&mut fields)?;
+    }
+    let path = string(&mut fields)?;
+    let follow = match kind {
+        init::OPEN => {
+            const O_ACCMODE: usize = 3;
+            const O_TRUNC: usize = 0o1000;
+            let flags = number(&mut fields)? as usize;
+            if flags & (O_ACCMODE | O_TRUNC) == 0 {
+                return Ok(());
+            }
+            flags & sys::O_NOFOLLOW == 0
+        }
+        init::CHOWN => (number(&mut fields)?, number(&mut fields)?, number(&mut fields)?).2 != 0,
+        _ => true,
+    };
+    links::separate(path, follow)
+}
+
 impl As {
     fn asked(fields: &mut Reader) -> Result<Self> {
-        let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
-            return Err(sys::EBADMSG);
-        };
-        let mut groups = [0; MAX_GROUPS];
-        let groups = groups.get_mut(..n as usize).ok_or(sys::EINVAL)?;
-        for group in groups.iter_mut() {
-            *group = fields.u32().ok_or(sys::EBADMSG)?;
-        }
-        if uid != 0 || gid != 0 || n != 0 {
+        let mut room = [0; MAX_GROUPS];
+        let (uid, gid, groups) = identity(fields, &mut room)?;
+        if uid != 0 || gid != 0 || !groups.is_empty() {
             sys::setgroups(groups)?;
             sys::setfsgid(gid);
             sys::setfsuid(uid);
@@ -68,6 +104,13 @@ fn open(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
 /// Answers a question about files; `None` when it is none.
 pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
     let fields = &mut message.fields();
+    if plain::is_plain()
+        && matches!(message.kind, init::OPEN | init::CHMOD | init::CHOWN | init::UTIMES)
+        && let Err(errno) = separate(message.kind, *fields)
+    {
+        let _ = Answer::failed(tell::ANSWER, 0, errno).send(socket);
+        return true;
+    }
     let done = match message.kind {
         init::OPEN => return answer_open(socket, open_file(fields, trees)),
         init::LIST => return answer_data(socket, |answer| list(fields, trees, answer)),
@@ -163,20 +206,15 @@ fn on_target(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result) -> Result {
 
 fn chmod(fd: Fd, mode: u32) -> Result {
     match sys::fchmod_path(fd, mode) {
-        // Before Linux 6.6: the way through our own /proc, whose last link is the only magic one.
-        Err(sys::ENOSYS) => {
-            let mut path = [0u8; 32];
-            path[..14].copy_from_slice(b"/proc/self/fd/");
-            let mut at = 14;
-            let mut scale = 1_000_000;
-            while scale > 0 {
-                if fd / scale > 0 || scale == 1 {
-                    path[at] = b'0' + (fd / scale % 10) as u8;
-                    at += 1;
-                }
-                scale /= 10;
+        // Before Linux 6.6, and where an older filter of docker's does not know the call: the way through /proc, whose last
+        // link is the only magic one.
+        Err(sys::ENOSYS | sys::EPERM) => {
+            let mut path = Path::new();
+            let dir = if plain::is_plain() { plain::PROC } else { sys::AT_FDCWD };
+            if dir == sys::AT_FDCWD {
+                path.text(b"/proc/");
             }
-            sys::fchmodat(sys::AT_FDCWD, Str::new(&path[..=at])?, mode)
+            sys::fchmodat(dir, path.text(b"self/fd/").number(fd).get()?, mode)
         }
         r => r,
     }

@@ -10,11 +10,15 @@
 
 mod copy;
 mod exec;
+mod family;
 mod files;
 mod init;
+mod links;
 mod listing;
 mod message;
 mod nursery;
+mod path;
+mod plain;
 mod remove;
 mod setup;
 mod start;

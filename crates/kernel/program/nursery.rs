@@ -9,38 +9,53 @@
 //! ```
 
 use crate::message::{Answer, Message};
+use crate::path::Path;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, ask, hello, tell};
-use crate::{setup, tree};
+use crate::{family, plain, setup, tree};
 
 /// The socket to the library, from the moment on at which the descriptors are in order.
-const SOCKET: Fd = 3;
-/// Where the descriptors of a new process begin that must not survive.
-pub const FIRST_FREE: Fd = 4;
+pub const SOCKET: Fd = 3;
 
 /// A step that failed, as `hello::STEP_NAMES` counts them.
-type Step<T = ()> = core::result::Result<T, (u32, Errno)>;
+pub type Step<T = ()> = core::result::Result<T, (u32, Errno)>;
 
-fn at<T>(step: u32, result: Result<T>) -> Step<T> {
+pub fn at<T>(step: u32, result: Result<T>) -> Step<T> {
     result.map_err(|e| (step, e))
 }
 
-pub fn main() -> ! {
-    let hello = match prepare() {
-        Ok(Some(hello)) => hello,
-        Ok(None) => sys::exit(0),
+/// `plain`: without namespaces.
+pub fn main(plain: bool) -> ! {
+    if plain {
+        if begun(start().and_then(|()| family::prepare())) {
+            say_hello(0);
+            family::serve()
+        }
+        sys::exit(0)
+    }
+    let Some(ready) = begun(start().and_then(|()| prepare())) else { sys::exit(0) };
+    say_hello(ready.flags);
+    while let Ok(Some(message)) = Message::receive(SOCKET) {
+        serve(message, &ready);
+    }
+    sys::exit(0)
+}
+
+/// What failed is said, and ends it.
+fn begun<T>(result: Step<T>) -> T {
+    match result {
+        Ok(ready) => ready,
         Err((step, errno)) => {
             let _ = Answer::failed(tell::HELLO, step, errno).send(SOCKET);
             sys::exit(1)
         }
-    };
-    let mut answer = Answer::new(tell::HELLO);
-    answer.u32(hello.flags);
-    let _ = answer.send(SOCKET);
-    while let Ok(Some(message)) = Message::receive(SOCKET) {
-        serve(message, &hello);
     }
-    sys::exit(0)
+}
+
+fn say_hello(flags: u32) {
+    let mut answer = Answer::new(tell::HELLO);
+    answer.u32(flags);
+    let _ = answer.send(SOCKET);
 }
 
 struct Ready {
@@ -52,8 +67,7 @@ struct Ready {
     small: Fd,
 }
 
-/// `None` when the library went away meanwhile.
-fn prepare() -> Step<Option<Ready>> {
+fn start() -> Step {
     sys::set_name(lit(c"rootlet-nursery"));
     // Children are reaped by the kernel: whoever asked for one holds its pidfd. A pipe that nobody reads is no reason to
     // die. Everything else is as a fresh process has it.
@@ -65,8 +79,21 @@ fn prepare() -> Step<Option<Ready>> {
     sys::umask(0);
     // The library gave us the socket as standard input.
     at(9, sys::dup_to(0, SOCKET, 0o2000000))?;
-    at(9, sys::close_from(FIRST_FREE))?;
+    at(9, sys::close_from(SOCKET + 1)).map(|_| ())
+}
 
+/// Standard streams that lead nowhere.
+pub fn null_streams() -> Step {
+    let null = at(9, sys::openat(sys::AT_FDCWD, lit(c"/dev/null"), sys::O_RDWR, 0))?;
+    for fd in 0..3 {
+        at(9, sys::dup_to(null, fd, 0))?;
+    }
+    sys::close(null);
+    Ok(())
+}
+
+/// `None` when the library went away meanwhile.
+fn prepare() -> Step<Option<Ready>> {
     let is_root = sys::geteuid() == 0;
     // CLONE_NEWUSER must come before anything else: it is what gives us the right to the rest.
     if let Err(errno) = sys::unshare(sys::CLONE_NEWUSER) {
@@ -77,11 +104,7 @@ fn prepare() -> Step<Option<Ready>> {
     // While newuidmap runs, what needs no mapped ids is done. These clones of the host's mounts are ours from here on.
     at(1, sys::unshare(sys::CLONE_NEWNS))?;
     let host = if is_root { None } else { Some(at(1, own_mounts())?) };
-    let null = at(9, sys::openat(sys::AT_FDCWD, lit(c"/dev/null"), sys::O_RDWR, 0))?;
-    for fd in 0..3 {
-        at(9, sys::dup_to(null, fd, 0))?;
-    }
-    sys::close(null);
+    null_streams()?;
     let proc = at(3, sys::open_tree_clone(sys::AT_FDCWD, lit(c"/proc"), sys::AT_RECURSIVE))?;
     let mut nodes = [-1; NODES.len()];
     for (fd, (host_path, _)) in nodes.iter_mut().zip(NODES) {
@@ -121,7 +144,7 @@ fn own_mounts() -> Result<Fd> {
 }
 
 /// Once here, not for each command: dropping capabilities and installing a filter would be a good part of what one costs.
-fn confine(mut fields: Reader) -> Step {
+pub fn confine(mut fields: Reader) -> Step {
     let (Some(capabilities), Some(pass), Some(filter)) = (fields.u64(), fields.u64(), fields.bytes()) else {
         return Err((10, sys::EBADMSG));
     };
@@ -204,8 +227,8 @@ fn build_dev(nodes: &[Fd; NODES.len()]) -> Step {
 fn serve(mut message: Message, ready: &Ready) {
     let mut fields = message.fields();
     let done = match message.kind {
-        ask::SPAWN => return spawn(&mut message, fields),
-        ask::WORKER => return worker(&mut message),
+        ask::SPAWN => return drop(spawn(&mut message, fields)),
+        ask::WORKER => return drop(worker(&mut message)),
         ask::SOURCE_DROP => return drop_source(&mut fields),
         ask::SOURCE_PATH => source_path(&mut fields, ready),
         ask::SOURCE_MOUNT => {
@@ -225,32 +248,11 @@ fn serve(mut message: Message, ready: &Ready) {
     let _ = answer.send(SOCKET);
 }
 
-/// `/src/ID`, with its NUL.
-pub struct SourcePath([u8; 16]);
-
-impl SourcePath {
-    pub fn new(id: u32) -> Self {
-        let mut path = *b"/src/\0\0\0\0\0\0\0\0\0\0\0";
-        let mut digits = [0u8; 10];
-        let (mut n, mut len) = (id, 0);
-        loop {
-            digits[len] = b'0' + (n % 10) as u8;
-            n /= 10;
-            len += 1;
-            if n == 0 {
-                break;
-            }
-        }
-        for i in 0..len {
-            path[5 + i] = digits[len - 1 - i];
-        }
-        Self(path)
-    }
-
-    pub fn get(&self) -> Result<Str<'_>> {
-        let end = self.0.iter().position(|&b| b == 0).ok_or(sys::EINVAL)?;
-        Str::new(&self.0[..=end])
-    }
+/// `/src/ID`.
+fn source_place(id: u32) -> Path {
+    let mut path = Path::new();
+    path.text(b"/src/").number(id as i32);
+    path
 }
 
 fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {
@@ -269,7 +271,7 @@ fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {
 }
 
 fn attach(id: u32, mount: Fd) -> Result<()> {
-    let path = SourcePath::new(id);
+    let path = source_place(id);
     let path = path.get()?;
     if u32::from(sys::fstat(mount)?.mode) & sys::S_IFMT == sys::S_IFDIR {
         sys::mkdirat(sys::AT_FDCWD, path, 0o755)?;
@@ -281,7 +283,7 @@ fn attach(id: u32, mount: Fd) -> Result<()> {
 
 fn source_tree(fields: &mut Reader) -> Result<()> {
     let id = fields.u32().ok_or(sys::EBADMSG)?;
-    let path = SourcePath::new(id);
+    let path = source_place(id);
     sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
     let root = sys::openat(sys::AT_FDCWD, path.get()?, sys::O_PATH | sys::O_DIRECTORY, 0)?;
     let mut builder = tree::Builder::new(root);
@@ -292,7 +294,7 @@ fn source_tree(fields: &mut Reader) -> Result<()> {
 
 fn source_copy(fields: &mut Reader) -> Result<()> {
     let (Some(id), Some(from)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
-    let (path, from) = (SourcePath::new(id), SourcePath::new(from));
+    let (path, from) = (source_place(id), source_place(from));
     sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
     let flags = sys::O_RDONLY | sys::O_DIRECTORY;
     let from = sys::openat(sys::AT_FDCWD, from.get()?, flags, 0)?;
@@ -307,40 +309,52 @@ fn source_copy(fields: &mut Reader) -> Result<()> {
 
 /// Not answered: nobody waits for it, and there is nothing to be done where it fails.
 fn drop_source(fields: &mut Reader) {
-    let path = SourcePath::new(fields.u32().unwrap_or(0));
+    let path = source_place(fields.u32().unwrap_or(0));
     if let Ok(path) = path.get() {
         let _ = sys::umount(path, sys::MNT_DETACH);
         let _ = tree::remove(sys::AT_FDCWD, path);
     }
 }
 
-fn spawn(message: &mut Message, mut fields: Reader) {
+/// The number of the new process.
+pub fn spawn(message: &mut Message, mut fields: Reader) -> Option<i32> {
     let socket = message.take(0);
     let namespaces = fields.u64().unwrap_or(0);
-    let args = sys::CloneArgs { flags: namespaces, exit_signal: 17, ..Default::default() };
-    match sys::clone(&args) {
+    let cloned = match sys::clone(namespaces) {
         Ok(0) => {
             // The nursery's own socket is none of this process's business.
             let _ = sys::dup_to(socket, SOCKET, 0o2000000);
-            let _ = sys::close_from(FIRST_FREE);
+            let _ = sys::close_from(plain::first_free());
             setup::run(SOCKET, fields)
         }
-        Ok(_) => {}
-        Err(errno) => drop(Answer::failed(tell::READY, u32::MAX, errno).send(socket)),
-    }
+        r => told(r, socket),
+    };
     sys::close(socket);
+    cloned
 }
 
-fn worker(message: &mut Message) {
+/// Who asked for a process is told why there is none.
+fn told(cloned: Result, socket: Fd) -> Option<i32> {
+    match cloned {
+        Ok(pid) => Some(pid as i32),
+        Err(errno) => {
+            let _ = Answer::failed(tell::READY, u32::MAX, errno).send(socket);
+            None
+        }
+    }
+}
+
+/// Likewise.
+pub fn worker(message: &mut Message) -> Option<i32> {
     let socket = message.take(0);
-    match sys::clone(&sys::CloneArgs { exit_signal: 17, ..Default::default() }) {
+    let cloned = match sys::clone(0) {
         Ok(0) => {
             let _ = sys::dup_to(socket, SOCKET, 0o2000000);
-            let _ = sys::close_from(FIRST_FREE);
+            let _ = sys::close_from(plain::first_free());
             tree::worker(SOCKET)
         }
-        Ok(_) => {}
-        Err(errno) => drop(Answer::failed(tell::READY, u32::MAX, errno).send(socket)),
-    }
+        r => told(r, socket),
+    };
     sys::close(socket);
+    cloned
 }

@@ -2,7 +2,9 @@
 //! it, and the library, which still owns the plan, says what it was.
 
 use crate::init;
+use crate::links;
 use crate::message::Answer;
+use crate::plain;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
@@ -71,7 +73,7 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     }
     // pid 1 is never to be looked into, whatever right somebody inside has been given.
     let _ = sys::prctl(4, 0, 0);
-    let pidfd = sys::pidfd_open(1);
+    let pidfd = sys::pidfd_open(sys::getpid());
     if Answer::new(tell::READY).send_with(socket, pidfd.ok()).is_err() {
         sys::exit(1);
     }
@@ -159,6 +161,7 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
+            op::CHROOT => self.chroot(fields)?,
             _ => return Err(sys::ENOSYS),
         }
         Ok(())
@@ -237,6 +240,13 @@ impl Setup {
         sys::close(from);
         sys::close(to);
         copied
+    }
+
+    fn chroot(&mut self, fields: &mut Reader) -> Result<()> {
+        sys::chdir(text(fields)?)?;
+        sys::chroot(lit(c"."))?;
+        links::belongs_to(fields)?;
+        plain::adopt_orphans()
     }
 
     fn enter(&mut self) -> Result<()> {

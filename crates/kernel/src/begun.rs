@@ -31,15 +31,17 @@ pub(crate) struct Begun {
     socket: OwnedFd,
     child: Mutex<Child>,
     bounds: Bounds,
+    /// It makes no namespaces.
+    plain: bool,
     /// The process that made it: a forked child of it inherits the socket, and must not use it.
     owner: u32,
 }
 
 impl Begun {
-    pub fn new(bounds: Bounds) -> Result<Self, StartError> {
+    pub fn new(bounds: Bounds, plain: bool) -> Result<Self, StartError> {
         let (socket, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
-        let child = Mutex::new(execute(theirs)?);
-        let begun = Self { socket, child, bounds, owner: std::process::id() };
+        let child = Mutex::new(execute(theirs, plain)?);
+        let begun = Self { socket, child, bounds, plain, owner: std::process::id() };
         begun.confine()?;
         Ok(begun)
     }
@@ -54,8 +56,12 @@ impl Begun {
         message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
     }
 
-    /// Writes its id maps, so that it goes on: its user namespace.
-    pub fn map(&self, map: &IdMap) -> Result<File, StartError> {
+    /// Writes its id maps, so that it goes on: its user namespace, if it is in one of its own.
+    pub fn map(&self, map: &IdMap) -> Result<Option<File>, StartError> {
+        if self.plain {
+            Message::new(ask::MAPPED).send(&self.socket, &[]).map_err(died)?;
+            return Ok(None);
+        }
         let unshared = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
         if unshared.errno != 0 {
             return Err(failed_step(&unshared));
@@ -70,7 +76,7 @@ impl Begun {
         };
         map.write(pid).map_err(last_words)?;
         Message::new(ask::MAPPED).send(&self.socket, &[]).map_err(died)?;
-        Ok(user_namespace)
+        Ok(Some(user_namespace))
     }
 
     pub fn socket(&self) -> &OwnedFd {
@@ -78,8 +84,8 @@ impl Begun {
     }
 
     /// Whether this process began it, with these bounds.
-    pub fn is_for(&self, bounds: Bounds) -> bool {
-        self.is_ours() && self.bounds.key() == bounds.key()
+    pub fn is_for(&self, bounds: Bounds, plain: bool) -> bool {
+        self.is_ours() && self.plain == plain && self.bounds.key() == bounds.key()
     }
 
     /// Whether this process began it, not one that it was forked from.
@@ -126,9 +132,10 @@ pub(crate) fn died(error: io::Error) -> StartError {
 
 /// Starts the program from a memfd, with `socket` as its standard input and an empty environment. The standard library
 /// spawns like vfork(2), so the size of the calling process does not matter. It lets go of our output by itself.
-fn execute(socket: OwnedFd) -> Result<Child, StartError> {
+fn execute(socket: OwnedFd, plain: bool) -> Result<Child, StartError> {
     let program = program().map_err(|e| StartError::new("write the nursery's program to memory", e))?;
     Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        .args(plain.then_some("plain"))
         .env_clear()
         .stdin(Stdio::from(socket))
         .spawn()

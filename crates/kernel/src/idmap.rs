@@ -77,6 +77,12 @@ impl SubIds {
 }
 
 impl IdMap {
+    /// Every id is itself: no user namespace is needed for that, and a nursery with this map is in none.
+    pub fn identity() -> Self {
+        let all = vec![IdRange { inside: 0, outside: 0, count: u32::MAX }];
+        Self { uids: all.clone(), gids: all }
+    }
+
     /// The host's number of the user `uid` within; `None` when it is not mapped.
     pub fn uid_outside(&self, uid: u32) -> Option<u32> {
         self.uids.iter().find_map(|r| r.outside_of(uid))

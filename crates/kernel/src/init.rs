@@ -19,6 +19,8 @@ pub struct Init {
     pidfd: OwnedFd,
     /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
     owner: u32,
+    /// The kernel ends all of the rootlet with it: a pid namespace of its own.
+    all_at_once: bool,
     ended: AtomicBool,
 }
 
@@ -120,8 +122,9 @@ pub enum Ended {
 }
 
 impl Init {
-    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd) -> Self {
-        Self { socket: Mutex::new(socket), pidfd, owner: std::process::id(), ended: AtomicBool::new(false) }
+    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool) -> Self {
+        let (owner, ended) = (std::process::id(), AtomicBool::new(false));
+        Self { socket: Mutex::new(socket), pidfd, owner, all_at_once, ended }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
@@ -327,6 +330,15 @@ impl Init {
     pub fn end(&self) {
         if self.owner != std::process::id() || self.ended.swap(true, Ordering::Relaxed) {
             return;
+        }
+        if !self.all_at_once {
+            // Without a namespace it ends the others itself. A copy of the socket may be open in a forked child of ours.
+            let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Both);
+            drop(socket);
+            if wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(60))).unwrap_or(true) {
+                return;
+            }
         }
         // ESRCH: it has ended already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);

@@ -41,7 +41,8 @@ impl Bounds {
 pub struct Nursery {
     begun: Begun,
     key: Key,
-    user_namespace: File,
+    /// None without namespaces.
+    user_namespace: Option<File>,
     answers: Mutex<Answers>,
     next_source: AtomicU32,
 }
@@ -134,8 +135,10 @@ impl Nursery {
 
     /// Begins the nursery that the next call of [`Nursery::shared`] with these bounds, and a map that is not known yet, will
     /// start: while the caller finds out what is wanted of it. Where it fails, so will that call, and says why.
-    pub fn foresee(bounds: Bounds) {
-        *lock(&FORESEEN) = Begun::new(bounds).ok();
+    ///
+    /// `plain`: that map will be [`IdMap::identity`].
+    pub fn foresee(bounds: Bounds, plain: bool) {
+        *lock(&FORESEEN) = Begun::new(bounds, plain).ok();
     }
 
     /// Ends all nurseries of this process and waits until they are gone; the next call of [`Nursery::shared`] starts another
@@ -148,8 +151,9 @@ impl Nursery {
     }
 
     fn start(map: &IdMap, bounds: Bounds) -> Result<Self, StartError> {
-        let foreseen = lock(&FORESEEN).take().filter(|begun| begun.is_for(bounds));
-        let begun = foreseen.map_or_else(|| Begun::new(bounds), Ok)?;
+        let plain = *map == IdMap::identity();
+        let foreseen = lock(&FORESEEN).take().filter(|begun| begun.is_for(bounds, plain));
+        let begun = foreseen.map_or_else(|| Begun::new(bounds, plain), Ok)?;
         let user_namespace = begun.map(map)?;
         Ok(Self {
             key: (map.clone(), bounds.key()),
@@ -165,9 +169,10 @@ impl Nursery {
         &self.key.0
     }
 
-    /// Its user namespace, for idmapped mounts.
-    pub fn user_namespace(&self) -> BorrowedFd<'_> {
-        self.user_namespace.as_fd()
+    /// Its user namespace, for idmapped mounts; `EINVAL` when it is in none of its own.
+    pub fn user_namespace(&self) -> io::Result<BorrowedFd<'_>> {
+        let none = || io::Error::from_raw_os_error(libc::EINVAL);
+        self.user_namespace.as_ref().map(AsFd::as_fd).ok_or_else(none)
     }
 
     fn is_alive(&self) -> bool {
@@ -294,7 +299,9 @@ impl Nursery {
     pub fn finish(&self, coming: Coming) -> Result<Init, SpawnError> {
         let ready = socket::receive(&coming.socket, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
         match (ready.errno, ready.kind, ready.fd) {
-            (0, tell::READY, Some(pidfd)) => Ok(Init::new(coming.socket, pidfd)),
+            (0, tell::READY, Some(pidfd)) => {
+                Ok(Init::new(coming.socket, pidfd, self.user_namespace.is_some()))
+            }
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {
                 Err(SpawnError::Clone(io::Error::from_raw_os_error(errno)))

@@ -52,7 +52,7 @@ pub mod hello {
     /// tmpfs takes `user.*` attributes here, so that the upper layer can be in memory (Linux 6.6).
     pub const TMPFS_XATTRS: u32 = 1;
     /// What failed on the way is told by the step; nothing works then.
-    pub const STEP_NAMES: [&str; 12] = [
+    pub const STEP_NAMES: [&str; 13] = [
         "make a user namespace",
         "make a mount namespace",
         "become root of the user namespace",
@@ -65,6 +65,7 @@ pub mod hello {
         "close descriptors",
         "install the system call filter",
         "drop capabilities",
+        "prepare to work without namespaces",
     ];
 }
 
@@ -107,6 +108,9 @@ pub mod op {
     pub const MKDIR_OUTSIDE: u32 = 19;
     /// `path`, `to`: copy what the root has in directory `path` into the directory `to` of the small tree, owners and all.
     pub const COPY_OUT: u32 = 20;
+    /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
+    /// the others may reach by other names are copied before anybody but this user changes them.
+    pub const CHROOT: u32 = 21;
 }
 
 /// What the library asks of a rootlet's pid 1.

@@ -72,7 +72,9 @@ pub fn examine() -> Examination {
         works = rootlet.ok;
         checks.push(rootlet);
         if caller().is_root() {
-            checks.push(match mount::clone_idmapped(Path::new("/"), nursery.user_namespace(), false) {
+            let cloned =
+                nursery.user_namespace().and_then(|ns| mount::clone_idmapped(Path::new("/"), ns, false));
+            checks.push(match cloned {
                 Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
                 Err(e) => bad(
                     "idmapped mounts",

@@ -237,7 +237,7 @@ pub(crate) fn own(map: &rootlet_kernel::IdMap, path: &Path) -> io::Result<()> {
 /// A directory whose ids on disk are those inside.
 fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
     use std::os::fd::AsFd;
-    nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace(), recursive)?.as_fd())
+    nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace()?, recursive)?.as_fd())
 }
 
 fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {
