@@ -184,10 +184,7 @@ impl Store {
 
     /// Takes a content out of the store: whoever waits for its lock finds it gone.
     fn discard(&self, content: &Path, lock: Locked, removed: &mut Removed) {
-        let gone = self.set_aside(content).and_then(|aside| {
-            fs::remove_dir_all(&aside)
-                .map_err(|e| Error::io(format!("failed to remove {}", aside.display()), e))
-        });
+        let gone = self.set_aside(content).and_then(|aside| remove_tree(&aside));
         removed.problems.extend(gone.err());
         drop(lock);
     }
