@@ -103,6 +103,10 @@ fn a_setuid_program_does_not_raise_anybody() {
     assert!(sh(&root, "root", who).status.success());
     let out = root.command("/tmp/id").arg("-u").output().unwrap();
     assert_eq!(out.stdout, b"1000\n", "no_new_privs is the default");
+    if rootlet_tests::one_id() {
+        // There is nobody else to become.
+        return;
+    }
     // Where production allows it (allowPrivilegeEscalation), it works as there.
     let spec = rootlet::spec::Spec {
         allow_new_privileges: true,

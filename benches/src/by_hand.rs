@@ -42,7 +42,7 @@ pub fn map(base: &Base) -> Result<IdMap> {
     let root = Rootlet::builder(base).user("sam").spawn().map_err(|e| e.to_string())?;
     let directory = format!("/proc/{}", root.host_pid().map_err(|e| e.to_string())?);
     let read = |file: &str| ranges(&Path::new(&directory).join(file));
-    Ok(IdMap { uids: read("uid_map")?, gids: read("gid_map")? })
+    Ok(IdMap::new(read("uid_map")?, read("gid_map")?))
 }
 
 fn ranges(file: &Path) -> Result<Vec<IdRange>> {

@@ -9,6 +9,7 @@ use std::{env, fs};
 fn main() {
     println!("cargo:rerun-if-changed=program");
     println!("cargo:rerun-if-changed=src/wire.rs");
+    println!("cargo:rerun-if-changed=src/one_id.rs");
     println!("cargo:rerun-if-changed=build.rs");
     let var = |name: &str| env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
     let out = PathBuf::from(var("OUT_DIR")).join("nursery");

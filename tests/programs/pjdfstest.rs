@@ -49,6 +49,10 @@ fn explained(test: &str, (word, why): &Outcome) -> bool {
 
 #[test]
 fn posix_as_root() {
+    if rootlet_tests::one_id() {
+        // As root the suite becomes other users, and there are none: setuid(2) only seems to be done.
+        return;
+    }
     compare("root", 0);
 }
 

@@ -14,6 +14,11 @@ pub use leftovers::Leftovers;
 pub use rootlet_probe as facts;
 pub use skip::skipped;
 
+/// Whether this run of the tests is one of one id (`ROOTLET_TIER=one-id`), where some things differ as docs/differences.md says.
+pub fn one_id() -> bool {
+    std::env::var("ROOTLET_TIER").is_ok_and(|tier| tier == "one-id")
+}
+
 /// Fails when something is there that was not there before.
 #[track_caller]
 pub fn assert_nothing_left(before: &Leftovers) {

@@ -65,14 +65,14 @@ fn map() -> IdMap {
     match uid {
         0 => {
             let all = SubIds { first: 1_000_000_000, count: 65_536 }.ranges(None);
-            IdMap { uids: all.clone(), gids: all }
+            IdMap::new(all.clone(), all)
         }
         uid => {
             let gid = rustix::process::getgid().as_raw();
-            IdMap {
-                uids: ids("/etc/subuid").ranges(Some((1000, uid))),
-                gids: ids("/etc/subgid").ranges(Some((1000, gid))),
-            }
+            IdMap::new(
+                ids("/etc/subuid").ranges(Some((1000, uid))),
+                ids("/etc/subgid").ranges(Some((1000, gid))),
+            )
         }
     }
 }

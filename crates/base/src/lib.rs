@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # fn main() -> rootlet_base::Result<()> {
-//! # let map = rootlet_kernel::IdMap { uids: vec![], gids: vec![] };
+//! # let map = rootlet_kernel::IdMap::new(vec![], vec![]);
 //! use rootlet_base::{Base, Store};
 //! let store = Store::open_default()?;
 //! let base = Base::resolve("alpine:3.20", &store)?;   // held: nobody collects it

@@ -70,7 +70,7 @@ fn two_maps() -> Option<[IdMap; 2]> {
         return Some([map_with(1000)?, map_with(2000)?]);
     }
     let other = SubIds { first: 1_100_000_000, count: 65_536 }.ranges(None);
-    Some([map()?, IdMap { uids: other.clone(), gids: other }])
+    Some([map()?, IdMap::new(other.clone(), other)])
 }
 
 /// Makes it look as if it was last used so long ago.

@@ -1,8 +1,10 @@
 //! Starting a command: a child that shares pid 1's memory until it executes (vfork), so that a command costs what a
 //! spawn costs; and that tells which step failed by writing it there.
 
+use crate::launch;
 use crate::message::Message;
-use crate::path::Path;
+use crate::owner;
+use crate::path::Numbered;
 use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
@@ -34,7 +36,7 @@ static ROOM: Room = Room {
 /// What failed: the step (`wire::exec::STEP_*`) and why.
 pub type Failure = (u32, Errno);
 
-struct Exec<'a> {
+pub struct Exec<'a> {
     flags: u32,
     uid: u32,
     gid: u32,
@@ -51,6 +53,7 @@ struct Exec<'a> {
     stdio: [Fd; 3],
     parent: i32,
     failed: Option<Failure>,
+    pid: i32,
 }
 
 /// A command that was started.
@@ -148,17 +151,31 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         stdio,
         parent: sys::getpid(),
         failed: None,
+        pid: 0,
     })
 }
 
 fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
-    // SAFETY: one thread, and the last child on this stack has executed or ended.
-    let stack = unsafe { &mut *ROOM.stack.get() };
-    let pid = sys::clone_vfork(stack, child, (&raw mut *exec).cast()).map_err(|e| (exec::STEP_CLONE, e))?;
+    let launcher = if is_nested_root(exec) { &launch::ROOTS } else { &launch::USERS };
+    match launcher.is_wanted() {
+        true => launcher.start(exec).map_err(|e| (exec::STEP_CLONE, e))?,
+        false => clone_and_execute(exec),
+    }
     // The child wrote through the pointer while we were stopped.
-    match core::hint::black_box(exec).failed {
-        Some(failure) => Err(failure),
-        None => Ok(pid as i32),
+    match core::hint::black_box(exec) {
+        Exec { failed: Some(failure), .. } => Err(*failure),
+        Exec { pid, .. } => Ok(*pid),
+    }
+}
+
+/// The part that is done under the filters which the command is to be under.
+pub fn clone_and_execute(exec: &mut Exec) {
+    // SAFETY: one thread at a time, and the last child on this stack has executed or ended.
+    let stack = unsafe { &mut *ROOM.stack.get() };
+    let namespaces = if is_nested_root(exec) { sys::CLONE_NEWUSER } else { 0 };
+    match sys::clone_vfork(namespaces, stack, child, (&raw mut *exec).cast()) {
+        Ok(pid) => exec.pid = pid as i32,
+        Err(errno) => exec.failed = Some((exec::STEP_CLONE, errno)),
     }
 }
 
@@ -219,15 +236,14 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
 }
 
 fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
-    const PR_SET_KEEPCAPS: usize = 8;
     const PR_CAP_AMBIENT: usize = 47;
-    at(exec::STEP_IDENTITY, sys::setgroups(e.groups))?;
-    at(exec::STEP_IDENTITY, sys::setresgid(e.gid))?;
     let keep = e.uid != 0 && e.effective != 0;
-    if keep {
-        at(exec::STEP_CAPABILITIES, sys::prctl(PR_SET_KEEPCAPS, 1, 0))?;
+    match owner::one() {
+        None => take_ids(e, keep)?,
+        Some(one) if one.uid == e.uid => {}
+        Some(one) if e.uid == 0 => at(exec::STEP_IDENTITY, become_nested_root(one.uid, one.gid))?,
+        Some(_) => return Err((exec::STEP_IDENTITY, sys::EINVAL)),
     }
-    at(exec::STEP_IDENTITY, sys::setresuid(e.uid))?;
     let inheritable = if keep { e.effective } else { 0 };
     at(exec::STEP_CAPABILITIES, sys::capset(e.effective, e.effective, inheritable))?;
     if keep {
@@ -240,18 +256,59 @@ fn become_user(e: &Exec) -> core::result::Result<(), Failure> {
     Ok(())
 }
 
+fn take_ids(e: &Exec, keep: bool) -> core::result::Result<(), Failure> {
+    const PR_SET_KEEPCAPS: usize = 8;
+    at(exec::STEP_IDENTITY, sys::setgroups(e.groups))?;
+    at(exec::STEP_IDENTITY, sys::setresgid(e.gid))?;
+    if keep {
+        at(exec::STEP_CAPABILITIES, sys::prctl(PR_SET_KEEPCAPS, 1, 0))?;
+    }
+    at(exec::STEP_IDENTITY, sys::setresuid(e.uid)).map(|_| ())
+}
+
+/// Root, where the one id is a user's: it gets a user namespace of its own, in which that id is 0.
+fn is_nested_root(e: &Exec) -> bool {
+    e.uid == 0 && owner::one().is_some_and(|one| one.uid != 0)
+}
+
+fn become_nested_root(uid: u32, gid: u32) -> Result<()> {
+    const PR_SET_DUMPABLE: usize = 4;
+    // Who may not be looked into may not write its own maps either. The memory is pid 1's still.
+    sys::prctl(PR_SET_DUMPABLE, 1, 0)?;
+    let written = write_file(lit(c"/proc/self/setgroups"), b"deny")
+        .and_then(|()| write_map(lit(c"/proc/self/uid_map"), uid))
+        .and_then(|()| write_map(lit(c"/proc/self/gid_map"), gid));
+    sys::prctl(PR_SET_DUMPABLE, 0, 0)?;
+    written?;
+    sys::setresgid(0)?;
+    sys::setresuid(0).map(|_| ())
+}
+
+/// `0 ID 1`: the id of the namespace around is 0 in this one.
+fn write_map(path: Str, id: u32) -> Result<()> {
+    write_file(path, Numbered::new(b"0 ", id, b" 1").get()?.bytes())
+}
+
+fn write_file(path: Str, bytes: &[u8]) -> Result<()> {
+    let fd = sys::openat2(sys::AT_FDCWD, path, sys::O_WRONLY, 0, INSIDE)?;
+    let written = sys::write(fd, bytes);
+    sys::close(fd);
+    written.map(|_| ())
+}
+
 fn take_terminal(e: &Exec) -> Result<()> {
     const TIOCSCTTY: usize = 0x540e;
-    let mut path = Path::new();
     // Without namespaces the terminal is one of the host's, and has no name inside.
-    let (dir, inside) = if plain::is_plain() { (plain::PTS, 0) } else { (sys::AT_FDCWD, INSIDE) };
-    if !plain::is_plain() {
-        path.text(b"/dev/pts/");
-    }
-    path.number(e.pty as i32);
+    let (dir, before, inside): (_, &[u8], _) = match plain::is_plain() {
+        true => (plain::PTS, b"", 0),
+        false => (sys::AT_FDCWD, b"/dev/pts/", INSIDE),
+    };
+    let path = Numbered::new(before, e.pty, b"");
     let slave = sys::openat2(dir, path.get()?, sys::O_RDWR | sys::O_NOCTTY, 0, inside)?;
     // As grantpt(3) leaves it for whoever runs on it.
-    sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
+    if owner::one().is_none() {
+        sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;
+    }
     sys::ioctl_number(slave, TIOCSCTTY, 0)?;
     for fd in 0..3 {
         sys::dup_to(slave, fd, 0)?;

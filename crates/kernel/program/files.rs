@@ -2,9 +2,11 @@
 //! (setfsuid(2), which also takes the file capabilities away from everyone but root), and paths are resolved in its
 //! own root, without the links of /proc that lead elsewhere.
 
+use crate::gate::{self, Verdict};
 use crate::links;
 use crate::message::{Answer, Message};
-use crate::path::Path;
+use crate::one_id::Owner;
+use crate::owner;
 use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Statx, Str, lit};
@@ -17,7 +19,9 @@ const MAX_GROUPS: usize = 1024;
 const ENTRY_ROOM: usize = 5 + 256 + 88;
 
 /// Takes the identity on that the question begins with, and gives it back when it is dropped.
-struct As;
+struct As {
+    root: bool,
+}
 
 /// The identity that a question begins with: user, group, and the groups in `room`.
 fn identity<'a>(fields: &mut Reader, room: &'a mut [u32; MAX_GROUPS]) -> Result<(u32, u32, &'a [u32])> {
@@ -62,21 +66,38 @@ impl As {
     fn asked(fields: &mut Reader) -> Result<Self> {
         let mut room = [0; MAX_GROUPS];
         let (uid, gid, groups) = identity(fields, &mut room)?;
-        if uid != 0 || gid != 0 || !groups.is_empty() {
-            sys::setgroups(groups)?;
-            sys::setfsgid(gid);
-            sys::setfsuid(uid);
+        let root = uid == 0 && gid == 0 && groups.is_empty();
+        match owner::one() {
+            _ if root => {}
+            None => {
+                sys::setgroups(groups)?;
+                sys::setfsgid(gid);
+                sys::setfsuid(uid);
+            }
+            Some(one) if one.uid == uid => owner::lower_rights()?,
+            Some(_) => return Err(sys::EPERM),
         }
-        Ok(As)
+        Ok(As { root })
     }
 }
 
 impl Drop for As {
     fn drop(&mut self) {
+        if self.root {
+            return;
+        }
+        if owner::one().is_some() {
+            return owner::raise_rights();
+        }
         sys::setfsuid(0);
         sys::setfsgid(0);
         let _ = sys::setgroups(&[]);
     }
+}
+
+/// Whether root asks.
+fn root() -> bool {
+    owner::has_rights()
 }
 
 fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -120,7 +141,10 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
         init::MKDIR => make_directory(fields),
         init::UNLINK => change(fields, |fields, path| {
             let flags = number(fields)? as usize;
-            tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::unlinkat(dir, name, flags))
+            tree::with_parent(sys::AT_FDCWD, path, |dir, name| {
+                gate::remove(dir, name, root())?;
+                sys::unlinkat(dir, name, flags)
+            })
         }),
         init::REMOVE_ALL => change(fields, |_, path| {
             tree::with_parent(sys::AT_FDCWD, path, |dir, name| {
@@ -131,7 +155,11 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
         init::RENAME => change(fields, |fields, from| {
             let to = string(fields)?;
             tree::with_parent(sys::AT_FDCWD, from, |from_dir, from| {
-                tree::with_parent(sys::AT_FDCWD, to, |dir, name| sys::renameat(from_dir, from, dir, name))
+                tree::with_parent(sys::AT_FDCWD, to, |dir, name| {
+                    gate::remove(from_dir, from, root())?;
+                    gate::remove(dir, name, root())?;
+                    sys::renameat(from_dir, from, dir, name)
+                })
             })
         }),
         init::SYMLINK => change(fields, |fields, path| {
@@ -146,18 +174,27 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
         }),
         init::CHMOD => change(fields, |fields, path| {
             let mode = number(fields)?;
-            on_target(path, true, |fd| chmod(fd, mode))
+            on_target(path, true, |fd| match gate::chmod(fd, mode, root())? {
+                Verdict::Kernel => owner::chmod(fd, mode),
+                _ => Ok(()),
+            })
         }),
         init::CHOWN => change(fields, |fields, path| {
             let (uid, gid, follow) = (number(fields)?, number(fields)?, number(fields)?);
-            on_target(path, follow != 0, |fd| sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH))
+            on_target(path, follow != 0, |fd| match gate::chown(fd, uid, gid, root())? {
+                Verdict::Kernel => sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH).map(|_| ()),
+                _ => Ok(()),
+            })
         }),
         init::UTIMES => change(fields, |fields, path| {
             let mut times = [0i64; 4];
             for t in &mut times {
                 *t = fields.u64().ok_or(sys::EBADMSG)? as i64;
             }
-            on_target(path, true, |fd| sys::utimensat(fd, lit(c""), &times, sys::AT_EMPTY_PATH))
+            on_target(path, true, |fd| {
+                gate::set_times(fd, false, root())?;
+                sys::utimensat(fd, lit(c""), &times, sys::AT_EMPTY_PATH).map(|_| ())
+            })
         }),
         _ => return false,
     };
@@ -190,13 +227,13 @@ fn answer_data(socket: Fd, fill: impl FnOnce(&mut Answer) -> Result<()>) -> bool
     true
 }
 
-fn change(fields: &mut Reader, f: impl FnOnce(&mut Reader, Str) -> Result) -> Result<()> {
+fn change<T>(fields: &mut Reader, f: impl FnOnce(&mut Reader, Str) -> Result<T>) -> Result<()> {
     let _as = As::asked(fields)?;
     let path = string(fields)?;
     f(fields, path).map(|_| ())
 }
 
-fn on_target(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result) -> Result {
+fn on_target<T>(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result<T>) -> Result<T> {
     let flags = sys::O_PATH | if follow { 0 } else { sys::O_NOFOLLOW };
     let fd = open(sys::AT_FDCWD, path, flags, 0)?;
     let done = f(fd);
@@ -204,32 +241,32 @@ fn on_target(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result) -> Result {
     done
 }
 
-fn chmod(fd: Fd, mode: u32) -> Result {
-    match sys::fchmod_path(fd, mode) {
-        // Before Linux 6.6, and where an older filter of docker's does not know the call: the way through /proc, whose last
-        // link is the only magic one.
-        Err(sys::ENOSYS | sys::EPERM) => {
-            let mut path = Path::new();
-            let dir = if plain::is_plain() { plain::PROC } else { sys::AT_FDCWD };
-            if dir == sys::AT_FDCWD {
-                path.text(b"/proc/");
-            }
-            sys::fchmodat(dir, path.text(b"self/fd/").number(fd).get()?, mode)
-        }
-        r => r,
-    }
-}
-
 /// Opening never waits: not for the other end of a FIFO either, which would stop the whole rootlet.
 fn open_file(fields: &mut Reader, trees: &[Fd]) -> Result<Fd> {
     let _as = As::asked(fields)?;
     let tree = tree_of(fields, trees)?;
     let (path, flags, mode) = (string(fields)?, number(fields)? as usize, number(fields)?);
-    let fd = open(tree, path, flags | sys::O_NONBLOCK | sys::O_NOCTTY, mode)?;
+    let fd = open_or_make(tree, path, flags | sys::O_NONBLOCK | sys::O_NOCTTY, mode)?;
     if flags & (sys::O_NONBLOCK | sys::O_PATH) == 0 {
         let now = sys::get_flags(fd)?;
         sys::set_flags(fd, now & !sys::O_NONBLOCK)?;
     }
+    Ok(fd)
+}
+
+/// What root makes becomes root's, and what is there stays whose it is.
+fn open_or_make(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
+    if flags & sys::O_CREAT == 0 || !owner::acts_as_another_root() {
+        return open(tree, path, flags, mode);
+    }
+    if flags & sys::O_EXCL == 0 {
+        match open(tree, path, flags & !sys::O_CREAT, 0) {
+            Err(sys::ENOENT) => {}
+            r => return r,
+        }
+    }
+    let fd = open(tree, path, flags | sys::O_EXCL, mode)?;
+    owner::give(fd, Owner { uid: 0, gid: 0, mode })?;
     Ok(fd)
 }
 
@@ -238,22 +275,22 @@ fn make_directory(fields: &mut Reader) -> Result<()> {
     let (path, mode, parents) = (string(fields)?, number(fields)?, number(fields)?);
     let here = sys::AT_FDCWD;
     if parents == 0 {
-        return tree::with_parent(here, path, |dir, name| sys::mkdirat(dir, name, mode)).map(|_| ());
+        return tree::with_parent(here, path, |dir, name| owner::make_directory(dir, name, mode));
     }
     tree::make_parents(here, path)?;
-    match tree::with_parent(here, path, |dir, name| sys::mkdirat(dir, name, mode)) {
+    match tree::with_parent(here, path, |dir, name| owner::make_directory(dir, name, mode)) {
         // As std::fs::create_dir_all: a directory that is there already is fine.
         Err(sys::EEXIST) => {
             let fd = open(here, path, sys::O_PATH | sys::O_DIRECTORY, 0).map_err(|_| sys::EEXIST)?;
             sys::close(fd);
             Ok(())
         }
-        r => r.map(|_| ()),
+        r => r,
     }
 }
 
 /// What the library is told of a file.
-fn tell_stat(st: &Statx) -> Stat {
+fn tell_stat(st: &Statx, truth: Option<Owner>) -> Stat {
     // makedev(3).
     let device = |major: u32, minor: u32| {
         let (major, minor) = (u64::from(major), u64::from(minor));
@@ -262,10 +299,10 @@ fn tell_stat(st: &Statx) -> Stat {
     Stat {
         dev: device(st.dev_major, st.dev_minor),
         ino: st.ino,
-        mode: u64::from(st.mode),
+        mode: u64::from(truth.map_or(u32::from(st.mode), |t| u32::from(st.mode) & !0o7777 | t.mode)),
         nlink: u64::from(st.nlink),
-        uid: u64::from(st.uid),
-        gid: u64::from(st.gid),
+        uid: u64::from(truth.map_or(st.uid, |t| t.uid)),
+        gid: u64::from(truth.map_or(st.gid, |t| t.gid)),
         size: st.size,
         rdev: device(st.rdev_major, st.rdev_minor),
         blocks: st.blocks,
@@ -280,9 +317,9 @@ fn stat(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
     let (path, follow) = (string(fields)?, number(fields)?);
     let flags = sys::O_PATH | if follow != 0 { 0 } else { sys::O_NOFOLLOW };
     let fd = open(tree, path, flags, 0)?;
-    let st = sys::fstat(fd);
+    let told = sys::fstat(fd).and_then(|st| Ok(tell_stat(&st, gate::told(fd)?)));
     sys::close(fd);
-    answer.stat(&tell_stat(&st?));
+    answer.stat(&told?);
     Ok(())
 }
 
@@ -345,10 +382,10 @@ fn list_open(dir: Fd, cookie: u64, answer: &mut Answer) -> Result<()> {
             if matches!(entry.name.bytes(), b"." | b"..") {
                 continue;
             }
-            match sys::statx(dir, entry.name, sys::AT_SYMLINK_NOFOLLOW) {
-                Ok(st) => {
+            match stat_entry(dir, entry.name) {
+                Ok(stat) => {
                     answer.bytes(entry.name.bytes());
-                    answer.stat(&tell_stat(&st));
+                    answer.stat(&stat);
                 }
                 // Removed since it was listed.
                 Err(sys::ENOENT) => {}
@@ -361,4 +398,15 @@ fn list_open(dir: Fd, cookie: u64, answer: &mut Answer) -> Result<()> {
             }
         }
     }
+}
+
+fn stat_entry(dir: Fd, name: Str) -> Result<Stat> {
+    let st = sys::statx(dir, name, sys::AT_SYMLINK_NOFOLLOW)?;
+    if owner::one().is_none() {
+        return Ok(tell_stat(&st, None));
+    }
+    let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+    let truth = gate::told(fd);
+    sys::close(fd);
+    Ok(tell_stat(&st, truth?))
 }

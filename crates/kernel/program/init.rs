@@ -5,7 +5,7 @@ use crate::exec::Command;
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
 use crate::wire::{Reader, init, tell};
-use crate::{exec, files, plain, setup, tree};
+use crate::{exec, files, launch, plain, setup, supervise, tree};
 use core::cell::UnsafeCell;
 
 /// Commands that run at the same time.
@@ -28,10 +28,14 @@ unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
 
-pub fn run(socket: Fd, trees: &[Fd]) -> ! {
-    // As pid 1 of a namespace, no signal reaches us but those we ask for and the host's SIGKILL; elsewhere we see to that.
+/// As pid 1 of a namespace, no signal reaches us but those we ask for and the host's SIGKILL; elsewhere we see to that. Threads
+/// that are made later inherit it.
+pub fn block_signals() {
     sys::set_signal(SIGCHLD as i32, 0);
     sys::set_signal_mask(u64::MAX);
+}
+
+pub fn run(socket: Fd, trees: &[Fd]) -> ! {
     let Ok(signals) = sys::signalfd(1 << (SIGCHLD - 1)) else { sys::exit(1) };
     // SAFETY: one thread, which comes here once.
     let mut commands = Commands { table: unsafe { &mut *TABLE.0.get() }, len: 0, signals };
@@ -39,6 +43,9 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
         let mut fds = [
             PollFd { fd: socket, events: POLLIN, revents: 0 },
             PollFd { fd: signals, events: POLLIN, revents: 0 },
+            // Negative descriptors are not looked at.
+            PollFd { fd: launch::USERS.listener(), events: POLLIN, revents: 0 },
+            PollFd { fd: launch::ROOTS.listener(), events: POLLIN, revents: 0 },
         ];
         match sys::poll(&mut fds) {
             Ok(_) | Err(sys::EINTR) => {}
@@ -48,6 +55,11 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
             let mut info = [0u8; 128];
             let _ = sys::read(signals, &mut info);
             commands.reap();
+        }
+        for (asked, root) in [(&fds[2], false), (&fds[3], true)] {
+            if asked.revents & POLLIN != 0 {
+                supervise::answer(asked.fd, root);
+            }
         }
         if fds[0].revents != 0 {
             match Message::receive(socket) {

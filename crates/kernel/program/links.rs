@@ -2,7 +2,7 @@
 //! else changes one, it becomes a file of its own, in its place.
 
 use crate::copy;
-use crate::path::Path;
+use crate::path::Numbered;
 use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Statx, Str};
@@ -68,8 +68,7 @@ fn separate_open(fd: Fd) -> Result<()> {
         return Ok(());
     }
     // The name it was found by, symlinks resolved, from our own root.
-    let mut link = Path::new();
-    link.text(b"self/fd/").number(fd);
+    let link = Numbered::new(b"self/fd/", fd as u32, b"");
     let mut room = [0u8; PATH_MAX + 1];
     let n = sys::readlinkat(plain::PROC, link.get()?, &mut room[..PATH_MAX])?;
     with_parent(sys::AT_FDCWD, Str::new(&room[..=n])?, |dir, name| {
@@ -81,8 +80,7 @@ fn separate_open(fd: Fd) -> Result<()> {
 fn replace(dir: Fd, name: Str, st: &Statx) -> Result<()> {
     let mut number = sys::getpid();
     loop {
-        let mut beside = Path::new();
-        beside.text(b".rootlet-").number(number);
+        let beside = Numbered::new(b".rootlet-", number as u32, b"");
         let beside = beside.get()?;
         let made = copy::copy_one(dir, name, dir, beside, st);
         if made == Err(sys::EEXIST) {

@@ -10,18 +10,26 @@
 
 mod copy;
 mod exec;
+mod fake;
 mod family;
 mod files;
+mod gate;
 mod init;
+mod launch;
 mod links;
 mod listing;
 mod message;
 mod nursery;
+#[allow(dead_code)]
+#[path = "../src/one_id.rs"]
+mod one_id;
+mod owner;
 mod path;
 mod plain;
 mod remove;
 mod setup;
 mod start;
+mod supervise;
 mod sys;
 mod tree;
 // The library uses the parts of it that this side does not.

@@ -9,7 +9,8 @@
 //! ```
 
 use crate::message::{Answer, Message};
-use crate::path::Path;
+use crate::owner;
+use crate::path::Numbered;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, ask, hello, tell};
 use crate::{family, plain, setup, tree};
@@ -125,12 +126,14 @@ fn prepare() -> Step<Option<Ready>> {
     }
 
     match Message::receive(SOCKET) {
-        Ok(Some(m)) if m.kind == ask::MAPPED => {}
+        Ok(Some(m)) if m.kind == ask::MAPPED => at(2, owner::set(m.fields()))?,
         _ => return Ok(None),
     }
-    at(2, sys::setresgid(0))?;
-    at(2, sys::setresuid(0))?;
-    at(2, sys::setgroups(&[]))?;
+    if owner::one().is_none() {
+        at(2, sys::setresgid(0))?;
+        at(2, sys::setresuid(0))?;
+        at(2, sys::setgroups(&[]))?;
+    }
     small_tree(proc)?;
     build_dev(&nodes)?;
     let small = at(1, own_mounts())?;
@@ -248,11 +251,8 @@ fn serve(mut message: Message, ready: &Ready) {
     let _ = answer.send(SOCKET);
 }
 
-/// `/src/ID`.
-fn source_place(id: u32) -> Path {
-    let mut path = Path::new();
-    path.text(b"/src/").number(id as i32);
-    path
+fn source_place(id: u32) -> Numbered {
+    Numbered::new(b"/src/", id, b"")
 }
 
 fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {

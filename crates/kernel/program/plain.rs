@@ -4,7 +4,7 @@
 //! What is needed of the host for that is opened before chroot(2), and closed in every command (`exec::prepare`).
 
 use crate::listing::{MAX_DEPTH, each_entry};
-use crate::path::Path;
+use crate::path::Numbered;
 use crate::sys::{self, Fd, PollFd, Result, SIGKILL, Str, lit};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -122,12 +122,11 @@ fn descend(parent: i32, depth: u32, f: &mut impl FnMut(i32)) -> Result<()> {
 
 /// Calls `f` with the children of a process: each of its threads may have some.
 fn each_child(parent: i32, mut f: impl FnMut(i32)) -> Result<()> {
-    let mut path = Path::new();
-    path.number(parent).text(b"/task");
+    let path = Numbered::new(b"", parent as u32, b"/task");
     let threads = sys::openat(PROC, path.get()?, sys::O_RDONLY | sys::O_DIRECTORY, 0)?;
     let listed = each_entry(threads, |thread| {
-        let mut path = Path::new();
-        path.text(thread.bytes()).text(b"/children");
+        let thread = to_number(thread.bytes()).ok_or(sys::EINVAL)?;
+        let path = Numbered::new(b"", thread as u32, b"/children");
         let list = sys::openat(threads, path.get()?, sys::O_RDONLY, 0)?;
         let read = each_number(list, &mut f);
         sys::close(list);
@@ -177,8 +176,7 @@ fn search_children(parent: i32, mut f: impl FnMut(i32)) -> Result<()> {
 }
 
 fn parent_of(pid: i32) -> Result<i32> {
-    let mut path = Path::new();
-    path.number(pid).text(b"/stat");
+    let path = Numbered::new(b"", pid as u32, b"/stat");
     let file = sys::openat(PROC, path.get()?, sys::O_RDONLY, 0)?;
     let mut stat = [0u8; 256];
     let n = sys::read(file, &mut stat);

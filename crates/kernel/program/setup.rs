@@ -2,13 +2,18 @@
 //! it, and the library, which still owns the plan, says what it was.
 
 use crate::init;
+use crate::launch;
 use crate::links;
 use crate::message::Answer;
+use crate::one_id::Owner;
+use crate::owner;
 use crate::plain;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
 use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Descriptors that are kept: a host has as many parts as it has mounts, and each of them some trees.
 struct Kept {
@@ -74,11 +79,17 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     // pid 1 is never to be looked into, whatever right somebody inside has been given.
     let _ = sys::prctl(4, 0, 0);
     let pidfd = sys::pidfd_open(sys::getpid());
-    if Answer::new(tell::READY).send_with(socket, pidfd.ok()).is_err() {
+    let mut ready = Answer::new(tell::READY);
+    ready.u32(proc_is_the_hosts().into());
+    if ready.send_with(socket, pidfd.ok()).is_err() {
         sys::exit(1);
     }
     if let Ok(fd) = pidfd {
         sys::close(fd);
+    }
+    init::block_signals();
+    if launch::USERS.is_wanted() && launch::USERS.begin().is_err() {
+        sys::exit(1);
     }
     // The kernel takes its time for this, which the library needs to ask for a command.
     if setup.let_go().is_err() {
@@ -120,7 +131,7 @@ impl Setup {
             }
             op::MKDIR_OUTSIDE => {
                 let (path, mode) = (text(fields)?, number(fields)?);
-                sys::mkdirat(here, path, mode)?;
+                owner::make_directory(here, path, mode)?;
             }
             op::ROOT_OVERLAY => {
                 let data = text(fields)?;
@@ -129,8 +140,8 @@ impl Setup {
             }
             op::OVERLAY => self.overlay(fields)?,
             op::BIND => self.bind(fields)?,
-            op::TMPFS => self.file_system(lit(c"tmpfs"), fields)?,
-            op::PROC => self.file_system(lit(c"proc"), fields)?,
+            op::TMPFS => self.tmpfs(fields)?,
+            op::PROC => self.proc(fields)?,
             op::DEVPTS => self.file_system(lit(c"devpts"), fields)?,
             op::DEV => {
                 let target = self.target(text(fields)?)?;
@@ -161,6 +172,11 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
+            op::SUPERVISE => {
+                for launcher in [&launch::USERS, &launch::ROOTS] {
+                    launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
+                }
+            }
             op::CHROOT => self.chroot(fields)?,
             _ => return Err(sys::ENOSYS),
         }
@@ -214,6 +230,23 @@ impl Setup {
         Ok(())
     }
 
+    /// A /proc of its own; where parts of the host's are hidden, as in most containers, the kernel refuses one that would show
+    /// them (`mount_too_revealing` of fs/namespace.c), and the host's has to do.
+    fn proc(&mut self, fields: &mut Reader) -> Result<()> {
+        let mut again = *fields;
+        match self.file_system(lit(c"proc"), fields) {
+            Err(sys::EPERM) => {}
+            r => return r,
+        }
+        let target = self.target(text(&mut again)?)?;
+        let proc = sys::open_tree_clone(sys::AT_FDCWD, lit(c"/proc"), sys::AT_RECURSIVE)?;
+        let moved = sys::move_mount(proc, target, lit(c""));
+        sys::close(proc);
+        sys::close(target);
+        PROC_IS_THE_HOSTS.store(true, Relaxed);
+        moved.map(|_| ())
+    }
+
     /// A directory that is there keeps its owner and mode.
     fn mkdir(&mut self, path: Str, mode: u32, uid: u32, gid: u32) -> Result<()> {
         match self.target(path) {
@@ -227,9 +260,26 @@ impl Setup {
         tree::make_parents(self.root, path)?;
         tree::with_parent(self.root, path, |dir, name| {
             sys::mkdirat(dir, name, mode)?;
-            sys::fchownat(dir, name, uid, gid, sys::AT_SYMLINK_NOFOLLOW)
+            let made = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+            let given = owner::give(made, Owner { uid, gid, mode });
+            sys::close(made);
+            given
         })
-        .map(|_| ())
+    }
+
+    /// It belongs to whoever mounts it: to root, then.
+    fn tmpfs(&mut self, fields: &mut Reader) -> Result<()> {
+        let mut ahead = *fields;
+        let path = text(&mut ahead)?;
+        self.file_system(lit(c"tmpfs"), fields)?;
+        if owner::acts_as_another_root() {
+            let root = self.target(path)?;
+            let mode = u32::from(sys::fstat(root)?.mode) & 0o7777;
+            let given = owner::give(root, Owner { uid: 0, gid: 0, mode });
+            sys::close(root);
+            given?;
+        }
+        Ok(())
     }
 
     fn copy_out(&mut self, fields: &mut Reader) -> Result<()> {
@@ -273,6 +323,13 @@ impl Setup {
         }
         Ok(())
     }
+}
+
+static PROC_IS_THE_HOSTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether /proc is the host's, and its processes have the host's numbers.
+pub fn proc_is_the_hosts() -> bool {
+    PROC_IS_THE_HOSTS.load(Relaxed)
 }
 
 /// How every path of a root is resolved.

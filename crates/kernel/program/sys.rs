@@ -39,7 +39,8 @@ mod nr {
     pub const SETFSGID: usize = 123; pub const CAPSET: usize = 126; pub const PIVOT_ROOT: usize = 155; pub const PRCTL: usize = 157;
     pub const MOUNT: usize = 165; pub const UMOUNT2: usize = 166; pub const SETHOSTNAME: usize = 170;
     pub const FSETXATTR: usize = 190; pub const FGETXATTR: usize = 193; pub const FLISTXATTR: usize = 196;
-    pub const SETXATTR: usize = 188;
+    pub const SETXATTR: usize = 188; pub const GETXATTR: usize = 191; pub const REMOVEXATTR: usize = 197;
+    pub const FUTEX: usize = 202; pub const PROCESS_VM_READV: usize = 310; pub const PROCESS_VM_WRITEV: usize = 311;
     pub const OPENAT: usize = 257; pub const MKDIRAT: usize = 258;
     pub const MKNODAT: usize = 259; pub const FCHOWNAT: usize = 260; pub const UNLINKAT: usize = 263; pub const LINKAT: usize = 265;
     pub const SYMLINKAT: usize = 266; pub const READLINKAT: usize = 267; pub const FCHMODAT: usize = 268;
@@ -62,7 +63,8 @@ mod nr {
     pub const SETFSGID: usize = 152; pub const CAPSET: usize = 91; pub const PIVOT_ROOT: usize = 41; pub const PRCTL: usize = 167;
     pub const MOUNT: usize = 40; pub const UMOUNT2: usize = 39; pub const SETHOSTNAME: usize = 161;
     pub const FSETXATTR: usize = 7; pub const FGETXATTR: usize = 10; pub const FLISTXATTR: usize = 13;
-    pub const SETXATTR: usize = 5;
+    pub const SETXATTR: usize = 5; pub const GETXATTR: usize = 8; pub const REMOVEXATTR: usize = 14;
+    pub const FUTEX: usize = 98; pub const PROCESS_VM_READV: usize = 270; pub const PROCESS_VM_WRITEV: usize = 271;
     pub const OPENAT: usize = 56; pub const MKDIRAT: usize = 34;
     pub const MKNODAT: usize = 33; pub const FCHOWNAT: usize = 54; pub const UNLINKAT: usize = 35; pub const LINKAT: usize = 37;
     pub const SYMLINKAT: usize = 36; pub const READLINKAT: usize = 78; pub const FCHMODAT: usize = 53;
@@ -77,6 +79,36 @@ mod nr_new {
     pub const OPEN_TREE: usize = 428; pub const MOVE_MOUNT: usize = 429; pub const FSOPEN: usize = 430; pub const FSCONFIG: usize = 431;
     pub const FSMOUNT: usize = 432; pub const PIDFD_OPEN: usize = 434; pub const CLONE3: usize = 435; pub const CLOSE_RANGE: usize = 436;
     pub const OPENAT2: usize = 437; pub const MOUNT_SETATTR: usize = 442; pub const FCHMODAT2: usize = 452;
+}
+
+/// What commands call and pid 1 is asked about (`supervise.rs`); the filter that has it asked is the library's.
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+pub mod call_numbers {
+    pub const FCHMOD: usize = 91; pub const FCHMODAT: usize = 268; pub const FCHMODAT2: usize = 452; pub const FCHOWN: usize = 93;
+    pub const FCHOWNAT: usize = 260; pub const UTIMENSAT: usize = 280; pub const LINKAT: usize = 265; pub const UNLINKAT: usize = 263;
+    pub const RENAMEAT: usize = 264; pub const RENAMEAT2: usize = 316; pub const SETXATTR: usize = 188; pub const LSETXATTR: usize = 189;
+    pub const FSETXATTR: usize = 190; pub const REMOVEXATTR: usize = 197; pub const LREMOVEXATTR: usize = 198; pub const FREMOVEXATTR: usize = 199;
+    pub const SETUID: usize = 105; pub const SETGID: usize = 106; pub const SETREUID: usize = 113; pub const SETREGID: usize = 114;
+    pub const SETRESUID: usize = 117; pub const SETRESGID: usize = 119; pub const SETGROUPS: usize = 116; pub const GETGROUPS: usize = 115;
+    pub const CHMOD: usize = 90; pub const CHOWN: usize = 92; pub const LCHOWN: usize = 94; pub const UTIME: usize = 132;
+    pub const UTIMES: usize = 235; pub const FUTIMESAT: usize = 261; pub const LINK: usize = 86; pub const UNLINK: usize = 87;
+    pub const RMDIR: usize = 84; pub const RENAME: usize = 82; pub const OPEN: usize = 2; pub const CREAT: usize = 85;
+    pub const MKDIR: usize = 83; pub const MKNOD: usize = 133; pub const STAT: usize = 4; pub const LSTAT: usize = 6;
+    pub const OPENAT: usize = 257; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 258; pub const MKNODAT: usize = 259;
+    pub const FSTAT: usize = 5; pub const NEWFSTATAT: usize = 262; pub const STATX: usize = 332;
+}
+#[cfg(target_arch = "aarch64")]
+#[rustfmt::skip]
+pub mod call_numbers {
+    pub const FCHMOD: usize = 52; pub const FCHMODAT: usize = 53; pub const FCHMODAT2: usize = 452; pub const FCHOWN: usize = 55;
+    pub const FCHOWNAT: usize = 54; pub const UTIMENSAT: usize = 88; pub const LINKAT: usize = 37; pub const UNLINKAT: usize = 35;
+    pub const RENAMEAT: usize = 38; pub const RENAMEAT2: usize = 276; pub const SETXATTR: usize = 5; pub const LSETXATTR: usize = 6;
+    pub const FSETXATTR: usize = 7; pub const REMOVEXATTR: usize = 14; pub const LREMOVEXATTR: usize = 15; pub const FREMOVEXATTR: usize = 16;
+    pub const SETUID: usize = 146; pub const SETGID: usize = 144; pub const SETREUID: usize = 145; pub const SETREGID: usize = 143;
+    pub const SETRESUID: usize = 147; pub const SETRESGID: usize = 149; pub const SETGROUPS: usize = 159; pub const GETGROUPS: usize = 158;
+    pub const OPENAT: usize = 56; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 34; pub const MKNODAT: usize = 33;
+    pub const FSTAT: usize = 80; pub const NEWFSTATAT: usize = 79; pub const STATX: usize = 291;
 }
 
 /// One system call.
@@ -116,7 +148,7 @@ macro_rules! call {
     ($n:expr $(, $a:expr)*) => {{
         const COUNT: usize = <[&str]>::len(&[$( stringify!($a) ),*]);
         let given: [usize; COUNT] = [$( $a as usize ),*];
-        let mut args = [0usize; 6];
+        let mut args = [0, 0, 0, 0, 0, pass() as usize];
         args[..COUNT].copy_from_slice(&given);
         // SAFETY: every wrapper below takes references and slices, so the pointers live as long as the call, and strings
         // are checked to end in NUL.
@@ -124,26 +156,31 @@ macro_rules! call {
     }};
 }
 
-/// The word that lets our own calls through the filter (`install_filter`): calls that it refuses to commands take at most
-/// five arguments, and the sixth register carries this.
+/// The word that lets our own calls through the filters: calls that they refuse, or that pid 1 is asked about, take at most five
+/// arguments, and the sixth register carries this.
 static PASS: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
 
 fn pass() -> u64 {
     PASS.load(core::sync::atomic::Ordering::Relaxed)
 }
 
-/// A call that commands are refused.
-macro_rules! guarded {
-    ($n:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => {
-        call!($n, $a, $b, $c, $d, $e, pass())
-    };
-}
-
 /// Installs the filter that this process and all that come from it are under, commands above all: once here, since
 /// installing is a good part of what starting a command costs. `pass` is known to nobody inside: this memory cannot be read there.
 pub fn install_filter(program: &[u8], pass: u64) -> Result<()> {
     PASS.store(pass, core::sync::atomic::Ordering::Relaxed);
-    if program.is_empty() { Ok(()) } else { seccomp(program).map(|_| ()) }
+    if program.is_empty() { Ok(()) } else { seccomp(program, 0).map(|_| ()) }
+}
+
+/// Installs a filter whose questions come to the descriptor that this gives (seccomp_unotify(2)).
+pub fn install_listener(program: &[u8]) -> Result<Fd> {
+    const NEW_LISTENER: usize = 1 << 3;
+    // Linux 5.19: a signal does not make a program ask again while it is being answered.
+    const WAIT_KILLABLE_RECV: usize = 1 << 5;
+    let listener = match seccomp(program, NEW_LISTENER | WAIT_KILLABLE_RECV) {
+        Err(EINVAL) => seccomp(program, NEW_LISTENER)?,
+        r => r?,
+    };
+    Ok(listener as Fd)
 }
 
 /// Nothing that comes from this process can gain a capability that is not in `set` (capabilities(7), bounding set).
@@ -157,6 +194,12 @@ pub fn bound_capabilities(set: u64) -> Result<()> {
         };
     }
     Ok(())
+}
+
+/// Whether a capability is in the bounding set.
+pub fn is_bounded_in(capability: usize) -> bool {
+    const PR_CAPBSET_READ: usize = 23;
+    prctl(PR_CAPBSET_READ, capability, 0) == Ok(1)
 }
 
 /// A path or name that ends in NUL. The wrappers take nothing else, so the kernel never reads past the end.
@@ -351,6 +394,12 @@ pub fn flistxattr(fd: Fd, buf: &mut [u8]) -> Result {
 pub fn setxattr(path: Str, name: Str, value: &[u8]) -> Result {
     call!(nr::SETXATTR, path.ptr(), name.ptr(), value.as_ptr(), value.len(), 0)
 }
+pub fn getxattr(path: Str, name: Str, buf: &mut [u8]) -> Result {
+    call!(nr::GETXATTR, path.ptr(), name.ptr(), buf.as_mut_ptr(), buf.len())
+}
+pub fn removexattr(path: Str, name: Str) -> Result {
+    call!(nr::REMOVEXATTR, path.ptr(), name.ptr())
+}
 pub fn getdents64(fd: Fd, buf: &mut [u8]) -> Result {
     call!(nr::GETDENTS64, fd, buf.as_mut_ptr(), buf.len())
 }
@@ -404,45 +453,52 @@ pub fn statx(dir: Fd, path: Str, flags: usize) -> Result<Statx> {
     Ok(unsafe { st.assume_init() })
 }
 
+/// struct stat and struct statx of what a descriptor names, as others want them; neither is longer than 256 bytes.
+pub fn raw_stat(fd: Fd, room: &mut [u8; 256]) -> Result {
+    call!(call_numbers::NEWFSTATAT, fd, c"".as_ptr(), room.as_mut_ptr(), AT_EMPTY_PATH)
+}
+pub fn raw_statx(fd: Fd, mask: u32, room: &mut [u8; 256]) -> Result {
+    call!(nr::STATX, fd, c"".as_ptr(), AT_EMPTY_PATH, mask, room.as_mut_ptr())
+}
 pub fn fstat(fd: Fd) -> Result<Statx> {
     statx(fd, lit(c""), AT_EMPTY_PATH)
 }
 
 pub fn mount(source: Str, target: Str, fstype: Str, flags: usize, data: Str) -> Result {
-    guarded!(nr::MOUNT, source.ptr(), target.ptr(), fstype.ptr(), flags, data.ptr())
+    call!(nr::MOUNT, source.ptr(), target.ptr(), fstype.ptr(), flags, data.ptr())
 }
 pub fn umount(target: Str, flags: usize) -> Result {
-    guarded!(nr::UMOUNT2, target.ptr(), flags, 0, 0, 0)
+    call!(nr::UMOUNT2, target.ptr(), flags)
 }
 pub fn chroot(path: Str) -> Result {
-    guarded!(nr::CHROOT, path.ptr(), 0, 0, 0, 0)
+    call!(nr::CHROOT, path.ptr())
 }
 pub fn pivot_root(new: Str, old: Str) -> Result {
-    guarded!(nr::PIVOT_ROOT, new.ptr(), old.ptr(), 0, 0, 0)
+    call!(nr::PIVOT_ROOT, new.ptr(), old.ptr())
 }
 /// A detached copy of the mount at `path`.
 pub fn open_tree_clone(dir: Fd, path: Str, flags: usize) -> Result<Fd> {
-    guarded!(nr_new::OPEN_TREE, dir, path.ptr(), 1 | O_CLOEXEC | flags, 0, 0).map(|fd| fd as Fd)
+    call!(nr_new::OPEN_TREE, dir, path.ptr(), 1 | O_CLOEXEC | flags).map(|fd| fd as Fd)
 }
 /// Attaches a detached mount at what `target` names, or below it.
 pub fn move_mount(mount: Fd, target_dir: Fd, target: Str) -> Result {
     // MOVE_MOUNT_F_EMPTY_PATH, and MOVE_MOUNT_T_EMPTY_PATH where the target is the descriptor itself.
     let flags = 4 | if target.is_empty() { 0x40 } else { 0 };
-    guarded!(nr_new::MOVE_MOUNT, mount, c"".as_ptr(), target_dir, target.ptr(), flags)
+    call!(nr_new::MOVE_MOUNT, mount, c"".as_ptr(), target_dir, target.ptr(), flags)
 }
 /// Moves what is mounted at `source` of the small tree to the descriptor `target`.
 pub fn move_mount_path(source: Str, target: Fd) -> Result {
-    guarded!(nr_new::MOVE_MOUNT, AT_FDCWD, source.ptr(), target, c"".as_ptr(), 0x40)
+    call!(nr_new::MOVE_MOUNT, AT_FDCWD, source.ptr(), target, c"".as_ptr(), 0x40)
 }
 /// A new file system of `fstype` without options, as a detached mount.
 pub fn fs_mount(fstype: Str, options: &[(Str, Str)], attributes: u64) -> Result<Fd> {
-    let fs = guarded!(nr_new::FSOPEN, fstype.ptr(), 1, 0, 0, 0)? as Fd;
+    let fs = call!(nr_new::FSOPEN, fstype.ptr(), 1)? as Fd;
     let made = (|| {
         for (key, value) in options {
-            guarded!(nr_new::FSCONFIG, fs, 1, key.ptr(), value.ptr(), 0)?;
+            call!(nr_new::FSCONFIG, fs, 1, key.ptr(), value.ptr())?;
         }
-        guarded!(nr_new::FSCONFIG, fs, 6, 0, 0, 0)?;
-        guarded!(nr_new::FSMOUNT, fs, 1, attributes, 0, 0)
+        call!(nr_new::FSCONFIG, fs, 6)?;
+        call!(nr_new::FSMOUNT, fs, 1, attributes)
     })();
     close(fs);
     made.map(|fd| fd as Fd)
@@ -450,23 +506,16 @@ pub fn fs_mount(fstype: Str, options: &[(Str, Str)], attributes: u64) -> Result<
 /// mount_setattr(2): sets `set` on the mount `fd`, and below it with `AT_RECURSIVE`.
 pub fn mount_setattr(fd: Fd, flags: usize, set: u64) -> Result {
     let attr: [u64; 4] = [set, 0, 0, 0];
-    guarded!(
-        nr_new::MOUNT_SETATTR,
-        fd,
-        c"".as_ptr(),
-        flags | AT_EMPTY_PATH,
-        attr.as_ptr(),
-        size_of_val(&attr)
-    )
+    call!(nr_new::MOUNT_SETATTR, fd, c"".as_ptr(), flags | AT_EMPTY_PATH, attr.as_ptr(), size_of_val(&attr))
 }
 pub fn unshare(flags: u64) -> Result {
-    guarded!(nr::UNSHARE, flags, 0, 0, 0, 0)
+    call!(nr::UNSHARE, flags)
 }
 pub fn setns(fd: Fd, kind: u64) -> Result {
-    guarded!(nr::SETNS, fd, kind, 0, 0, 0)
+    call!(nr::SETNS, fd, kind)
 }
 pub fn sethostname(name: &[u8]) -> Result {
-    guarded!(nr::SETHOSTNAME, name.as_ptr(), name.len(), 0, 0, 0)
+    call!(nr::SETHOSTNAME, name.as_ptr(), name.len())
 }
 
 /// struct clone_args of clone3(2).
@@ -486,35 +535,71 @@ struct CloneArgs {
     cgroup: u64,
 }
 
+/// Which call makes a process or thread with these flags. Namespaces need clone3, since our own filter sees the flags of clone and
+/// refuses those; all else needs clone, since docker's filter cannot see the flags of clone3 and answers it with ENOSYS.
+fn needs_clone3(flags: u64) -> bool {
+    const CLONE_NEW: u64 = 0x7e02_0000;
+    flags & CLONE_NEW != 0
+}
+
 /// A child with memory of its own (no `CLONE_VM` in the flags), in new namespaces where the flags say so: 0 in the child.
-///
-/// Namespaces need clone3, since our own filter sees the flags of clone and refuses those. All else needs clone, since
-/// docker's filter cannot see the flags of clone3 and answers it with ENOSYS.
 pub fn clone(flags: u64) -> Result {
     match flags {
-        0 => call!(nr::CLONE, SIGCHLD, 0, 0, 0, 0),
         _ if flags & CLONE_VM != 0 => Err(EINVAL),
-        _ => {
+        _ if needs_clone3(flags) => {
             let args = CloneArgs { flags, exit_signal: SIGCHLD as u64, ..CloneArgs::default() };
-            guarded!(nr_new::CLONE3, &raw const args, size_of::<CloneArgs>(), 0, 0, 0)
+            call!(nr_new::CLONE3, &raw const args, size_of::<CloneArgs>())
         }
+        _ => call!(nr::CLONE, flags as usize | SIGCHLD, 0, 0, 0, 0),
     }
 }
 
 /// Runs `f(arg)` in a child that shares our memory, on a stack of its own, and comes back when it has executed a program
-/// or ended: vfork(2) without its trap of two processes on one stack.
-pub fn clone_vfork(stack: &mut [u8], f: extern "C" fn(*mut u8) -> !, arg: *mut u8) -> Result {
+/// or ended, in `namespaces` of its own: vfork(2) without its trap of two processes on one stack.
+pub fn clone_vfork(
+    namespaces: u64,
+    stack: &mut [u8],
+    f: extern "C" fn(*mut u8) -> !,
+    arg: *mut u8,
+) -> Result {
+    clone_on(stack, CLONE_VM | CLONE_VFORK | namespaces, SIGCHLD, f, arg)
+}
+
+/// Runs `f(arg)` in a thread of this process, which never ends before it.
+pub fn spawn_thread(stack: &'static mut [u8], f: extern "C" fn(*mut u8) -> !, arg: *mut u8) -> Result {
+    const FS_FILES_SIGHAND_THREAD_SYSVSEM: u64 = 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
+    clone_on(stack, CLONE_VM | FS_FILES_SIGHAND_THREAD_SYSVSEM, 0, f, arg)
+}
+
+fn clone_on(
+    stack: &mut [u8],
+    flags: u64,
+    exit_signal: usize,
+    f: extern "C" fn(*mut u8) -> !,
+    arg: *mut u8,
+) -> Result {
+    let args = CloneArgs {
+        flags,
+        exit_signal: exit_signal as u64,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: stack.len() as u64 & !15,
+        ..CloneArgs::default()
+    };
     let top = (stack.as_mut_ptr() as usize + stack.len()) & !15;
-    let flags = (CLONE_VM | CLONE_VFORK) as usize | SIGCHLD;
+    // clone3 looks at no more than two arguments.
+    let (call, first, second) = match needs_clone3(flags) {
+        true => (nr_new::CLONE3, (&raw const args) as usize, size_of::<CloneArgs>()),
+        false => (nr::CLONE, flags as usize | exit_signal, top),
+    };
     let r: isize;
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the parent falls through with its registers as they were; the child, on its own stack, only calls `f`, which
-    // never returns. The parent is stopped meanwhile, so `stack` lives and nobody else touches it.
+    // never returns. `stack` is nobody else's: the parent is stopped meanwhile, or gave it away for good. `args` lives.
     unsafe {
         asm!(
             "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, r12", "call r13", "ud2", "2:",
-            inlateout("rax") nr::CLONE => r, in("rdi") flags, in("rsi") top, in("rdx") 0, in("r10") 0, in("r8") 0,
-            in("r12") arg, in("r13") f, lateout("rcx") _, lateout("r11") _,
+            inlateout("rax") call => r, in("rdi") first, in("rsi") second, in("rdx") 0, in("r10") 0, in("r8") 0,
+            in("r9") pass(), in("r12") arg, in("r13") f, lateout("rcx") _, lateout("r11") _,
         );
     }
     #[cfg(target_arch = "aarch64")]
@@ -522,13 +607,24 @@ pub fn clone_vfork(stack: &mut [u8], f: extern "C" fn(*mut u8) -> !, arg: *mut u
     unsafe {
         asm!(
             "svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x0, x20", "blr x21", "brk 1", "2:",
-            in("x8") nr::CLONE, inlateout("x0") flags => r, in("x1") top, in("x2") 0, in("x3") 0, in("x4") 0,
-            in("x20") arg, in("x21") f,
+            in("x8") call, inlateout("x0") first => r, in("x1") second, in("x2") 0, in("x3") 0, in("x4") 0,
+            in("x5") pass(), in("x20") arg, in("x21") f,
         );
     }
+    // The compiler does not see that the kernel reads it.
+    core::hint::black_box(&args);
     if r < 0 { Err(Errno(-r as i32)) } else { Ok(r as usize) }
 }
 
+/// Waits until somebody wakes `word`, unless it is not `value` (futex(2), among the threads of this process).
+pub fn futex_wait(word: &core::sync::atomic::AtomicU32, value: u32) {
+    const WAIT_PRIVATE: usize = 128;
+    let _ = call!(nr::FUTEX, word.as_ptr(), WAIT_PRIVATE, value, 0, 0, 0);
+}
+pub fn futex_wake(word: &core::sync::atomic::AtomicU32) {
+    const WAKE_PRIVATE: usize = 129;
+    let _ = call!(nr::FUTEX, word.as_ptr(), WAKE_PRIVATE, i32::MAX, 0, 0, 0);
+}
 pub fn execve(path: Str, argv: &[*const u8], envp: &[*const u8]) -> Errno {
     match call!(nr::EXECVE, path.ptr(), argv.as_ptr(), envp.as_ptr()) {
         Err(e) => e,
@@ -583,6 +679,16 @@ pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Result {
     let data: [u32; 6] = [low(e), low(p), low(i), high(e), high(p), high(i)];
     call!(nr::CAPSET, header.as_ptr(), data.as_ptr())
 }
+/// Copies out of the memory of another process: as much as lies there in one piece.
+pub fn read_memory(pid: i32, address: u64, buf: &mut [u8]) -> Result {
+    let (local, remote) = ([buf.as_mut_ptr() as usize, buf.len()], [address as usize, buf.len()]);
+    call!(nr::PROCESS_VM_READV, pid, local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+}
+/// Copies into it.
+pub fn write_memory(pid: i32, address: u64, bytes: &[u8]) -> Result {
+    let (local, remote) = ([bytes.as_ptr() as usize, bytes.len()], [address as usize, bytes.len()]);
+    call!(nr::PROCESS_VM_WRITEV, pid, local.as_ptr(), 1, remote.as_ptr(), 1, 0)
+}
 pub fn prctl(option: usize, a: usize, b: usize) -> Result {
     call!(nr::PRCTL, option, a, b, 0, 0)
 }
@@ -594,14 +700,14 @@ pub fn setrlimit(resource: u32, soft: u64, hard: u64) -> Result {
     call!(nr::PRLIMIT64, 0, resource, limits.as_ptr(), 0)
 }
 /// seccomp(2), SECCOMP_SET_MODE_FILTER: `program` is an array of struct sock_filter.
-fn seccomp(program: &[u8]) -> Result {
+fn seccomp(program: &[u8], flags: usize) -> Result {
     #[repr(C)]
     struct Program {
         len: u16,
         filter: *const u8,
     }
     let p = Program { len: (program.len() / 8) as u16, filter: program.as_ptr() };
-    call!(nr::SECCOMP, 1, 0, &raw const p)
+    call!(nr::SECCOMP, 1, flags, &raw const p)
 }
 
 /// Blocks (or with an empty set unblocks) signals: bit n-1 is signal n.

@@ -4,6 +4,7 @@
 pub use crate::copy::copy;
 pub use crate::listing::{Dirents, each_entry};
 use crate::message::{Answer, Message};
+use crate::owner;
 use crate::remove::empty_path;
 pub use crate::remove::remove;
 use crate::setup::INSIDE;
@@ -15,6 +16,16 @@ pub const PATH_MAX: usize = 4096;
 /// Calls `f` with the directory that holds the last component of `path`, and that component. Trailing slashes are
 /// ignored. The parent is resolved inside `root`.
 pub fn with_parent<T>(root: Fd, path: Str, f: impl FnOnce(Fd, Str) -> Result<T>) -> Result<T> {
+    split(path, |parent, name| {
+        let dir = sys::openat2(root, parent, sys::O_PATH | sys::O_DIRECTORY, 0, INSIDE)?;
+        let result = f(dir, name);
+        sys::close(dir);
+        result
+    })
+}
+
+/// Calls `f` with the path of the directory that holds the last component of `path`, and that component.
+pub fn split<T>(path: Str, f: impl FnOnce(Str, Str) -> Result<T>) -> Result<T> {
     let bytes = trim_slashes(path.bytes());
     if bytes.is_empty() || bytes.len() >= PATH_MAX {
         return Err(if bytes.is_empty() { sys::EINVAL } else { sys::ENAMETOOLONG });
@@ -22,24 +33,23 @@ pub fn with_parent<T>(root: Fd, path: Str, f: impl FnOnce(Fd, Str) -> Result<T>)
     let mut room = [0u8; PATH_MAX + 1];
     room[..bytes.len()].copy_from_slice(bytes);
     let slash = bytes.iter().rposition(|&b| b == b'/');
-    let name_at = slash.map_or(0, |i| i + 1);
-    // The parent ends where its slash was, so that both parts lie in one buffer, each with its NUL.
     let mut parent = [0u8; PATH_MAX + 1];
     let parent_len = match slash {
-        None => 1,
-        Some(0) => 1,
-        Some(i) => i,
+        None => {
+            parent[0] = b'.';
+            1
+        }
+        Some(0) => {
+            parent[0] = b'/';
+            1
+        }
+        Some(i) => {
+            parent[..i].copy_from_slice(&bytes[..i]);
+            i
+        }
     };
-    match slash {
-        None => parent[0] = b'.',
-        Some(0) => parent[0] = b'/',
-        Some(i) => parent[..i].copy_from_slice(&bytes[..i]),
-    }
-    let flags = sys::O_PATH | sys::O_DIRECTORY;
-    let dir = sys::openat2(root, Str::new(&parent[..=parent_len])?, flags, 0, INSIDE)?;
-    let result = f(dir, Str::new(&room[name_at..=bytes.len()])?);
-    sys::close(dir);
-    result
+    let name_at = slash.map_or(0, |i| i + 1);
+    f(Str::new(&parent[..=parent_len])?, Str::new(&room[name_at..=bytes.len()])?)
 }
 
 fn trim_slashes(mut bytes: &[u8]) -> &[u8] {
@@ -66,7 +76,7 @@ pub fn make_parents(root: Fd, path: Str) -> Result<()> {
         match sys::openat2(root, part, sys::O_PATH, 0, INSIDE) {
             Ok(fd) => sys::close(fd),
             Err(sys::ENOENT) => {
-                with_parent(root, part, |dir, name| sys::mkdirat(dir, name, 0o755))?;
+                with_parent(root, part, |dir, name| owner::make_directory(dir, name, 0o755))?;
             }
             Err(e) => return Err(e),
         }

@@ -33,6 +33,7 @@ pub(crate) struct Begun {
     bounds: Bounds,
     /// It makes no namespaces.
     plain: bool,
+    pass: u64,
     /// The process that made it: a forked child of it inherits the socket, and must not use it.
     owner: u32,
 }
@@ -41,16 +42,17 @@ impl Begun {
     pub fn new(bounds: Bounds, plain: bool) -> Result<Self, StartError> {
         let (socket, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
         let child = Mutex::new(execute(theirs, plain)?);
-        let begun = Self { socket, child, bounds, plain, owner: std::process::id() };
+        let mut pass = [0; 8];
+        rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
+            .map_err(|e| StartError::new("get random bytes", e.into()))?;
+        let pass = u64::from_ne_bytes(pass);
+        let begun = Self { socket, child, bounds, plain, pass, owner: std::process::id() };
         begun.confine()?;
         Ok(begun)
     }
 
     fn confine(&self) -> Result<(), StartError> {
-        let mut pass = [0; 8];
-        rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
-            .map_err(|e| StartError::new("get random bytes", e.into()))?;
-        let (pass, Bounds { capabilities, filter }) = (u64::from_ne_bytes(pass), self.bounds);
+        let (pass, Bounds { capabilities, filter }) = (self.pass, self.bounds);
         let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
         let mut message = Message::new(ask::CONFINE);
         message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
@@ -75,12 +77,23 @@ impl Begun {
             _ => error,
         };
         map.write(pid).map_err(last_words)?;
-        Message::new(ask::MAPPED).send(&self.socket, &[]).map_err(died)?;
+        let mut mapped = Message::new(ask::MAPPED);
+        if let Some(one) = &map.one {
+            mapped.u32(one.uid).u32(one.gid).u32(one.groups.len() as u32);
+            one.groups.iter().for_each(|&group| {
+                mapped.u32(group);
+            });
+        }
+        mapped.send(&self.socket, &[]).map_err(died)?;
         Ok(Some(user_namespace))
     }
 
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
+    }
+
+    pub fn pass(&self) -> u64 {
+        self.pass
     }
 
     /// Whether this process began it, with these bounds.

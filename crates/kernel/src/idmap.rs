@@ -1,6 +1,7 @@
 //! Which ids a user namespace maps: user_namespaces(7), subuid(5), newuidmap(1).
 
 use crate::StartError;
+use crate::one_id::User;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,26 @@ pub struct IdMap {
     pub uids: Vec<IdRange>,
     /// Groups, likewise.
     pub gids: Vec<IdRange>,
+    /// The ranges have one id, which stands for all: whose rights the files then have (see [`crate::one_id`]).
+    pub one: Option<OneId>,
+}
+
+/// The user whom a map of one id is made for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OneId {
+    /// User within.
+    pub uid: u32,
+    /// Group within.
+    pub gid: u32,
+    /// Supplementary groups, by the rights that they give.
+    pub groups: Vec<u32>,
+}
+
+impl OneId {
+    /// As rights are told from it.
+    pub fn user(&self) -> User<'_> {
+        User { uid: self.uid, gid: self.gid, groups: &self.groups }
+    }
 }
 
 /// `count` ids from `inside` on, seen from within, are `outside` and following on the host.
@@ -80,32 +101,42 @@ impl IdMap {
     /// Every id is itself: no user namespace is needed for that, and a nursery with this map is in none.
     pub fn identity() -> Self {
         let all = vec![IdRange { inside: 0, outside: 0, count: u32::MAX }];
-        Self { uids: all.clone(), gids: all }
+        Self::new(all.clone(), all)
     }
 
-    /// The host's number of the user `uid` within; `None` when it is not mapped.
+    /// A map of ranges.
+    pub fn new(uids: Vec<IdRange>, gids: Vec<IdRange>) -> Self {
+        Self { uids, gids, one: None }
+    }
+
+    /// The map of one id: on the host it is the user `uid` and the group `gid`.
+    pub fn one(one: OneId, uid: u32, gid: u32) -> Self {
+        let range = |inside, outside| vec![IdRange { inside, outside, count: 1 }];
+        Self { uids: range(one.uid, uid), gids: range(one.gid, gid), one: Some(one) }
+    }
+
+    /// The host's number of the user `uid` within; `None` when it is not mapped. Where one id stands for all, it is that one's.
     pub fn uid_outside(&self, uid: u32) -> Option<u32> {
+        let uid = self.one.as_ref().map_or(uid, |one| one.uid);
         self.uids.iter().find_map(|r| r.outside_of(uid))
     }
 
     /// The host's number of the group `gid` within; `None` when it is not mapped.
     pub fn gid_outside(&self, gid: u32) -> Option<u32> {
+        let gid = self.one.as_ref().map_or(gid, |one| one.gid);
         self.gids.iter().find_map(|r| r.outside_of(gid))
     }
 
-    /// Gives the map to the user namespace of process `pid`: as root by writing it, else by newuidmap and newgidmap,
-    /// both at the same time.
+    /// Gives the map to the user namespace of process `pid`: by writing it, as root or where it is the caller's own id alone,
+    /// else by newuidmap and newgidmap, both at the same time.
     pub(crate) fn write(&self, pid: u32) -> Result<(), StartError> {
-        if rustix::process::geteuid().is_root() {
-            for (file, ranges) in [("uid_map", &self.uids), ("gid_map", &self.gids)] {
-                let lines = ranges.iter().fold(String::new(), |mut lines, r| {
-                    let _ = writeln!(lines, "{} {} {}", r.inside, r.outside, r.count);
-                    lines
-                });
-                std::fs::write(format!("/proc/{pid}/{file}"), lines)
-                    .map_err(|e| StartError::new(&format!("write the {file} of a user namespace"), e))?;
-            }
-            return Ok(());
+        if self.one.is_some() {
+            // Who gives a group of his own must not be able to drop another one that keeps him out (user_namespaces(7)).
+            write(pid, "setgroups", "deny".into())?;
+        }
+        if self.one.is_some() || rustix::process::geteuid().is_root() {
+            write(pid, "uid_map", lines(&self.uids))?;
+            return write(pid, "gid_map", lines(&self.gids));
         }
         let users = tool("newuidmap", pid, &self.uids)?;
         let groups = tool("newgidmap", pid, &self.gids);
@@ -113,6 +144,18 @@ impl IdMap {
         finish("newgidmap", groups?)?;
         users
     }
+}
+
+fn lines(ranges: &[IdRange]) -> String {
+    ranges.iter().fold(String::new(), |mut lines, r| {
+        let _ = writeln!(lines, "{} {} {}", r.inside, r.outside, r.count);
+        lines
+    })
+}
+
+fn write(pid: u32, file: &str, text: String) -> Result<(), StartError> {
+    std::fs::write(format!("/proc/{pid}/{file}"), text)
+        .map_err(|e| StartError::new(&format!("write the {file} of a user namespace"), e))
 }
 
 fn tool(name: &str, pid: u32, ranges: &[IdRange]) -> Result<Child, StartError> {

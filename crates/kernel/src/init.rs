@@ -22,6 +22,8 @@ pub struct Init {
     /// The kernel ends all of the rootlet with it: a pid namespace of its own.
     all_at_once: bool,
     ended: AtomicBool,
+    proc_is_the_hosts: bool,
+    writers: Mutex<Vec<Who>>,
 }
 
 /// The identity that a file operation is made with.
@@ -122,9 +124,9 @@ pub enum Ended {
 }
 
 impl Init {
-    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool) -> Self {
-        let (owner, ended) = (std::process::id(), AtomicBool::new(false));
-        Self { socket: Mutex::new(socket), pidfd, owner, all_at_once, ended }
+    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
+        let (socket, owner, ended) = (Mutex::new(socket), std::process::id(), AtomicBool::new(false));
+        Self { socket, pidfd, owner, all_at_once, ended, proc_is_the_hosts, writers: Mutex::default() }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
@@ -145,6 +147,11 @@ impl Init {
 
     fn change(&self, message: &Message) -> io::Result<()> {
         self.ask(message, &[], false)?.ok().map(drop)
+    }
+
+    /// Whether the rootlet could have no /proc of its own, and shows the host's.
+    pub fn proc_is_the_hosts(&self) -> bool {
+        self.proc_is_the_hosts
     }
 
     /// The process number of pid 1 on the host.
@@ -192,6 +199,18 @@ impl Init {
         answer.fields().u32().ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
+    /// Who was to change files so far, by asking here.
+    pub fn writers(&self) -> Vec<Who> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn writes(&self, who: &Who) {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !writers.contains(who) {
+            writers.push(who.clone());
+        }
+    }
+
     fn descriptor(&self, message: &Message) -> io::Result<(OwnedFd, Option<u32>)> {
         let mut answer = self.ask(message, &[], false)?.ok()?;
         let number = answer.fields().u32();
@@ -213,6 +232,9 @@ impl Init {
 
     /// Opens a file: `flags` and `mode` of open(2), the umask already applied. Never waits for the other end of a FIFO.
     pub fn open(&self, who: &Who, tree: TreeNumber, path: &[u8], flags: u32, mode: u32) -> io::Result<File> {
+        if flags as i32 & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) != libc::O_RDONLY {
+            self.writes(who);
+        }
         let mut message = question(init::OPEN, who);
         message.u32(tree).bytes(path).u32(flags).u32(mode);
         Ok(self.descriptor(&message)?.0.into())
@@ -228,47 +250,56 @@ impl Init {
 
     /// mkdir(2); with `parents`, missing parents too, and an existing directory is no error.
     pub fn mkdir(&self, who: &Who, path: &[u8], mode: u32, parents: bool) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::MKDIR, who).bytes(path).u32(mode).u32(parents.into()))
     }
 
     /// unlink(2), or rmdir(2) with `directory`.
     pub fn unlink(&self, who: &Who, path: &[u8], directory: bool) -> io::Result<()> {
+        self.writes(who);
         let flags = if directory { libc::AT_REMOVEDIR } else { 0 };
         self.change(question(init::UNLINK, who).bytes(path).u32(flags as u32))
     }
 
     /// Removes what is there and all below it.
     pub fn remove_all(&self, who: &Who, path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::REMOVE_ALL, who).bytes(path))
     }
 
     /// rename(2).
     pub fn rename(&self, who: &Who, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::RENAME, who).bytes(from).bytes(to))
     }
 
     /// symlink(2): `path` will say `target`.
     pub fn symlink(&self, who: &Who, target: &[u8], path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::SYMLINK, who).bytes(path).bytes(target))
     }
 
     /// link(2): `path` becomes another name of `existing`.
     pub fn hard_link(&self, who: &Who, existing: &[u8], path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::LINK, who).bytes(path).bytes(existing))
     }
 
     /// chmod(2).
     pub fn chmod(&self, who: &Who, path: &[u8], mode: u32) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::CHMOD, who).bytes(path).u32(mode))
     }
 
     /// chown(2), or lchown(2) without `follow`; `u32::MAX` leaves an id as it is.
     pub fn chown(&self, who: &Who, path: &[u8], uid: u32, gid: u32, follow: bool) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::CHOWN, who).bytes(path).u32(uid).u32(gid).u32(follow.into()))
     }
 
     /// utimensat(2): seconds and nanoseconds of access and modification.
     pub fn set_times(&self, who: &Who, path: &[u8], times: [i64; 4]) -> io::Result<()> {
+        self.writes(who);
         let mut message = question(init::UTIMES, who);
         message.bytes(path);
         times.iter().for_each(|&t| {

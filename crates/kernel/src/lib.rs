@@ -18,6 +18,7 @@ pub mod idmap;
 pub mod init;
 pub mod mount;
 pub mod nursery;
+pub mod one_id;
 pub mod plan;
 mod socket;
 mod start;
@@ -26,7 +27,7 @@ pub mod tree;
 mod wire;
 
 pub use errno::errno_name;
-pub use idmap::{IdMap, IdRange, SubIds};
+pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
 pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError};
 pub use plan::{FileSystem, Op, Plan};

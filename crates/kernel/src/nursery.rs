@@ -175,6 +175,11 @@ impl Nursery {
         self.user_namespace.as_ref().map(AsFd::as_fd).ok_or_else(none)
     }
 
+    /// The word that lets rootlet's own calls through filters: in the sixth argument.
+    pub fn pass(&self) -> u64 {
+        self.begun.pass()
+    }
+
     fn is_alive(&self) -> bool {
         self.begun.is_alive()
     }
@@ -298,9 +303,11 @@ impl Nursery {
     /// As those of [`Nursery::spawn`].
     pub fn finish(&self, coming: Coming) -> Result<Init, SpawnError> {
         let ready = socket::receive(&coming.socket, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
+        let proc_is_the_hosts = ready.fields().u32() == Some(1);
         match (ready.errno, ready.kind, ready.fd) {
             (0, tell::READY, Some(pidfd)) => {
-                Ok(Init::new(coming.socket, pidfd, self.user_namespace.is_some()))
+                let all_at_once = self.user_namespace.is_some();
+                Ok(Init::new(coming.socket, pidfd, all_at_once, proc_is_the_hosts))
             }
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {

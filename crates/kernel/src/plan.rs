@@ -98,6 +98,14 @@ pub enum Op {
     Hold(String),
     /// The root becomes read-only, and what is held.
     ReadOnly,
+    /// Commands come under a filter (an array of `struct sock_filter`) that has pid 1 asked about some calls: the user's under
+    /// one, root's under another (or there are none).
+    Supervise {
+        /// For those of the user.
+        user: Vec<u8>,
+        /// For those of root, where that is not the user.
+        root: Vec<u8>,
+    },
     /// A directory of the host becomes `/`, by chroot(2), for a nursery without namespaces. Before anybody but `user` changes
     /// a file that has other names and is not the user's, it becomes a file of its own.
     Chroot {
@@ -148,12 +156,12 @@ impl Plan {
     }
 
     fn text(&mut self, s: &str) -> &mut Self {
-        self.bytes(s.as_bytes())
+        self.raw(s.as_bytes())
     }
 
-    fn bytes(&mut self, s: &[u8]) -> &mut Self {
-        self.u32(s.len() as u32);
-        self.bytes.extend_from_slice(s);
+    fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.u32(bytes.len() as u32);
+        self.bytes.extend_from_slice(bytes);
         self.bytes.push(0);
         self
     }
@@ -188,8 +196,9 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
+            Op::Supervise { user, root } => self.u32(op::SUPERVISE).raw(user).raw(root),
             Op::Chroot { path, user } => {
-                self.u32(op::CHROOT).bytes(path.as_os_str().as_bytes());
+                self.u32(op::CHROOT).raw(path.as_os_str().as_bytes());
                 self.u32(user.uid).u32(user.gid).u32(user.groups.len() as u32);
                 user.groups.iter().fold(self, |plan, &group| plan.u32(group))
             }

@@ -4,7 +4,9 @@
 //! plain entries; the worker makes them below one directory and cannot leave it: every path is resolved with
 //! openat2(2) `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`.
 
+use crate::idmap::OneId;
 use crate::nursery::Nursery;
+use crate::one_id::{Owner, TRUTH};
 use crate::socket::{self, Message, Received};
 use crate::wire::{DATAGRAM, tree as record};
 use crate::{IdMap, StartError};
@@ -94,7 +96,8 @@ impl Worker {
             std::os::unix::fs::chown(directory, map.uid_outside(0), map.gid_outside(0))?;
         }
         Message::new(record::BEGIN).send(&self.socket, &[fd.as_fd()])?;
-        Ok(TreeWriter { worker: self, tree: Tree::new(), directories: Vec::new(), failed: false })
+        let tree = Tree::for_ids(self.nursery.map());
+        Ok(TreeWriter { worker: self, tree, directories: Vec::new(), failed: false })
     }
 
     /// Removes `path` and all below it, whoever owns it. Nothing there is no error.
@@ -117,22 +120,17 @@ impl Worker {
     }
 }
 
-/// A small tree as data: entries that are made in one go.
+/// A small tree as data: entries that are made in one go. Owners are as seen from inside.
 #[derive(Debug)]
 pub struct Tree {
     message: Message,
-}
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self::new()
-    }
+    one: Option<OneId>,
 }
 
 impl Tree {
-    /// An empty one.
-    pub fn new() -> Self {
-        Self { message: Message::new(ENTRIES) }
+    /// An empty one, for a user namespace with these ids.
+    pub fn for_ids(map: &IdMap) -> Self {
+        Self { message: Message::new(ENTRIES), one: map.one.clone() }
     }
 
     pub(crate) fn records(&self) -> &[u8] {
@@ -146,7 +144,7 @@ impl Tree {
 
     /// A directory; an existing one only takes owner and mode. The empty path is the root of the tree.
     pub fn directory(&mut self, path: &str, mode: u32, uid: u32, gid: u32) -> &mut Self {
-        self.message.u32(record::DIRECTORY).bytes(path.as_bytes()).u32(mode).u32(uid).u32(gid);
+        self.directory_record(path.as_bytes(), &Meta { mode, uid, gid, ..Meta::default() });
         self
     }
 
@@ -157,6 +155,7 @@ impl Tree {
         for part in data.chunks(DATAGRAM / 2) {
             self.message.u32(record::DATA).bytes(part);
         }
+        self.truth_record(path.as_bytes(), &meta);
         self
     }
 
@@ -166,19 +165,47 @@ impl Tree {
         self
     }
 
+    fn directory_record(&mut self, path: &[u8], meta: &Meta) {
+        let Owner { uid, gid, mode } = self.stored(meta.mode, meta);
+        self.message.u32(record::DIRECTORY).bytes(path).u32(mode).u32(uid).u32(gid);
+        self.truth_record(path, meta);
+    }
+
+    /// Its truth follows behind its data.
     fn file_record(&mut self, path: &[u8], meta: &Meta, size: u64) {
         self.owned(record::FILE, path, meta.mode, meta).u64(size);
     }
 
     fn symlink_record(&mut self, path: &[u8], target: &[u8], meta: &Meta) {
         let (sec, nsec) = meta.mtime;
-        self.message.u32(record::SYMLINK).bytes(path).bytes(target).u32(0).u32(meta.uid).u32(meta.gid);
+        let Owner { uid, gid, .. } = self.stored(0, meta);
+        self.message.u32(record::SYMLINK).bytes(path).bytes(target).u32(0).u32(uid).u32(gid);
         self.message.u64(sec as u64).u32(nsec);
     }
 
     fn owned(&mut self, kind: u32, path: &[u8], mode: u32, meta: &Meta) -> &mut Message {
         let (sec, nsec) = meta.mtime;
-        self.message.u32(kind).bytes(path).u32(mode).u32(meta.uid).u32(meta.gid).u64(sec as u64).u32(nsec)
+        let Owner { uid, gid, mode } = self.stored(mode, meta);
+        self.message.u32(kind).bytes(path).u32(mode).u32(uid).u32(gid).u64(sec as u64).u32(nsec)
+    }
+
+    /// What a file of this owner has on disk. `mode` may bear the type.
+    fn stored(&self, mode: u32, meta: &Meta) -> Owner {
+        let owner = Owner { uid: meta.uid, gid: meta.gid, mode };
+        match &self.one {
+            Some(one) => {
+                Owner { uid: one.uid, gid: one.gid, mode: mode & !0o7777 | one.user().stored_mode(owner) }
+            }
+            None => owner,
+        }
+    }
+
+    /// Beside a file or directory whose owner is not the one id: who it is. (Nothing else takes attributes.)
+    fn truth_record(&mut self, path: &[u8], meta: &Meta) {
+        let owner = Owner { uid: meta.uid, gid: meta.gid, mode: meta.mode & 0o7777 };
+        if self.one.as_ref().is_some_and(|one| !one.user().is_own(owner)) {
+            self.message.u32(record::XATTR).bytes(path).bytes(TRUTH.to_bytes()).bytes(&owner.to_bytes());
+        }
     }
 }
 
@@ -202,10 +229,9 @@ const ENTRIES: u32 = 0;
 impl TreeWriter<'_> {
     /// A directory. Its mtime is set when the stream ends.
     pub fn directory(&mut self, path: &[u8], meta: &Meta) -> Result<(), TreeError> {
-        self.make_room(path, path.len())?;
+        self.make_room(path, 2 * path.len())?;
         self.directories.push((path.to_vec(), meta.mtime));
-        let Meta { mode, uid, gid, .. } = *meta;
-        self.tree.message.u32(record::DIRECTORY).bytes(path).u32(mode).u32(uid).u32(gid);
+        self.tree.directory_record(path, meta);
         self.xattrs(path, meta)
     }
 
@@ -233,6 +259,8 @@ impl TreeWriter<'_> {
             self.tree.message.u32(record::DATA).bytes(&buffer[..n]);
             left -= n as u64;
         }
+        self.make_room(path, path.len())?;
+        self.tree.truth_record(path, meta);
         self.xattrs(path, meta)
     }
 
@@ -313,7 +341,7 @@ impl TreeWriter<'_> {
     /// Sends what is there when an entry with `len` bytes of strings would not fit any more. An entry that fits into no
     /// datagram, an attribute of 64 KiB say, goes as a message of its own, in a memfd.
     fn make_room(&mut self, path: &[u8], len: usize) -> Result<(), TreeError> {
-        const NUMBERS: usize = 96;
+        const NUMBERS: usize = 192;
         if self.tree.message.len() + len + NUMBERS > DATAGRAM { self.flush(path) } else { Ok(()) }
     }
 

@@ -17,7 +17,8 @@ pub mod ask {
     /// capabilities `u64`, pass `u64`, filter (a string of `sock_filter`s): put all that comes after under the filter, and
     /// let no command have other capabilities. Not answered.
     pub const CONFINE: u32 = 9;
-    /// The id maps are written: become the namespace's root, build the small tree. Answered by `HELLO`.
+    /// The id maps are written: become the namespace's root, build the small tree. Answered by `HELLO`. Where one id stands for all:
+    /// uid, gid, number of groups, groups.
     pub const MAPPED: u32 = 1;
     /// `id`, `path`: make the host's directory or file `path` available as source `id`. Answered.
     pub const SOURCE_PATH: u32 = 2;
@@ -43,7 +44,7 @@ pub mod tell {
     pub const HELLO: u32 = 102;
     /// Answer to a question.
     pub const ANSWER: u32 = 103;
-    /// pid 1 stands; its pidfd as descriptor. With an errno: the step of the plan that failed.
+    /// pid 1 stands; its pidfd as descriptor. Fields: whether /proc is the host's. With an errno: the step of the plan that failed.
     pub const READY: u32 = 104;
 }
 
@@ -108,9 +109,12 @@ pub mod op {
     pub const MKDIR_OUTSIDE: u32 = 19;
     /// `path`, `to`: copy what the root has in directory `path` into the directory `to` of the small tree, owners and all.
     pub const COPY_OUT: u32 = 20;
+    /// Two filters (strings of `sock_filter`s): the user's commands come under the first, root's under the second, and pid 1
+    /// answers what they ask.
+    pub const SUPERVISE: u32 = 21;
     /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
     /// the others may reach by other names are copied before anybody but this user changes them.
-    pub const CHROOT: u32 = 21;
+    pub const CHROOT: u32 = 22;
 }
 
 /// What the library asks of a rootlet's pid 1.

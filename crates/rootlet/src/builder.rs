@@ -171,11 +171,14 @@ impl Builder {
     }
 
     fn spawn_on(&self, tier: Tier) -> Result<Rootlet> {
+        if tier == Tier::Chroot {
+            return self.spawn_by_chroot();
+        }
         let spec = self.spec.clone().with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base, tier)?;
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
-        let map = host::caller().id_map(tier, self.base.kind(), who.identity.uid, who.identity.gid)?;
+        let map = host::caller().id_map(tier, self.base.kind(), &who.identity)?;
         let nursery = Nursery::shared(&map, bounds(&spec)?).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
@@ -196,8 +199,12 @@ impl Builder {
             }
         };
         let mut report = Report::new(&self.base, &who.identity, tier);
+        report.not_reproduced.extend(host::not_reproduced(tier, init.proc_is_the_hosts(), &who.identity));
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
+        if init.proc_is_the_hosts() && spec.require.contains(&Require::Proc) {
+            return Err(host::lacks(Require::Proc));
+        }
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(host::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
@@ -205,8 +212,9 @@ impl Builder {
         let live = Live {
             init: Arc::new(init),
             cgroup,
+            skeleton: None,
             _staging: guards.staging,
-            _prepared: prepared,
+            _prepared: Some(prepared),
             areas: planned.areas,
             made: guards.made,
             map,
@@ -234,7 +242,7 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    fn of(spec: &Spec, facts: &Facts) -> Result<Self> {
+    pub fn of(spec: &Spec, facts: &Facts) -> Result<Self> {
         let sam = User::sam();
         // `--user sam` on a base without a sam means the default account, not an error.
         let asked = match &spec.user {
@@ -258,7 +266,7 @@ type Known = Vec<(String, Arc<Facts>)>;
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// The facts of a base: kept beside it, or read from a directory, or asked of a bare rootlet of it.
-fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
+pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     // A directory may change at any time; what is on top of it, in a snapshot, may not.
     if base.layer_count() == 0 {
         match base.kind() {
@@ -274,6 +282,7 @@ fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     drop(known);
     match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
         Some(facts) => Ok(remember(base, facts)),
+        None if tier == Tier::Chroot => Ok(know(base, Facts::of_directory(base.flat()?.path())?)),
         None => Ok(know(base, ask_base(base, tier)?)),
     }
 }
@@ -296,10 +305,14 @@ fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
 }
 
 fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
-    let map = host::caller().id_map(tier, base.kind(), 1000, 1000)?;
+    let map = host::caller().id_map(
+        tier,
+        base.kind(),
+        &Identity { uid: 1000, gid: 1000, ..Identity::default() },
+    )?;
     let nursery = Nursery::shared(&map, Bounds::NONE).map_err(host::explain)?;
     let ground = Ground::of(base, &nursery)?;
-    let mut tree = rootlet_kernel::Tree::new();
+    let mut tree = rootlet_kernel::Tree::for_ids(&map);
     // Only the mount points that a plan relies on.
     tree.directory("", 0o755, 0, 0);
     let skin = add_skin(&nursery, &tree)?;

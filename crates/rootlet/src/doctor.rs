@@ -41,7 +41,11 @@ pub fn examine() -> Examination {
         checks.push(tools());
     }
     let nursery = caller()
-        .id_map(Tier::Exact, &BaseKind::Layers, 1000, 1000)
+        .id_map(
+            Tier::Exact,
+            &BaseKind::Layers,
+            &crate::Identity { uid: 1000, gid: 1000, ..Default::default() },
+        )
         .and_then(|map| Nursery::shared(&map, Bounds::NONE).map_err(host::explain));
     checks.push(match &nursery {
         Ok(_) => good("user namespaces", true, "allowed".into()),

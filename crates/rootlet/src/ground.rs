@@ -2,10 +2,10 @@
 //! each made a source of the nursery.
 
 use crate::host;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
 use rootlet_kernel::{Nursery, Source, Tree, mount};
-use rootlet_spec::User;
+use rootlet_spec::{Tier, User};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -17,10 +17,14 @@ use std::sync::Arc;
 ///
 /// Where the host gives none, that is told when a rootlet is made.
 pub fn resolver(store: &Store) -> Resolver {
-    let (resolver, sam) = (Resolver::new(store), User::sam());
-    match host::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, sam.uid, sam.gid)) {
-        Ok(map) => resolver.unpack_for(map),
-        Err(_) => resolver,
+    let resolver = Resolver::new(store);
+    let User { uid, gid, .. } = User::sam();
+    let sam = Identity { uid, gid, ..Identity::default() };
+    // Without mounts, all layers become one tree, once the last has come.
+    let layered = host::likely().ok().filter(|tier| *tier != Tier::Chroot);
+    match layered.map(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
+        Some(Ok(map)) => resolver.unpack_for(map),
+        _ => resolver,
     }
 }
 

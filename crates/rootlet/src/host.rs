@@ -1,8 +1,8 @@
 //! What this host allows, and which ids a rootlet gets from it.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::BaseKind;
-use rootlet_kernel::{IdMap, IdRange, StartError, SubIds};
+use rootlet_kernel::{IdMap, IdRange, OneId, StartError, SubIds};
 use rootlet_spec::{Require, Spec, Tier};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -48,21 +48,34 @@ impl Caller {
         self.uid == 0
     }
 
+    /// Whether it has supplementary groups on the host.
+    pub fn has_groups(&self) -> bool {
+        rustix::process::getgroups().is_ok_and(|groups| !groups.is_empty())
+    }
+
     pub fn sub_ids(&self) -> Option<(SubIds, SubIds)> {
         self.uids.zip(self.gids)
     }
 
-    /// The id map for a production user `uid`:`gid` on a base of this kind.
+    /// The id map for a production user on a base of this kind.
     ///
     /// An ordinary user's own id is the production user's inside, so that the project's files belong to both; on a
     /// directory that the user unpacked, it is root's, since what the user owns there would be root's in truth.
-    pub fn id_map(&self, tier: Tier, kind: &BaseKind, uid: u32, gid: u32) -> Result<IdMap> {
+    pub fn id_map(&self, tier: Tier, kind: &BaseKind, who: &Identity) -> Result<IdMap> {
+        let &Identity { uid, gid, .. } = who;
         if tier == Tier::OneId {
-            return Err(Error::new(ErrorKind::Host, "one id is not enough yet"));
+            if matches!(kind, BaseKind::Directory(_)) && uid != 0 {
+                return Err(one_directory());
+            }
+            let one = OneId { uid, gid, groups: who.groups.clone() };
+            return Ok(IdMap::one(one, self.uid, self.gid));
+        }
+        if tier == Tier::Chroot {
+            return Ok(IdMap::identity());
         }
         let (Some(uids), Some(gids)) = (self.uids, self.gids) else { return Err(self.no_sub_ids()) };
         if self.uid == 0 {
-            return Ok(IdMap { uids: with_high(uids, uid), gids: with_high(gids, gid) });
+            return Ok(IdMap::new(with_high(uids, uid), with_high(gids, gid)));
         }
         if matches!(kind, BaseKind::Directory(_)) {
             let map = |ids: SubIds, own, high| {
@@ -70,15 +83,15 @@ impl Caller {
                 reach(&mut ranges, ids, high);
                 ranges
             };
-            return Ok(IdMap { uids: map(uids, self.uid, uid), gids: map(gids, self.gid, gid) });
+            return Ok(IdMap::new(map(uids, self.uid, uid), map(gids, self.gid, gid)));
         }
         // Root's files are in every layer: root itself always keeps its subordinate id, or each layer would have to be
         // unpacked once more for it.
         let production = |id| if id == 0 { 1000 } else { id };
-        Ok(IdMap {
-            uids: uids.ranges(Some((production(uid), self.uid))),
-            gids: gids.ranges(Some((production(gid), self.gid))),
-        })
+        Ok(IdMap::new(
+            uids.ranges(Some((production(uid), self.uid))),
+            gids.ranges(Some((production(gid), self.gid))),
+        ))
     }
 
     fn no_sub_ids(&self) -> Error {
@@ -98,6 +111,39 @@ impl Caller {
             "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
         ))
     }
+}
+
+/// The capabilities of this process that it can give away.
+pub(crate) fn own_capabilities() -> u64 {
+    static OWN: OnceLock<u64> = OnceLock::new();
+    *OWN.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let set = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
+        set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0)
+    })
+}
+
+/// Whether this process may do what a root without mounts needs: change its root directory and its ids, and own files as it likes.
+pub(crate) fn may_chroot() -> Result<()> {
+    const NEEDED: [(&str, u32); 7] = [
+        ("CHOWN", 0),
+        ("DAC_OVERRIDE", 1),
+        ("FOWNER", 3),
+        ("SETGID", 6),
+        ("SETUID", 7),
+        ("SETPCAP", 8),
+        ("SYS_CHROOT", 18),
+    ];
+    let own = own_capabilities();
+    let lacks: Vec<_> = NEEDED.iter().filter(|(_, cap)| own & 1 << cap == 0).map(|(name, _)| *name).collect();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Host,
+        format!("failed to use the tier chroot: root lacks the capabilities {}", lacks.join(", ")),
+    )
+    .with_hint("start the container with docker's default capabilities; in Kubernetes, do not drop ALL"))
 }
 
 /// What tiers have been refused in this process, and why: found by trying, and not tried again.
@@ -185,6 +231,37 @@ pub(crate) fn not_possible() -> Vec<(Tier, String)> {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// With one id, a directory's files could only be the user's own: to store other rights in them would change the directory.
+fn one_directory() -> Error {
+    Error::new(ErrorKind::Spec, "a directory as base needs more than one id, unless the user is root")
+        .with_hint("pack it: `tar -C DIR -cf root.tar .`, then `--base tar:root.tar`; or --user root; or see `rootlet doctor`")
+}
+
+/// What a rootlet of this tier cannot be, a sentence each.
+pub(crate) fn not_reproduced(tier: Tier, proc_is_the_hosts: bool, who: &Identity) -> Vec<String> {
+    let mut all = Vec::new();
+    if tier == Tier::OneId {
+        let why = REFUSED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find(|(t, _)| *t == Tier::Exact)
+            .map(|(_, why)| format!(" ({why})"));
+        let why = why.unwrap_or_default();
+        all.push(match who.uid {
+            0 => format!("owners other than root: there is one id{why}; chown(2) and setuid(2) only seem to be done"),
+            _ => format!(
+                "owners as stat(2) tells them: there is one id{why}; what others own shows as the user's, with the rights that \
+                 the user has there"
+            ),
+        });
+    }
+    if proc_is_the_hosts {
+        all.push("/proc: parts of the host's are hidden, so the kernel allows no other; its process numbers are the host's".into());
+    }
+    all
+}
+
 /// The reserved range where it is there to be given, else what a container leaves besides its own root.
 fn reserved(map: &str) -> Option<SubIds> {
     let text = std::fs::read_to_string(map).ok()?;
@@ -249,6 +326,10 @@ pub(crate) fn explain(error: StartError) -> Error {
 mod tests {
     use super::*;
 
+    fn person(uid: u32, gid: u32) -> Identity {
+        Identity { uid, gid, ..Identity::default() }
+    }
+
     fn alice() -> Caller {
         let ids = Some(SubIds { first: 100_000, count: 65536 });
         Caller { uid: 1001, gid: 1002, name: "alice".into(), uids: ids, gids: ids }
@@ -256,19 +337,19 @@ mod tests {
 
     #[test]
     fn production_is_the_callers_own() {
-        let map = alice().id_map(Tier::Exact, &BaseKind::Layers, 1000, 1000).unwrap();
+        let map = alice().id_map(Tier::Exact, &BaseKind::Layers, &person(1000, 1000)).unwrap();
         assert_eq!((map.uid_outside(1000), map.gid_outside(1000)), (Some(1001), Some(1002)));
         assert_eq!((map.uid_outside(0), map.uid_outside(65535)), (Some(100_000), Some(165_535)));
-        let high = alice().id_map(Tier::Exact, &BaseKind::Layers, 1_000_680_000, 0).unwrap();
+        let high = alice().id_map(Tier::Exact, &BaseKind::Layers, &person(1_000_680_000, 0)).unwrap();
         assert_eq!((high.uid_outside(1_000_680_000), high.gid_outside(0)), (Some(1001), Some(100_000)));
     }
 
     #[test]
     fn in_a_directory_the_callers_is_roots() {
         let kind = BaseKind::Directory("/x".into());
-        let map = alice().id_map(Tier::Exact, &kind, 1000, 1000).unwrap();
+        let map = alice().id_map(Tier::Exact, &kind, &person(1000, 1000)).unwrap();
         assert_eq!((map.uid_outside(0), map.uid_outside(1000)), (Some(1001), Some(101_000)));
-        let high = alice().id_map(Tier::Exact, &kind, 1_000_680_000, 0).unwrap();
+        let high = alice().id_map(Tier::Exact, &kind, &person(1_000_680_000, 0)).unwrap();
         assert_eq!(high.uid_outside(1_000_680_000), Some(165_535));
         assert_eq!(high.uid_outside(65535), None);
     }
@@ -276,7 +357,7 @@ mod tests {
     #[test]
     fn real_root_never_gives_its_own_id() {
         let root = Caller { uid: 0, gid: 0, name: "root".into(), uids: Some(RESERVED), gids: Some(RESERVED) };
-        let map = root.id_map(Tier::Exact, &BaseKind::Host, 1_000_680_000, 5).unwrap();
+        let map = root.id_map(Tier::Exact, &BaseKind::Host, &person(1_000_680_000, 5)).unwrap();
         assert_eq!(map.uid_outside(0), Some(0x7000_0000));
         assert_eq!(map.uid_outside(1_000_680_000), Some(0x7001_0000));
     }

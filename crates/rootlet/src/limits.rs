@@ -52,9 +52,12 @@ fn settings(limits: &Limits) -> Vec<Setting> {
 }
 
 /// The same limits for each process, where there is no cgroup: resource, soft and hard (setrlimit(2)).
-pub(crate) fn rlimits(limits: &Limits) -> Vec<(u32, u64, u64)> {
+///
+/// `ours`: how many processes and threads of rootlet's own are counted as the user's.
+pub(crate) fn rlimits(limits: &Limits, ours: u32) -> Vec<(u32, u64, u64)> {
     let memory = limits.memory.map(|bytes| (libc::RLIMIT_AS, bytes, bytes));
-    let pids = limits.pids.map(|n| (libc::RLIMIT_NPROC, u64::from(n), u64::from(n)));
+    let pids = limits.pids.map(|n| u64::from(n) + u64::from(ours));
+    let pids = pids.map(|n| (libc::RLIMIT_NPROC, n, n));
     memory.into_iter().chain(pids).collect()
 }
 

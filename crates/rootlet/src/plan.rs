@@ -19,6 +19,8 @@ pub(crate) struct Inputs {
     pub hostname: String,
     pub net: Net,
     pub read_only: bool,
+    /// One id stands for all: the filters that have pid 1 asked, for the user's commands and for root's.
+    pub asking: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A part of a root that is put together.
@@ -83,7 +85,7 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
         // Now, since what the caller mounts over a part stays as writable as was asked.
         p.ops.extend(inputs.parts.iter().map(|part| Op::Hold(part.target().to_owned())));
     }
-    system(&mut p);
+    system(&mut p, inputs);
     for (i, mount) in inputs.mounts.iter().enumerate() {
         mount_op(&mut p.ops, mount, &format!("{up}/v{i}"));
     }
@@ -98,6 +100,7 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     if inputs.read_only {
         p.ops.push(Op::ReadOnly);
     }
+    p.ops.extend(inputs.asking.clone().map(|(user, root)| Op::Supervise { user, root }));
     p
 }
 
@@ -138,18 +141,18 @@ fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str) -> String {
 }
 
 /// What every root has: /proc, /dev, a pty, shared memory (the runtime specification, config-linux).
-fn system(p: &mut Planned) {
+fn system(p: &mut Planned, inputs: &Inputs) {
     let plain = attributes::NOSUID | attributes::NODEV | attributes::NOEXEC;
     p.ops.push(file_system(FileSystem::Proc, "/proc", plain, vec![]));
     p.ops.push(Op::Dev("/dev".into()));
-    let options = [("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    let mut options = vec![("ptmxmode", "0666"), ("mode", "0620")];
+    if inputs.asking.is_none() {
+        // tty, everywhere; one id has no such group.
+        options.push(("gid", "5"));
+    }
     let pts = attributes::NOSUID | attributes::NOEXEC;
-    p.ops.push(file_system(
-        FileSystem::Devpts,
-        "/dev/pts",
-        pts,
-        options.map(|(k, v)| (k.into(), v.into())).to_vec(),
-    ));
+    let options = options.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    p.ops.push(file_system(FileSystem::Devpts, "/dev/pts", pts, options));
     p.ops.push(tmpfs("/dev/shm", Some(64 << 20), 0o1777, attributes::NOEXEC));
 }
 
@@ -219,6 +222,8 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Enter => "change to the new root".into(),
         Op::Hold(target) => format!("open {target}, to be made read-only"),
         Op::ReadOnly => "make the root read-only".into(),
+        Op::Chroot { path, .. } => format!("change the root directory to {}", path.display()),
+        Op::Supervise { .. } => "have pid 1 asked about owners".into(),
     }
 }
 

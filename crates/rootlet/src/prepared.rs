@@ -7,6 +7,7 @@ use crate::ground::{self, Ground, PartKind};
 use crate::host;
 use crate::identity::AccountFiles;
 use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
+use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
@@ -89,6 +90,7 @@ impl Prepared {
             _ => (None, None),
         };
         let tree = skin(&Wanted {
+            map: nursery.map(),
             facts,
             identity: &who.identity,
             account: who.account.as_ref(),
@@ -166,6 +168,7 @@ impl Prepared {
             hostname: hostname(spec),
             net: spec.net,
             read_only: spec.read_only,
+            asking: asking(nursery),
         };
         Ok((plan(&inputs), guards))
     }
@@ -181,6 +184,20 @@ impl Prepared {
         guards.staging = Some(staging);
         Ok(place)
     }
+}
+
+/// Where one id stands for all, the filters that have pid 1 asked about the others: for the user's commands, and for root's.
+fn asking(nursery: &Nursery) -> Option<(Vec<u8>, Vec<u8>)> {
+    let one = nursery.map().one.as_ref()?;
+    let known_to_the_kernel = one.groups.is_empty() && !host::caller().has_groups();
+    let filter = |root, nested| {
+        let asked = Asked { root, nested, groups: !known_to_the_kernel, sticky: !root };
+        seccomp::asking(asked, nursery.pass())
+    };
+    Some(match one.uid {
+        0 => (filter(true, false), Vec::new()),
+        _ => (filter(false, false), filter(true, true)),
+    })
 }
 
 pub(crate) fn add_skin(nursery: &Arc<Nursery>, tree: &Tree) -> Result<Source> {

@@ -5,14 +5,16 @@ use crate::cgroup::Cgroup;
 use crate::command::Command;
 use crate::facts::Facts;
 use crate::files::Files;
+use crate::host;
 use crate::limits;
 use crate::plan::Area;
 use crate::prepared::Prepared;
 use crate::report::Report;
-use crate::{Identity, Result};
+use crate::{Error, Identity, Result};
+use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::Spec;
+use rootlet_spec::{Spec, Tier};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -44,10 +46,12 @@ pub struct Rootlet {
 pub(crate) struct Live {
     pub init: Arc<Init>,
     pub cgroup: Option<Cgroup>,
+    /// The root itself, without mounts; and the places whose changes are not its own.
+    pub skeleton: Option<(Skeleton, Vec<String>)>,
     /// The writable layer on disk, removed when it is dropped.
     pub _staging: Option<Staging>,
     /// The skin is a tree in the nursery's memory, and gone with the last that holds it.
-    pub _prepared: Arc<Prepared>,
+    pub _prepared: Option<Arc<Prepared>>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,
@@ -65,6 +69,20 @@ impl Drop for Live {
     fn drop(&mut self) {
         // A command or a file handle may still hold pid 1: it ends all the same, before what it uses is removed.
         self.init.end();
+        // What anybody but its user wrote may lie anywhere in it.
+        if let Some((skeleton, _)) = &self.skeleton
+            && self.init.writers().iter().any(|who| who != skeleton.user())
+        {
+            skeleton.touched();
+        }
+    }
+}
+
+impl Live {
+    /// Lets an identity run commands.
+    pub fn admit(&self, who: &Who) -> Result<()> {
+        let Some((skeleton, _)) = &self.skeleton else { return Ok(()) };
+        skeleton.separate(who).map_err(|e| Error::io("failed to copy what the user could change", e))
     }
 }
 
@@ -77,8 +95,11 @@ impl Rootlet {
     /// Begins what a first rootlet of this Spec waits for, whatever its base, while the caller resolves that. Of use to a
     /// program that makes one rootlet and ends. What fails here fails again where it is needed.
     pub fn foresee(spec: &Spec) {
-        if let Ok(bounds) = crate::builder::bounds(spec) {
-            Nursery::foresee(bounds);
+        let Ok(tiers) = host::tiers(spec) else { return };
+        let plain = tiers.first() == Some(&Tier::Chroot);
+        let bounds = if plain { crate::chroot::bounds(spec) } else { crate::builder::bounds(spec) };
+        if let Ok(bounds) = bounds {
+            Nursery::foresee(bounds, plain);
         }
     }
 
@@ -196,7 +217,9 @@ fn exec_of(live: &Live) -> Result<Exec> {
     let spec = &live.spec;
     let mut rlimits: Vec<_> = spec.ulimits.iter().map(|u| (u.resource, u.soft, u.hard)).collect();
     if live.cgroup.is_none() {
-        rlimits.extend(limits::rlimits(&spec.limits));
+        // With one id: the nursery, pid 1, and the thread that commands start from.
+        let ours = if live.map.one.is_some() { 3 } else { 0 };
+        rlimits.extend(limits::rlimits(&spec.limits, ours));
     }
     let mut exec = Exec {
         umask: spec.umask.unwrap_or(0o022),
@@ -209,15 +232,18 @@ fn exec_of(live: &Live) -> Result<Exec> {
         },
         ..Exec::default()
     };
-    take_identity(&mut exec, &live.identity, spec)?;
+    take_identity(&mut exec, &live.identity, live)?;
     exec.env = environment(live, &live.identity);
     Ok(exec)
 }
 
 /// The rights of an identity: root has what is allowed, anyone else has none, though they could be gained by a setuid
 /// program where that is allowed (a real kubelet does the same with added capabilities).
-pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -> Result<()> {
-    let allowed = spec.caps.mask()?;
+pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -> Result<()> {
+    let allowed = match live.report.tier {
+        Tier::Chroot => crate::chroot::capabilities(&live.spec)?,
+        _ => live.spec.caps.mask()?,
+    };
     exec.who = who(identity);
     exec.effective = if identity.uid == 0 { allowed } else { 0 };
     Ok(())

@@ -107,6 +107,129 @@ pub(crate) fn filter(capabilities: u64, pass: u64) -> Vec<u8> {
     bytes(&compile(capabilities, pass).unwrap_or_default())
 }
 
+/// Calls whose answer depends on who owns a file: what an owner may do whatever the bits say.
+const OWNERS: &[i64] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_utimensat,
+    libc::SYS_linkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+];
+
+/// Calls that name ids, and the attribute that holds the truth of a file.
+const IDS: &[i64] = &[
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setgroups,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+];
+
+/// Calls that a sticky directory refuses for what is somebody else's.
+const STICKY: &[i64] = &[
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+];
+
+/// Linux 6.6; one number everywhere.
+const FCHMODAT2: i64 = 452;
+
+/// Calls that tell owners.
+const STATS: &[i64] = &[
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+];
+
+/// Calls that make files and directories.
+const MAKERS: &[(i64, Answer)] = &[
+    (libc::SYS_mkdirat, Answer::Asked),
+    (libc::SYS_openat, Answer::AskedToCreate(2)),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, Answer::Asked),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, Answer::Asked),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Answer::AskedToCreate(1)),
+];
+
+/// What pid 1 is asked about, where one id stands for all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Commands are root's: they are told true owners, and may change them.
+    pub root: bool,
+    /// They are root's where the one id is a user's: what they make is to be root's.
+    pub nested: bool,
+    /// Sticky directories hold what is somebody else's.
+    pub sticky: bool,
+    /// The kernel cannot be told the supplementary groups, or knows others.
+    pub groups: bool,
+}
+
+/// The filter that has pid 1 asked; `pass` lets pid 1's own calls through.
+pub(crate) fn asking(asked: Asked, pass: u64) -> Vec<u8> {
+    let parts = [
+        (true, IDS),
+        // Root's rights are in no bits, so what it may do is what the kernel lets it.
+        (!asked.root || asked.nested, OWNERS),
+        (asked.sticky, STICKY),
+        (asked.groups, &[libc::SYS_getgroups]),
+        (asked.root, STATS),
+    ];
+    let calls = parts.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, calls)| calls);
+    let mut answers: Vec<_> = calls.map(|&call| (call as u32, Answer::Asked)).collect();
+    if asked.nested {
+        answers.extend(MAKERS.iter().map(|&(call, answer)| (call as u32, answer)));
+    }
+    answers.sort_unstable_by_key(|(call, _)| *call);
+    // Another architecture's calls have other numbers; they are refused by the other filter, if there is one.
+    let mut program =
+        vec![load(4), jump(EQUAL, audit_architecture(), 1, 0), stop(libc::SECCOMP_RET_ALLOW), load(0)];
+    program.extend(dispatch(&answers, pass));
+    bytes(&program)
+}
+
+/// AUDIT_ARCH_* of linux/audit.h.
+fn audit_architecture() -> u32 {
+    if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e }
+}
+
 /// As an array of `struct sock_filter`.
 fn bytes(program: &BpfProgram) -> Vec<u8> {
     let instruction = |f: &seccompiler::sock_filter| {
@@ -170,6 +293,7 @@ fn rules_of(
 const LOAD: u16 = 0x20;
 const EQUAL: u16 = 0x15;
 const GREATER_OR_EQUAL: u16 = 0x35;
+const ANY_OF: u16 = 0x45;
 const RETURN: u16 = 0x06;
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -186,11 +310,15 @@ fn stop(action: u32) -> seccompiler::sock_filter {
     seccompiler::sock_filter { code: RETURN, jt: 0, jf: 0, k: action }
 }
 
-/// What becomes of a call that is not simply allowed. The first two let it through where it carries the word.
+/// What becomes of a call that is not simply allowed. All but the last let it through where it carries the word.
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
     Refused,
     Unknown,
+    /// pid 1 is asked.
+    Asked,
+    /// Likewise, where the argument of this number, flags of open(2), has O_CREAT.
+    AskedToCreate(u8),
     /// As the rules say, which come after this.
     ByRules,
 }
@@ -245,7 +373,20 @@ fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
     search.among(answers);
     // Offsets in struct seccomp_data, whose words are in the machine's order.
     let argument = 16 + 8 * u32::from(PASS);
-    for (answer, action) in [(Answer::Refused, EPERM), (Answer::Unknown, ENOSYS)] {
+    for flags in [1, 2] {
+        let answer = Answer::AskedToCreate(flags);
+        if answers.iter().any(|(_, known)| *known == answer) {
+            search.lead(answer);
+            let creates = jump(ANY_OF, libc::O_CREAT as u32, 1, 0);
+            search.code.extend([load(16 + 8 * u32::from(flags)), creates, stop(libc::SECCOMP_RET_ALLOW)]);
+            search.code.push(stop(libc::SECCOMP_RET_USER_NOTIF));
+        }
+    }
+    let asked = (Answer::Asked, libc::SECCOMP_RET_USER_NOTIF);
+    for (answer, action) in [(Answer::Refused, EPERM), (Answer::Unknown, ENOSYS), asked] {
+        if answers.iter().all(|(_, known)| *known != answer) {
+            continue;
+        }
         search.lead(answer);
         search.code.extend([
             load(argument),

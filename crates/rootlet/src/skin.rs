@@ -5,11 +5,13 @@
 use crate::Identity;
 use crate::facts::{Facts, Place};
 use crate::ground::Part;
-use rootlet_kernel::Tree;
+use rootlet_kernel::{IdMap, Tree};
 use rootlet_spec::User;
 
 /// What a skin is made from.
 pub(crate) struct Wanted<'a> {
+    /// Whose ids it is made with.
+    pub map: &'a IdMap,
     pub facts: &'a Facts,
     pub identity: &'a Identity,
     /// The account to be made, when one was asked for.
@@ -23,7 +25,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 pub(crate) fn skin(w: &Wanted) -> Tree {
-    let mut tree = Tree::new();
+    let mut tree = Tree::for_ids(w.map);
     tree.directory("", 0o755, 0, 0);
     for (path, mode) in [("proc", 0o555), ("dev", 0o755), ("sys", 0o555)] {
         directory(&mut tree, w.facts, path, mode);
@@ -32,6 +34,9 @@ pub(crate) fn skin(w: &Wanted) -> Tree {
         etc(&mut tree, w);
     }
     home(&mut tree, w);
+    if w.map.one.is_some() {
+        one_id(&mut tree, w.facts);
+    }
     for part in w.parts {
         part.stands_in(&mut tree);
     }
@@ -66,6 +71,13 @@ fn etc(tree: &mut Tree, w: &Wanted) {
     tree.file("etc/hosts", 0o644, 0, 0, hosts.as_bytes());
     if let Some(resolv_conf) = w.resolv_conf {
         tree.file("etc/resolv.conf", 0o644, 0, 0, resolv_conf.as_bytes());
+    }
+}
+
+/// What programs must be told where there is one id: apt downloads as a user of its own, and looks whether it became that one.
+fn one_id(tree: &mut Tree, facts: &Facts) {
+    if let Place::Directory { .. } = facts.place("etc/apt/apt.conf.d") {
+        tree.file("etc/apt/apt.conf.d/99rootlet", 0o644, 0, 0, b"APT::Sandbox::User \"root\";\n");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Store;
 use super::record::{read_json, touch};
 use crate::{Digest, Error, ErrorKind, Result};
-use rootlet_kernel::{IdMap, IdRange};
+use rootlet_kernel::{IdMap, IdRange, OneId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -99,6 +99,17 @@ impl LayerDir {
         let mut text = String::new();
         if about.whole_map {
             let _ = write!(text, "{:?}", MapRecord::of(map));
+        } else if let Some(one) = &map.one {
+            let user = one.user();
+            for uid in about.uids.keys() {
+                let _ = write!(text, "u{uid}={} ", if *uid == user.uid { "own" } else { "foreign" });
+            }
+            for gid in about.gids.keys() {
+                let _ = write!(text, "g{gid}={} ", if user.is_in(*gid) { "in" } else { "out" });
+            }
+            // Root's rights are in no bits; and what is the user's and of his first group has no truth beside it.
+            let first = about.gids.contains_key(&user.gid).then_some(user.gid);
+            let _ = write!(text, "one {} {first:?}", user.uid == 0);
         } else {
             for (uid, file) in &about.uids {
                 let outside =
@@ -143,6 +154,9 @@ pub(crate) fn unmapped(what: &str, id: u32, file: &str, ranges: &[IdRange], laye
 pub(crate) struct MapRecord {
     uids: Vec<(u32, u32, u32)>,
     gids: Vec<(u32, u32, u32)>,
+    /// Supplementary groups, where one id stands for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    one: Option<Vec<u32>>,
 }
 
 impl MapRecord {
@@ -160,14 +174,19 @@ impl MapRecord {
             });
             ranges
         };
-        Self { uids: merge(&map.uids), gids: merge(&map.gids) }
+        let one = map.one.as_ref().map(|one| one.groups.clone());
+        Self { uids: merge(&map.uids), gids: merge(&map.gids), one }
     }
 
     pub(crate) fn to_map(&self) -> IdMap {
         let ranges = |ranges: &[(u32, u32, u32)]| {
             ranges.iter().map(|&(inside, outside, count)| IdRange { inside, outside, count }).collect()
         };
-        IdMap { uids: ranges(&self.uids), gids: ranges(&self.gids) }
+        let mut map = IdMap::new(ranges(&self.uids), ranges(&self.gids));
+        if let (Some(groups), [uid], [gid]) = (&self.one, map.uids.as_slice(), map.gids.as_slice()) {
+            map.one = Some(OneId { uid: uid.inside, gid: gid.inside, groups: groups.clone() });
+        }
+        map
     }
 }
 
@@ -176,7 +195,7 @@ mod tests {
     use super::*;
 
     fn map(ranges: &[(u32, u32, u32)]) -> IdMap {
-        MapRecord { uids: ranges.to_vec(), gids: ranges.to_vec() }.to_map()
+        MapRecord { uids: ranges.to_vec(), gids: ranges.to_vec(), one: None }.to_map()
     }
 
     fn dir() -> LayerDir {

@@ -7,7 +7,7 @@
 //! | the root itself | its owner; mode 0755 whatever it says; anything but a directory is refused |
 //! | a parent that has no entry | owner and mode that it has in the layers below, else root's and 0755 |
 //! | `.wh.X`, `.wh..wh..opq` | overlayfs' whiteout and opaque directory; they hide the layers below, never this one's own entries |
-//! | xattrs | `user.*` but `user.overlay.*`, and `security.capability`; the others are dropped, with POSIX ACLs (`system.*`) among them |
+//! | xattrs | `user.*` but `user.overlay.*` and `user.rootlet`, and `security.capability`; the others are dropped, with POSIX ACLs (`system.*`) among them |
 //! | device nodes | left out and counted: a user namespace cannot make them, and `/dev` is rootlet's own |
 //! | setuid, setgid and sticky bits | kept |
 
@@ -18,6 +18,7 @@ use super::tar::{Entry, TarReader, unreadable};
 use crate::resolve::Limits;
 use crate::store::{About, unmapped};
 use crate::{Digest, Error, ErrorKind, Result};
+use rootlet_kernel::one_id::TRUTH;
 use rootlet_kernel::{IdMap, Meta, NodeKind, TreeError, TreeWriter};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -316,15 +317,18 @@ impl Unpacker<'_> {
             }
             self.about.gids.insert(gid, show(path));
         }
-        let xattrs = entry.xattrs.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
+        // A capability of a file is that of a root, who must have a number to be stored.
+        let no_root = self.map.one.as_ref().is_some_and(|one| one.uid != 0);
+        let kept = |name: &[u8]| is_kept(name) && !(no_root && name.starts_with(b"security."));
+        let xattrs = entry.xattrs.iter().filter(|(name, _)| kept(name)).cloned().collect();
         Ok(Meta { mode: entry.mode, uid, gid, mtime: entry.mtime, xattrs })
     }
 }
 
-/// What a layer may say about itself: not what overlayfs, the kernel's security modules or this host believe.
+/// What a layer may say about itself: not what overlayfs, the kernel's security modules, this host or rootlet believe.
 fn is_kept(xattr: &[u8]) -> bool {
-    (xattr.starts_with(b"user.") && !xattr.starts_with(b"user.overlay.") && !xattr.contains(&0))
-        || xattr == b"security.capability"
+    let ours = xattr.starts_with(b"user.overlay.") || xattr == TRUTH.to_bytes();
+    (xattr.starts_with(b"user.") && !ours && !xattr.contains(&0)) || xattr == b"security.capability"
 }
 
 fn check_target(path: &[u8], target: &[u8]) -> Result<()> {

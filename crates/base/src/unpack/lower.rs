@@ -1,9 +1,11 @@
 //! What the layers below know of a directory.
 
+use rootlet_kernel::one_id::{Owner, TRUTH};
 use rootlet_kernel::{IdMap, IdRange, Meta};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -33,13 +35,25 @@ impl Lower<'_> {
     fn meta(&self, directory: &File) -> Option<Meta> {
         let m =
             directory.metadata().ok().filter(|m| FileType::from_raw_mode(m.mode()) == FileType::Directory)?;
-        Some(Meta {
-            mode: m.mode() & 0o7777,
+        let stored = Owner {
             uid: inside(&self.map.uids, m.uid())?,
             gid: inside(&self.map.gids, m.gid())?,
-            mtime: (m.mtime(), m.mtime_nsec() as u32),
-            xattrs: Vec::new(),
-        })
+            mode: m.mode() & 0o7777,
+        };
+        let Owner { uid, gid, mode } = if self.map.one.is_some() { truth(directory, stored) } else { stored };
+        Some(Meta { mode, uid, gid, mtime: (m.mtime(), m.mtime_nsec() as u32), xattrs: Vec::new() })
+    }
+}
+
+/// Where one id stands for all, an attribute says whose the directory is. One that may not be read keeps the user out, so it
+/// is not the user's: root's, then, and as closed to everybody else as it is.
+fn truth(directory: &File, stored: Owner) -> Owner {
+    let place = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let mut value = [0u8; 12];
+    match rustix::fs::getxattr(place, TRUTH, &mut value) {
+        Ok(n) => Owner::from_bytes(&value[..n]).unwrap_or(stored),
+        Err(Errno::NODATA | Errno::NOTSUP) => stored,
+        Err(_) => Owner { uid: 0, gid: 0, mode: stored.mode | 0o700 },
     }
 }
 

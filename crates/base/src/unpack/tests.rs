@@ -126,7 +126,7 @@ impl Tar {
 
 fn map() -> IdMap {
     let ranges = vec![IdRange { inside: 0, outside: 100_000, count: 65_536 }];
-    IdMap { uids: ranges.clone(), gids: ranges }
+    IdMap::new(ranges.clone(), ranges)
 }
 
 fn unpack_on(
@@ -322,7 +322,7 @@ fn a_missing_parent_is_as_in_the_layers_below() {
     std::os::unix::fs::symlink("/etc", lower.path().join("link")).unwrap();
     let me = rustix::process::geteuid().as_raw();
     let ranges = vec![IdRange { inside: 0, outside: me, count: 1 }];
-    let map = IdMap { uids: ranges.clone(), gids: ranges };
+    let map = IdMap::new(ranges.clone(), ranges);
     let on = |tar: Tar| unpack_on(&[lower.path().to_owned()], &tar.end(), Limits::default(), &map).unwrap();
     let (lines, about) = on(Tar::default().file("tmp/deep/f", "").file("new/f", "").file("link/f", ""));
     assert_eq!(

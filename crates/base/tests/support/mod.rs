@@ -87,7 +87,7 @@ impl Drop for Home {
 pub fn map_with(inside: u32) -> Option<IdMap> {
     if is_root() {
         let all = SubIds { first: 1_000_000_000, count: 65_536 }.ranges(None);
-        return Some(IdMap { uids: all.clone(), gids: all });
+        return Some(IdMap::new(all.clone(), all));
     }
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let name = Command::new("id").arg("-un").output().ok()?.stdout;
@@ -96,10 +96,10 @@ pub fn map_with(inside: u32) -> Option<IdMap> {
         let table = std::fs::read_to_string(file).ok()?;
         SubIds::from_table(&table, name.trim(), uid)
     };
-    Some(IdMap {
-        uids: ids("/etc/subuid")?.ranges(Some((inside, uid))),
-        gids: ids("/etc/subgid")?.ranges(Some((inside, gid))),
-    })
+    Some(IdMap::new(
+        ids("/etc/subuid")?.ranges(Some((inside, uid))),
+        ids("/etc/subgid")?.ranges(Some((inside, gid))),
+    ))
 }
 
 pub fn map() -> Option<IdMap> {

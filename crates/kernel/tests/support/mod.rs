@@ -8,7 +8,7 @@ pub fn map() -> IdMap {
     let uid = rustix::process::getuid().as_raw();
     if uid == 0 {
         let ids = SubIds { first: 0x7000_0000, count: 65536 };
-        return IdMap { uids: ids.ranges(None), gids: ids.ranges(None) };
+        return IdMap::new(ids.ranges(None), ids.ranges(None));
     }
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     let name = passwd
@@ -20,10 +20,7 @@ pub fn map() -> IdMap {
         .unwrap();
     let ids = |file| SubIds::from_table(&std::fs::read_to_string(file).unwrap(), name, uid).unwrap();
     let gid = rustix::process::getgid().as_raw();
-    IdMap {
-        uids: ids("/etc/subuid").ranges(Some((1000, uid))),
-        gids: ids("/etc/subgid").ranges(Some((1000, gid))),
-    }
+    IdMap::new(ids("/etc/subuid").ranges(Some((1000, uid))), ids("/etc/subgid").ranges(Some((1000, gid))))
 }
 
 /// A fresh directory of this process's test `name`.

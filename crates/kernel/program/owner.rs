@@ -1,0 +1,188 @@
+//! Who owns what, where one id stands for all (`one_id.rs`). Everywhere else the kernel knows it.
+
+use crate::one_id::{self, Owner, User};
+use crate::path::Numbered;
+use crate::plain;
+use crate::sys::{self, Errno, Fd, Result, Str, lit};
+use crate::wire::Reader;
+use core::cell::UnsafeCell;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+
+const MAX_GROUPS: usize = 1024;
+
+/// The one id, from the moment on when the nursery is told: its rootlets inherit it.
+struct One {
+    is_set: bool,
+    uid: u32,
+    gid: u32,
+    count: usize,
+    groups: [u32; MAX_GROUPS],
+}
+
+struct Room(UnsafeCell<One>);
+
+// SAFETY: one thread.
+unsafe impl Sync for Room {}
+
+static ONE: Room =
+    Room(UnsafeCell::new(One { is_set: false, uid: 0, gid: 0, count: 0, groups: [0; MAX_GROUPS] }));
+
+/// Takes the one id from a message: user, group, number of groups, groups. Nothing there: there are many.
+pub fn set(mut fields: Reader) -> Result<()> {
+    if fields.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: one thread; nobody has asked for it yet.
+    let one = unsafe { &mut *ONE.0.get() };
+    let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
+        return Err(sys::EBADMSG);
+    };
+    for group in one.groups.get_mut(..n as usize).ok_or(sys::EINVAL)? {
+        *group = fields.u32().ok_or(sys::EBADMSG)?;
+    }
+    (one.is_set, one.uid, one.gid, one.count) = (true, uid, gid, n as usize);
+    Ok(())
+}
+
+/// The one id; `None` where there are many.
+pub fn one() -> Option<User<'static>> {
+    // SAFETY: one thread, and `set` was before.
+    let one = unsafe { &*ONE.0.get() };
+    one.is_set.then(|| User { uid: one.uid, gid: one.gid, groups: &one.groups[..one.count] })
+}
+
+/// Everything that root of a user namespace may do.
+const ALL: u64 = (1 << 41) - 1;
+
+/// Whether pid 1 acts for the user now.
+static LOWERED: AtomicBool = AtomicBool::new(false);
+
+/// Leaves pid 1 the rights of the one id alone: what it does for the user, it does without its own.
+pub fn lower_rights() -> Result<()> {
+    sys::capset(0, ALL, 0)?;
+    LOWERED.store(true, Relaxed);
+    Ok(())
+}
+
+pub fn raise_rights() {
+    let _ = sys::capset(ALL, ALL, 0);
+    LOWERED.store(false, Relaxed);
+}
+
+fn truth() -> Str<'static> {
+    lit(one_id::TRUTH)
+}
+
+/// Whose a file is, where it is not the one id's. `fd` may be one that can only be named.
+pub fn of(fd: Fd) -> Result<Option<Owner>> {
+    if one().is_none() {
+        return Ok(None);
+    }
+    let mut value = [0; 12];
+    let read = match sys::getxattr(Numbered::of_fd(fd).get()?, truth(), &mut value) {
+        // A rootlet that is asked for facts has no /proc. Directories are open to another way.
+        Err(sys::ENOENT) => of_directory(fd, &mut value),
+        r => r,
+    };
+    match read {
+        Ok(n) => Ok(Owner::from_bytes(&value[..n])),
+        // ENODATA, ENOTSUP, and what has a longer one did not get it from us.
+        Err(Errno(61 | 95 | 34)) => Ok(None),
+        // Symlinks and the like take no attributes.
+        Err(sys::EPERM | Errno(40)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn of_directory(fd: Fd, value: &mut [u8]) -> Result {
+    let opened = match sys::openat(fd, lit(c"."), sys::O_RDONLY | sys::O_DIRECTORY, 0) {
+        // ENODATA
+        Err(sys::ENOTDIR) => return Err(Errno(61)),
+        r => r?,
+    };
+    let read = sys::fgetxattr(opened, truth(), value);
+    sys::close(opened);
+    read
+}
+
+/// Gives a file an owner and a mode.
+pub fn give(fd: Fd, owner: Owner) -> Result<()> {
+    let Some(one) = one() else {
+        sys::fchownat(fd, lit(c""), owner.uid, owner.gid, sys::AT_EMPTY_PATH)?;
+        return chmod(fd, owner.mode);
+    };
+    chmod(fd, one.stored_mode(owner))?;
+    let path = Numbered::of_fd(fd);
+    let done = match one.is_own(owner) {
+        true => sys::removexattr(path.get()?, truth()),
+        false => sys::setxattr(path.get()?, truth(), &owner.to_bytes()),
+    };
+    match done {
+        Err(Errno(61 | 95) | sys::EPERM) => Ok(()),
+        r => r.map(|_| ()),
+    }
+}
+
+/// chmod(2) of what a descriptor names that may be one that can only be named.
+pub fn chmod(fd: Fd, mode: u32) -> Result<()> {
+    let done = match sys::fchmod_path(fd, mode) {
+        // Before Linux 6.6, and where an older filter of docker's does not know the call: the way through
+        // /proc, whose last link is the only magic one.
+        Err(sys::ENOSYS | sys::EPERM) if plain::is_plain() => {
+            sys::fchmodat(plain::PROC, Numbered::new(b"self/fd/", fd as u32, b"").get()?, mode)
+        }
+        Err(sys::ENOSYS) => sys::fchmodat(sys::AT_FDCWD, Numbered::of_fd(fd).get()?, mode),
+        r => r,
+    };
+    done.map(|_| ())
+}
+
+/// A new directory, which is whoever's makes it: root's where nobody's rights were taken on.
+pub fn make_directory(dir: Fd, name: Str, mode: u32) -> Result<()> {
+    sys::mkdirat(dir, name, mode)?;
+    claim(dir, name, mode)
+}
+
+/// Makes what root has just made root's.
+pub fn claim(dir: Fd, name: Str, mode: u32) -> Result<()> {
+    if !acts_as_another_root() {
+        return Ok(());
+    }
+    let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+    let given = give(fd, Owner { uid: 0, gid: 0, mode });
+    sys::close(fd);
+    given
+}
+
+pub fn has_rights() -> bool {
+    !LOWERED.load(Relaxed)
+}
+
+/// Pid 1's own rights, for as long as this lives: the truth may be read by nobody else.
+pub struct OwnRights {
+    lowered: bool,
+}
+
+impl OwnRights {
+    pub fn take() -> Self {
+        let lowered = !has_rights();
+        if lowered {
+            raise_rights();
+        }
+        Self { lowered }
+    }
+}
+
+impl Drop for OwnRights {
+    fn drop(&mut self) {
+        if self.lowered {
+            let _ = lower_rights();
+        }
+    }
+}
+
+/// Root, in a namespace whose one id is not root's.
+pub fn acts_as_another_root() -> bool {
+    one().is_some_and(|one| one.uid != 0) && has_rights()
+}
