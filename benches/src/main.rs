@@ -5,6 +5,7 @@
 
 mod builds;
 mod by_hand;
+mod chroot;
 mod command;
 mod contest;
 mod ground;
@@ -80,6 +81,7 @@ const PARTS: &[Part] = &[
     ("scale: threads", scale::threads, 200),
     ("scale: leftovers", scale::leftovers, 1000),
     ("scale: first", scale::first, 100),
+    ("chroot", chroot::rows, 40),
     ("unpack", |ground, _| unpack::rows(ground), 0),
 ];
 

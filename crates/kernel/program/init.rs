@@ -94,15 +94,11 @@ impl Commands {
         last
     }
 
-    /// Ends every other process of the rootlet, where the kernel does not do so by itself.
-    fn end_others(&mut self) {
-        let signals = self.signals;
-        plain::end_children(signals, |_| false, |pid, code, status| drop(self.ended(pid, code, status)));
-    }
-
+    /// Ends every other process of the rootlet, where the kernel does not do so by itself. Whoever waits for a command is not told
+    /// how that ended, but that all has.
     fn end(&mut self) -> ! {
         if plain::is_plain() {
-            self.end_others();
+            plain::end_children(self.signals, |_| false, |_, _, _| {});
         }
         sys::exit(0)
     }
@@ -117,7 +113,8 @@ impl Commands {
             };
         }
         if signal == sys::SIGKILL {
-            self.end_others();
+            let signals = self.signals;
+            plain::end_children(signals, |_| false, |pid, code, status| drop(self.ended(pid, code, status)));
             return Ok(());
         }
         plain::each_descendant(&mut |pid| drop(sys::kill(pid, signal)))

@@ -139,6 +139,8 @@ fn receive_into(socket: BorrowedFd<'_>, room: &mut [u8], flags: RecvFlags) -> io
         let mut iov = [IoSliceMut::new(room)];
         match recvmsg(socket, &mut iov, &mut control, flags | RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
+            // The other side ended without having read all: told once, before what it had said (unix(7), SO_ERROR).
+            Err(Errno::CONNRESET) => {}
             r => break r?.bytes,
         }
     };
