@@ -31,6 +31,7 @@ mod walk;
 pub use compare::Difference;
 pub use pattern::Pattern;
 pub use skeleton::Skeleton;
+pub(crate) use skeleton::sweep;
 
 use crate::store::{LayerDir, Locked, NO_LOWER, Origin, Store, TmpDir};
 use crate::{Base, BaseKind, Digest, Error, ErrorKind, Result, unpack};

@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A root that is like its [`Pattern`], held by nobody else. Dropped, when nothing runs in it any more, it is made what it was, for
 /// the next who wants one; or it is removed.
@@ -273,6 +274,27 @@ impl Drop for Skeleton {
         if !clean {
             // What cannot be removed now is removed by the next who wants a root.
             let _ = remove_tree(&self.place);
+        }
+    }
+}
+
+/// Removes the roots below `home` that killed processes left, and those that nobody has asked for lately.
+///
+/// # Locking
+/// Exclusive on each while it is removed; what is in use is passed over.
+pub(crate) fn sweep(home: &Path, keep_recent: Duration, problems: &mut Vec<Error>) {
+    let inner = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let patterns = inner(&home.join("patterns"));
+    let pools = patterns.flat_map(|pattern| inner(&pattern).collect::<Vec<_>>());
+    for pool in pools.filter(|pool| pool.is_dir() && !pool.ends_with("root")) {
+        for place in inner(&pool).filter(|place| place.is_dir()) {
+            let clean = fs::metadata(place.join("clean")).and_then(|m| m.modified());
+            let recent = clean.is_ok_and(|since| since.elapsed().unwrap_or_default() < keep_recent);
+            match Locked::try_exclusive(&place) {
+                Ok(Some(_lock)) if !recent => problems.extend(remove_tree(&place).err()),
+                Ok(_) => {}
+                Err(e) => problems.push(e),
+            }
         }
     }
 }

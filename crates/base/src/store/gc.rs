@@ -102,6 +102,11 @@ impl Store {
         }
         self.sweep(&mut removed)?;
         self.sweep_tmp();
+        let layers = entries(&self.path().join("layers"))?.into_iter();
+        let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());
+        for home in entries(&self.path().join("contents"))?.into_iter().chain(snapshots) {
+            crate::flat::sweep(&home, options.keep_recent, &mut removed.problems);
+        }
         Ok(removed)
     }
 
