@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::contest::{Competitor, compete};
 use crate::ground::{Ground, run};
-use crate::peers::{self, Runtime, at_ordinary_priority};
+use crate::peers::{self, Runtime, at_ordinary_priority, ordinary};
 use crate::table::{Bound, Row};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -72,13 +72,6 @@ pub fn rows(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
         (true, None) => rows.push(Row::not_measured(name, "ROOTLET_BENCH_USER names no uid:gid")),
     }
     Ok(rows)
-}
-
-/// The ordinary user that root runs commands as.
-fn ordinary() -> Option<(u32, u32)> {
-    let text = std::env::var("ROOTLET_BENCH_USER").ok()?;
-    let (uid, gid) = text.split_once(':')?;
-    Some((uid.parse().ok()?, gid.parse().ok()?))
 }
 
 fn against_bwrap(

@@ -15,6 +15,7 @@ mod programs;
 mod scale;
 mod server;
 mod table;
+mod tiers;
 mod unpack;
 
 use ground::Ground;
@@ -79,6 +80,7 @@ const PARTS: &[Part] = &[
     ("scale: base", scale::sizes, 300),
     ("scale: caller and host", scale::callers, 300),
     ("scale: threads", scale::threads, 200),
+    ("tiers: one id", tiers::one_id, 300),
     ("scale: leftovers", scale::leftovers, 1000),
     ("scale: first", scale::first, 100),
     ("chroot", chroot::rows, 40),

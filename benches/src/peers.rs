@@ -120,3 +120,10 @@ pub fn find(program: &str) -> Result<PathBuf> {
         .find(|path| path.is_file())
         .ok_or_else(|| format!("there is no {program} here"))
 }
+
+/// The ordinary user that root runs commands as.
+pub fn ordinary() -> Option<(u32, u32)> {
+    let text = std::env::var("ROOTLET_BENCH_USER").ok()?;
+    let (uid, gid) = text.split_once(':')?;
+    Some((uid.parse().ok()?, gid.parse().ok()?))
+}

@@ -40,6 +40,10 @@ fn main() {
     for arg in ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,noexecstack"] {
         rustc.arg("-C").arg(format!("link-arg={arg}"));
     }
+    if var("CARGO_CFG_TARGET_ENV") == "musl" {
+        // There rustc brings start files of its own.
+        rustc.args(["-C", "link-self-contained=no"]);
+    }
     if let Some(linker) = linker {
         rustc.arg("-C").arg(format!("linker={linker}"));
     }

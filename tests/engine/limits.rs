@@ -114,6 +114,10 @@ fn a_command_that_is_one_process_too_many_is_an_error_that_names_the_limit() {
     rootlet_tests::alone(|| {
         for (_, base) in bases() {
             let root = with_limits(&base, Limits { pids: Some(1), ..Limits::default() });
+            if rootlet_tests::one_id() && !by_cgroup(&root) {
+                // setuid(2) is what would look at the number, and nobody is to be become.
+                continue;
+            }
             let hold = || {
                 let mut command = root.command("/probe");
                 command.arg("hold").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()

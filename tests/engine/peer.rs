@@ -4,7 +4,7 @@ use super::bundle::{Settings, under_crun};
 use rootlet::spec::{Capabilities, Spec, Ulimit};
 use rootlet::{Base, Rootlet, Stdio, Store};
 use rootlet_tests::facts::{Facts, Mount};
-use rootlet_tests::{alpine_tar, hostile, skipped, store};
+use rootlet_tests::{alpine_tar, hostile, matches, skipped, store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -134,25 +134,6 @@ fn compare(settings: &Settings) {
     let strange = strange.iter().map(|(key, ours, theirs)| format!("{key}: {ours} here, {theirs} there"));
     let strange: Vec<String> = strange.collect();
     assert!(strange.is_empty(), "{settings:?}\n{}", strange.join("\n"));
-}
-
-/// Whether a text is what a pattern says, where `*` stands for any text and `?` for a character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (mut wanted, mut there) = (pattern.chars(), text.chars());
-    match (wanted.next(), there.next()) {
-        (None, None) => true,
-        (Some('*'), Some(_)) => matches(wanted.as_str(), text) || matches(pattern, there.as_str()),
-        (Some('*'), None) => matches(wanted.as_str(), text),
-        (Some('?'), Some(_)) => matches(wanted.as_str(), there.as_str()),
-        (Some(one), Some(other)) => one == other && matches(wanted.as_str(), there.as_str()),
-        _ => false,
-    }
-}
-
-#[test]
-fn patterns_match_no_more_than_they_say() {
-    assert!(matches("can./dev*.stat.?id", "can./dev/null.stat.uid") && matches("*", ""));
-    assert!(matches("a*b*c", "a-bb-c") && !matches("a*b", "a-bc") && !matches("", "a") && !matches("?", ""));
 }
 
 fn under_rootlet(settings: &Settings, script: &str) -> String {

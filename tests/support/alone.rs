@@ -1,6 +1,8 @@
-//! Running one test in a process of its own.
+//! Running one test in a process of its own, be it on a host that forbids things.
 
+use crate::Host;
 use std::env;
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Runs `body` in a fresh process that does nothing else: the test binary is started again for the calling test only.
@@ -17,13 +19,24 @@ use std::process::{Command, Stdio};
 /// ```
 #[track_caller]
 pub fn alone(body: impl FnOnce()) {
+    again(Command::new, body);
+}
+
+/// Likewise, on this host.
+#[track_caller]
+pub fn alone_on(host: &Host, body: impl FnOnce()) {
+    again(|program| host.command(program), body);
+}
+
+#[track_caller]
+fn again(command: impl FnOnce(std::path::PathBuf) -> Command, body: impl FnOnce()) {
     const MARK: &str = "ROOTLET_TEST_ALONE";
     let thread = std::thread::current();
     let name = thread.name().expect("libtest names its threads");
     if env::var_os(MARK).is_some() {
         return body();
     }
-    let mut command = Command::new(env::current_exe().expect("a process has a program"));
+    let mut command = command(env::current_exe().expect("a process has a program"));
     // A thread for the test is what the library meets in practice, so the harness may start one: two, with its own.
     command.args([name, "--exact", "--nocapture", "--test-threads=2"]).env(MARK, "1").stdin(Stdio::null());
     let output = command.output().expect("a test binary runs");
@@ -33,5 +46,8 @@ pub fn alone(body: impl FnOnce()) {
         "{name}, alone: {}\n{out}{err}",
         output.status
     );
-    eprint!("{err}");
+    // libtest would keep it from the reader that something was skipped.
+    let (skipped, rest): (Vec<&str>, Vec<&str>) = err.lines().partition(|line| line.starts_with("SKIPPED "));
+    skipped.iter().for_each(|line| drop(writeln!(std::io::stderr(), "{line}")));
+    rest.iter().for_each(|line| eprintln!("{line}"));
 }

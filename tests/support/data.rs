@@ -53,6 +53,12 @@ pub fn hostile() -> &'static Path {
     HOSTILE.get_or_init(|| given("ROOTLET_HOSTILE").unwrap_or_else(|| chore("probe", "hostile")))
 }
 
+/// The static program that starts another one under a system call filter.
+pub fn confine() -> &'static Path {
+    static CONFINE: OnceLock<PathBuf> = OnceLock::new();
+    CONFINE.get_or_init(|| given("ROOTLET_CONFINE").unwrap_or_else(|| chore("probe", "confine")))
+}
+
 /// The `rootlet` command.
 pub fn rootlet_command() -> Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();

@@ -2,15 +2,19 @@
 
 mod alone;
 mod data;
+mod hosts;
 mod leftovers;
+mod pattern;
 mod skip;
 
-pub use alone::alone;
+pub use alone::{alone, alone_on};
 pub use data::{
-    alpine_tar, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe, rootlet_command,
-    store,
+    alpine_tar, confine, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe,
+    rootlet_command, store,
 };
+pub use hosts::Host;
 pub use leftovers::Leftovers;
+pub use pattern::matches;
 pub use rootlet_probe as facts;
 pub use skip::skipped;
 
@@ -58,7 +62,8 @@ mod tests {
             assert!(shell.wait().unwrap().success());
             let left = before.left();
             assert!(
-                matches!(left.as_slice(), [pipe, cat] if pipe.contains("pipe:") && cat.contains("process cat")),
+                // Its name is `sh` until it has executed `cat`.
+                matches!(left.as_slice(), [pipe, cat] if pipe.contains("pipe:") && cat.starts_with("process ")),
                 "{left:?}"
             );
             drop(input);

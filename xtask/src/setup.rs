@@ -19,6 +19,8 @@ pub struct Data {
     pub probe: PathBuf,
     /// The static program that tries to break out.
     pub hostile: PathBuf,
+    /// The static program that starts another one under a system call filter.
+    pub confine: PathBuf,
     /// A suite of file system tests that others wrote.
     pub pjdfstest: Option<PathBuf>,
 }
@@ -34,6 +36,7 @@ pub fn run() -> Result<Data> {
         debian: debian::tarball()?,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
+        confine: probe::confine()?,
         pjdfstest: pjdfstest::program(),
     })
 }
@@ -76,12 +79,15 @@ pub fn existing() -> Result<Data> {
         debian: debian::cached(),
         probe: probe::facts()?,
         hostile: probe::hostile()?,
+        confine: probe::confine()?,
         pjdfstest: pjdfstest::cached(),
     })
 }
 
 /// Builds the programs that run inside roots, and prints their paths.
 pub fn print_programs() -> Result<()> {
-    println!("{}\n{}", probe::facts()?.display(), probe::hostile()?.display());
+    for program in [probe::facts()?, probe::hostile()?, probe::confine()?] {
+        println!("{}", program.display());
+    }
     Ok(())
 }

@@ -74,6 +74,7 @@ impl Stage {
             debian: data.debian.as_deref().map(|file| self.data(file)).transpose()?,
             probe: self.data(&data.probe)?,
             hostile: self.data(&data.hostile)?,
+            confine: self.data(&data.confine)?,
             pjdfstest: data.pjdfstest.as_deref().map(|file| self.data(file)).transpose()?,
         })
     }
@@ -100,13 +101,10 @@ impl Stage {
     }
 
     /// The argument that makes cargo start each test binary through [`run_as_test_user`].
-    pub fn cargo_config(&self) -> Result<String> {
-        let me = std::env::current_exe().map_err(|e| e.to_string())?;
-        Ok(format!(
-            "target.'cfg(all())'.runner=['{}', '{RUNNER}', '{}']",
-            me.display(),
-            self.directory.display()
-        ))
+    pub fn cargo_config(&self) -> String {
+        // By its name: the file that runs here is gone when cargo, building the whole workspace, has linked it anew.
+        let me = target().join("debug/xtask");
+        format!("target.'cfg(all())'.runner=['{}', '{RUNNER}', '{}']", me.display(), self.directory.display())
     }
 }
 

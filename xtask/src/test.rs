@@ -34,7 +34,45 @@ impl Options {
     }
 }
 
-/// Runs everything; the first failing check ends it, but both passes of the tests are always seen through.
+/// The tests once more or less, as somebody.
+struct Pass {
+    /// As real root, or as an ordinary user.
+    root: bool,
+    /// Not the strongest tier that the machine gives, but this one: then only what runs in rootlets is run, since the rest
+    /// does not change with it.
+    tier: Option<&'static str>,
+}
+
+/// All passes. What nobody here can be (real root, for an ordinary caller) is left out.
+const PASSES: &[Pass] = &[
+    Pass { root: true, tier: None },
+    Pass { root: false, tier: None },
+    Pass { root: false, tier: Some("one-id") },
+];
+
+impl Pass {
+    fn title(&self) -> String {
+        let who = if self.root { "root" } else { "an ordinary user" };
+        self.tier.map_or_else(|| format!("tests, as {who}"), |tier| format!("tests, as {who}, tier {tier}"))
+    }
+
+    /// The tests of this pass; the targets are those of one that is whole.
+    fn tests(&self, options: &Options, targets: &[&str]) -> Command {
+        // Always the workspace: for a part of it cargo would build everything once more, with fewer features.
+        let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        match self.tier {
+            None => tests.args(targets),
+            Some(tier) => {
+                let engine = ["engine", "library", "programs", "faults"];
+                tests.args(engine.iter().flat_map(|name| ["--test", name])).env("ROOTLET_TIER", tier)
+            }
+        };
+        tests.args(&options.filter);
+        tests
+    }
+}
+
+/// Runs everything; the first failing check ends it, but all passes of the tests are always seen through.
 pub fn run(options: &Options) -> Result<()> {
     let before = Leftovers::before();
     let data = if options.fast { setup::existing()? } else { setup::run()? };
@@ -46,12 +84,16 @@ pub fn run(options: &Options) -> Result<()> {
 
     let scratch = Scratch::new()?;
     let mut temporaries = vec![scratch.0.join("tmp")];
-    let mut results = vec![as_caller(options, &data, &scratch)];
     let user = account::find().filter(|_| is_root() && !options.fast);
     let stage = user.map(|user| Stage::new(&user)).transpose()?;
-    if let Some(stage) = &stage {
-        temporaries.push(stage.temporary());
-        results.push(as_test_user(options, &data, stage));
+    temporaries.extend(stage.as_ref().map(Stage::temporary));
+    let mut results = Vec::new();
+    for pass in PASSES.iter().filter(|pass| !options.fast || pass.tier.is_none()) {
+        match &stage {
+            _ if pass.root == is_root() => results.push(as_caller(pass, options, &data, &scratch)),
+            Some(stage) if !pass.root => results.push(as_test_user(pass, options, &data, &scratch, stage)),
+            _ => {}
+        }
     }
     step("leftovers");
     results.push(nothing_left(&before, &temporaries));
@@ -95,24 +137,27 @@ fn run_cargo(arguments: &[&str]) -> Result<()> {
 }
 
 /// The tests as who we are, doc tests included.
-fn as_caller(options: &Options, data: &Data, scratch: &Scratch) -> Result<()> {
-    step(if is_root() { "tests, as root" } else { "tests" });
-    let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    tests
-        .args(&options.filter)
-        .env("TMPDIR", scratch.0.join("tmp"))
-        .env("ROOTLET_STORE", scratch.0.join("store"));
+fn as_caller(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch) -> Result<()> {
+    step(&pass.title());
+    let mut tests = pass.tests(options, &[]);
+    tests.env("TMPDIR", scratch.0.join("tmp")).env("ROOTLET_STORE", scratch.0.join("store"));
+    if is_root() {
+        tests.env("ROOTLET_REFERENCE", scratch.reference());
+    }
     tell(&mut tests, data, &command_under_test(), shared().as_deref());
     loud(&mut tests)
 }
 
 /// The same binaries once more, as the ordinary user.
-fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
-    step("tests, as an ordinary user");
-    let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+fn as_test_user(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch, stage: &Stage) -> Result<()> {
+    step(&pass.title());
     // Every target but the doc tests, which are built as they run and so cannot be copied beforehand.
-    tests.args(["--lib", "--bins", "--tests", "--config", &stage.cargo_config()?]).args(&options.filter);
+    let mut tests = pass.tests(options, &["--lib", "--bins", "--tests"]);
+    tests.args(["--config", &stage.cargo_config()]);
     tests.env("TMPDIR", stage.temporary()).env("ROOTLET_STORE", stage.store());
+    if scratch.reference().exists() {
+        tests.env("ROOTLET_REFERENCE", stage.data(&scratch.reference())?);
+    }
     let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
     tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
     loud(&mut tests)
@@ -120,7 +165,8 @@ fn as_test_user(options: &Options, data: &Data, stage: &Stage) -> Result<()> {
 
 /// Where the tests find what they need (`tests/support` reads these).
 fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>) {
-    tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile).env("ROOTLET_BIN", command);
+    tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile);
+    tests.env("ROOTLET_CONFINE", &data.confine).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
@@ -137,7 +183,7 @@ fn shared() -> Option<PathBuf> {
     directory.canonicalize().ok()
 }
 
-/// A temporary directory and a store of this run alone; removed when dropped, and a killed run's by the next one.
+/// A temporary directory, a store and what root finds out for others, of this run alone; removed when dropped, and a killed run's by the next one.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -149,6 +195,13 @@ impl Scratch {
             fs::create_dir_all(scratch.0.join(name)).map_err(|e| e.to_string())?;
         }
         Ok(scratch)
+    }
+}
+
+impl Scratch {
+    /// Where root's pass leaves what a real user is allowed, which nobody else can find out.
+    fn reference(&self) -> PathBuf {
+        self.0.join("reference.json")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::flat::{self, Copied, Flat};
 use crate::resolve::Resolver;
-use crate::store::{Content, Layer, Locked, Staging, Store};
+use crate::store::{Content, Layer, LayerDir, Locked, Origin, Staging, Store};
 use crate::{Digest, Result, unpack};
 use rootlet_kernel::IdMap;
 /// What an image's config says about running it. All empty for `host`, `dir:` and `tar:`.
@@ -161,6 +161,19 @@ impl Base {
             Held::Staged { staging, .. } => Some(staging),
             _ => None,
         }
+    }
+
+    /// Whether something lies in a sticky directory, such as /tmp, that not everybody may remove: as far as its layers, which are
+    /// unpacked, say. Of what a rootlet wrote (a snapshot) it may be so.
+    pub fn fills_sticky(&self) -> bool {
+        let fills = |layer: &Layer| match layer.origin {
+            Origin::Unpacked => true,
+            _ => {
+                let about = LayerDir::new(&self.0.resolver.store, layer.key).about();
+                about.ok().flatten().is_none_or(|about| about.fills_sticky)
+            }
+        };
+        self.is_staged() || self.layers().iter().any(fills)
     }
 
     /// The small blob that [`Base::cache_facts`] stored for the content of this base, by this or another

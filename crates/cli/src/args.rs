@@ -324,6 +324,9 @@ pub struct Doctor {
     /// Print the same as JSON
     #[arg(long)]
     pub json: bool,
+    /// Run the commands that mend what is missing, with sudo
+    #[arg(long)]
+    pub fix: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,7 +21,8 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use exit::Outcome;
 use failure::Failure;
-use rootlet_spec::ParseError;
+use rootlet::Rootlet;
+use rootlet_spec::{ParseError, Spec};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{Write, stderr};
@@ -30,17 +31,28 @@ use style::Style;
 
 fn main() -> ExitCode {
     // A bug of rootlet is rootlet's own failure, never mistaken for the command's status.
-    let outcome = std::panic::catch_unwind(|| invoke(std::env::args_os()));
+    let outcome = std::panic::catch_unwind(|| invoke(std::env::args_os().collect()));
     outcome.unwrap_or(Outcome::Failed).into()
 }
 
-fn invoke(args: impl Iterator<Item = OsString>) -> Outcome {
-    let done = match Cli::try_parse_from(args) {
-        Ok(cli) => perform(cli.command),
-        Err(error) => return usage(&error),
-    };
+fn invoke(args: Vec<OsString>) -> Outcome {
+    foresee(&args);
+    let done = Cli::try_parse_from(args).map(|cli| perform(cli.command));
     wait_for_helpers();
-    done.unwrap_or_else(|failure| complain(&failure))
+    match done {
+        Ok(done) => done.unwrap_or_else(|failure| complain(&failure)),
+        Err(error) => usage(&error),
+    }
+}
+
+/// Begins what a run waits for before its options are read, which takes as long as the half of it. Most ask for the usual
+/// ids and rights; what begins here for those that do not is in vain.
+fn foresee(args: &[OsString]) {
+    let runs = args.get(1).is_some_and(|command| command == "run" || command == "shell");
+    // Directories have other ids.
+    if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
+        Rootlet::foresee("host", &Spec::default());
+    }
 }
 
 fn perform(command: Command) -> Result<Outcome, Failure> {
@@ -60,7 +72,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
 /// Where pid 1 of a container waits for nobody, as `sleep` does not, whoever ends after us stays there for good.
 fn wait_for_helpers() {
     use rustix::process::{WaitOptions, wait};
-    rootlet::Rootlet::end_helpers();
+    Rootlet::end_helpers();
     while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
 }
 

@@ -4,7 +4,7 @@ use crate::args::{Enter, From, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::report::Reporter;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
@@ -76,7 +76,7 @@ fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<R
     let mut spec = with_caller(|caller| root.spec(caller))?;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    Rootlet::foresee(&spec);
+    Rootlet::foresee(&from.base, &spec);
     let store = store::open(&from.store)?;
     let base = store::resolver(&store, &from.pull, quiet)?.resolve(&from.base)?;
     Ok(Rootlet::builder(&base).spec(spec).spawn()?)
@@ -99,9 +99,12 @@ fn perform(
 ) -> Result<Outcome, Failure> {
     // So that what comes of the nursery's own rootlet is ours to wait for, when the nursery is gone: see below.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let ignored = signals::ignored();
     // Until then, a download above all, a signal ends us as it ends any program, and nothing is left.
     let root = make()?;
-    let signals = Signals::catch().map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
+    // From here on the rootlet waits for us.
+    let signals =
+        Signals::catch(ignored).map_err(|e| Failure::new("failed to catch signals").caused_by(e))?;
     let identity = match &job.user {
         Some(user) => root.identity(&user.to_string())?,
         None => root.user().clone(),
@@ -122,8 +125,8 @@ fn perform(
             return Ok(outcome);
         }
     };
-    // Nothing more comes from there, and it ends while the command runs. But where the kernel does not end all processes of a
-    // rootlet by itself, somebody has to be there who does.
+    // Nothing more comes from there; what is left of it ends while the command runs. But where the kernel does not end all
+    // processes of a rootlet by itself, somebody has to be there who does.
     if root.report().tier != Tier::Chroot {
         Rootlet::end_helpers();
     }

@@ -17,9 +17,8 @@ const FORWARDED: [i32; 6] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
 pub struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 impl Signals {
-    /// Begins to catch. What the caller ignores stays ignored, so that nohup(1) keeps its meaning.
-    pub fn catch() -> io::Result<Self> {
-        let ignored = ignored();
+    /// Begins to catch. What the caller ignores (see [`ignored`]) stays ignored, so that nohup(1) keeps its meaning.
+    pub fn catch(ignored: u64) -> io::Result<Self> {
         let wanted = FORWARDED.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let (read, write) = UnixStream::pair()?;
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, wanted)?;
@@ -46,7 +45,7 @@ impl AsFd for Signals {
 }
 
 /// The set of signals that this process was started to ignore, bit n-1 for signal n.
-fn ignored() -> u64 {
+pub fn ignored() -> u64 {
     // One read: every run pays for this.
     let mut status = [0; 4096];
     let length = File::open("/proc/self/status").and_then(|mut file| file.read(&mut status)).unwrap_or(0);
@@ -61,7 +60,7 @@ mod tests {
 
     #[test]
     fn catches_and_hands_over() {
-        let mut signals = Signals::catch().unwrap();
+        let mut signals = Signals::catch(ignored()).unwrap();
         assert_eq!(signals.take().count(), 0);
         signal_hook::low_level::raise(SIGUSR1).unwrap();
         assert_eq!(signals.take().collect::<Vec<_>>(), [SIGUSR1]);

@@ -50,8 +50,9 @@ fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
 }
 
 fn times_of(st: &Statx) -> [i64; 4] {
-    let (sec, nsec) = (st.mtime[0] as i64, i64::from(st.mtime[1] as u32));
-    [sec, nsec, sec, nsec]
+    let time = |time: [u64; 2]| (time[0] as i64, i64::from(time[1] as u32));
+    let ((atime, atime_nsec), (mtime, mtime_nsec)) = (time(st.atime), time(st.mtime));
+    [atime, atime_nsec, mtime, mtime_nsec]
 }
 
 /// Copies a file or symlink; what has the name already is `EEXIST`.

@@ -156,10 +156,9 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
 }
 
 fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
-    let launcher = if is_nested_root(exec) { &launch::ROOTS } else { &launch::USERS };
-    match launcher.is_wanted() {
-        true => launcher.start(exec).map_err(|e| (exec::STEP_CLONE, e))?,
-        false => clone_and_execute(exec),
+    match launch::launcher(is_nested_root(exec)) {
+        Some(launcher) => launcher.start(exec).map_err(|e| (exec::STEP_CLONE, e))?,
+        None => clone_and_execute(exec),
     }
     // The child wrote through the pointer while we were stopped.
     match core::hint::black_box(exec) {

@@ -15,12 +15,9 @@ fn seen(call: &Call, fd: Fd) -> Result<Option<Owner>> {
     if truth.is_some() || !call.is_nested_root() {
         return Ok(truth);
     }
-    // The kernel shows the user's files as root's, in root's own namespace; ours shows them as they are. Of a symlink nothing is
-    // known, and few are not root's.
+    // The kernel shows the user's files as root's, in root's own namespace; ours shows them as they are.
     let st = sys::fstat(fd)?;
-    let (mode, link) = (u32::from(st.mode), u32::from(st.mode) & sys::S_IFMT == sys::S_IFLNK);
-    let (uid, gid) = if link { (0, 0) } else { (st.uid, st.gid) };
-    Ok(Some(Owner { uid, gid, mode: mode & 0o7777 }))
+    Ok(Some(Owner { uid: st.uid, gid: st.gid, mode: u32::from(st.mode) & 0o7777 }))
 }
 
 /// Where struct stat has mode, owner and group, and how long it is.

@@ -3,6 +3,7 @@
 //! own root, without the links of /proc that lead elsewhere.
 
 use crate::gate::{self, Verdict};
+use crate::launch;
 use crate::links;
 use crate::message::{Answer, Message};
 use crate::one_id::Owner;
@@ -266,6 +267,10 @@ fn open_or_make(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
         }
     }
     let fd = open(tree, path, flags | sys::O_EXCL, mode)?;
+    let mode_around = tree::with_parent(tree, path, |dir, _| Ok(u32::from(sys::fstat(dir)?.mode)))?;
+    if mode_around & 0o1000 != 0 {
+        launch::set_beside_others();
+    }
     owner::give(fd, Owner { uid: 0, gid: 0, mode })?;
     Ok(fd)
 }

@@ -3,7 +3,7 @@
 
 use crate::exec::Command;
 use crate::message::{Answer, Message};
-use crate::sys::{self, Errno, Fd, PollFd, Result, lit};
+use crate::sys::{self, Errno, Fd, PollFd, Result, Str, lit};
 use crate::wire::{Reader, init, tell};
 use crate::{exec, files, launch, plain, setup, supervise, tree};
 use core::cell::UnsafeCell;
@@ -44,8 +44,9 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
             PollFd { fd: socket, events: POLLIN, revents: 0 },
             PollFd { fd: signals, events: POLLIN, revents: 0 },
             // Negative descriptors are not looked at.
-            PollFd { fd: launch::USERS.listener(), events: POLLIN, revents: 0 },
-            PollFd { fd: launch::ROOTS.listener(), events: POLLIN, revents: 0 },
+            PollFd { fd: launch::ALL[0].0.listener(), events: POLLIN, revents: 0 },
+            PollFd { fd: launch::ALL[1].0.listener(), events: POLLIN, revents: 0 },
+            PollFd { fd: launch::ALL[2].0.listener(), events: POLLIN, revents: 0 },
         ];
         match sys::poll(&mut fds) {
             Ok(_) | Err(sys::EINTR) => {}
@@ -56,7 +57,7 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
             let _ = sys::read(signals, &mut info);
             commands.reap();
         }
-        for (asked, root) in [(&fds[2], false), (&fds[3], true)] {
+        for (asked, (_, root)) in fds[2..].iter().zip(launch::ALL) {
             if asked.revents & POLLIN != 0 {
                 supervise::answer(asked.fd, root);
             }
@@ -262,7 +263,7 @@ fn copy_tree(message: &mut Message, trees: &[Fd]) -> Result<()> {
     copied
 }
 
-/// The processes besides us: of this pid namespace, as our own /proc lists them, or those that come from us.
+/// The processes besides us: of this pid namespace, as /proc lists them, or those that come from us.
 fn count() -> Result<u32> {
     if plain::is_plain() {
         let mut n = 0;
@@ -270,11 +271,24 @@ fn count() -> Result<u32> {
     }
     let proc =
         sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
+    // The host's /proc lists others, too.
+    let ours = match setup::proc_is_the_hosts() {
+        true => Some(sys::statx(proc, lit(c"self/ns/pid"), 0)?.ino),
+        false => None,
+    };
     let mut n = 0;
     let listed = tree::each_entry(proc, |name| {
-        n += u32::from(name.bytes().iter().all(u8::is_ascii_digit));
+        let is_process = name.bytes().iter().all(u8::is_ascii_digit);
+        n += u32::from(is_process && ours.is_none_or(|ours| is_in(proc, name, ours)));
         Ok(())
     });
     sys::close(proc);
     listed.map(|()| n.saturating_sub(1))
+}
+
+fn is_in(proc: Fd, process: Str, pid_namespace: u64) -> bool {
+    let Ok(dir) = sys::openat(proc, process, sys::O_PATH | sys::O_DIRECTORY, 0) else { return false };
+    let found = sys::statx(dir, lit(c"ns/pid"), 0);
+    sys::close(dir);
+    found.is_ok_and(|found| found.ino == pid_namespace)
 }

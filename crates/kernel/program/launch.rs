@@ -1,11 +1,11 @@
-//! Where commands are started from, when pid 1 is asked about their calls: a thread of pid 1 for the user's and one for root's,
-//! each under a filter of its own. Filters are of a thread and of all that comes from it, so a command costs no filter,
+//! Where commands are started from, when pid 1 is asked about their calls: threads of pid 1, for the user's and for root's, each
+//! under a filter of its own. Filters are of a thread and of all that comes from it, so a command costs no filter,
 //! and pid 1 itself, which answers, is under none. The threads share everything else with it, and only ever work while it waits.
 
 use crate::exec::{self, Exec};
 use crate::sys::{self, Errno, Fd, Result};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 const STACK: usize = 16 * 1024;
 const FILTER: usize = 4096;
@@ -50,7 +50,7 @@ impl Launcher {
         Ok(())
     }
 
-    pub fn is_wanted(&self) -> bool {
+    fn is_wanted(&self) -> bool {
         // SAFETY: nobody writes it any more once commands are started.
         unsafe { (*self.filter.get()).1 > 0 }
     }
@@ -120,5 +120,31 @@ extern "C" fn thread(arg: *mut u8) -> ! {
     }
 }
 
-pub static USERS: Launcher = Launcher::new();
-pub static ROOTS: Launcher = Launcher::new();
+static USERS: Launcher = Launcher::new();
+static USERS_BESIDE_OTHERS: Launcher = Launcher::new();
+static ROOTS: Launcher = Launcher::new();
+
+/// All of them, and whether their commands are root's.
+pub static ALL: [(&Launcher, bool); 3] = [(&USERS, false), (&USERS_BESIDE_OTHERS, false), (&ROOTS, true)];
+
+/// Something of somebody else's may lie in a sticky directory, so that removing and renaming is asked about, too. It costs
+/// each removal several times itself, and is rare.
+static BESIDE_OTHERS: AtomicBool = AtomicBool::new(false);
+
+pub fn set_beside_others() {
+    BESIDE_OTHERS.store(true, Ordering::Relaxed);
+}
+
+/// Where the user's commands, or root's, start from; `None` where nobody is asked.
+pub fn launcher(nested_root: bool) -> Option<&'static Launcher> {
+    if nested_root {
+        // What it makes may lie anywhere.
+        set_beside_others();
+    }
+    let launcher = match (nested_root, BESIDE_OTHERS.load(Ordering::Relaxed)) {
+        (true, _) => &ROOTS,
+        (false, true) if USERS_BESIDE_OTHERS.is_wanted() => &USERS_BESIDE_OTHERS,
+        (false, _) => &USERS,
+    };
+    launcher.is_wanted().then_some(launcher)
+}

@@ -61,11 +61,10 @@ fn say_hello(flags: u32) {
 
 struct Ready {
     flags: u32,
-    /// The mount namespace with the host's whole tree, from which sources are taken. Real root has none: it hands mounts
-    /// over, and a copy of all the host's is work for the kernel twice, when it is made and when it is removed.
-    host: Option<Fd>,
-    /// The small one.
-    small: Fd,
+    /// The mount namespace with the host's whole tree, from which sources are taken, and the small one, to come back to.
+    /// Real root has none: it hands mounts over, and a copy of all the host's is work for the kernel twice, when it is made
+    /// and when it is removed.
+    host: Option<(Fd, Fd)>,
 }
 
 fn start() -> Step {
@@ -119,11 +118,11 @@ fn prepare() -> Step<Option<Ready>> {
     if host.is_some() {
         at(1, sys::unshare(sys::CLONE_NEWNS))?;
     }
-    leave_host()?;
     match Message::receive(SOCKET) {
         Ok(Some(m)) if m.kind == ask::CONFINE => confine(m.fields())?,
         _ => return Ok(None),
     }
+    leave_host()?;
 
     match Message::receive(SOCKET) {
         Ok(Some(m)) if m.kind == ask::MAPPED => at(2, owner::set(m.fields()))?,
@@ -136,9 +135,12 @@ fn prepare() -> Step<Option<Ready>> {
     }
     small_tree(proc)?;
     build_dev(&nodes)?;
-    let small = at(1, own_mounts())?;
+    let host = match host {
+        Some(host) => Some((host, at(1, own_mounts())?)),
+        None => None,
+    };
     let xattrs = sys::setxattr(lit(c"/src"), lit(c"user.overlay.probe"), b"y").is_ok();
-    Ok(Some(Ready { flags: if xattrs { hello::TMPFS_XATTRS } else { 0 }, host, small }))
+    Ok(Some(Ready { flags: if xattrs { hello::TMPFS_XATTRS } else { 0 }, host }))
 }
 
 /// The mount namespace that this process is in.
@@ -260,10 +262,11 @@ fn source_path(fields: &mut Reader, ready: &Ready) -> Result<()> {
         return Err(sys::EBADMSG);
     };
     let path = Str::new(path)?;
-    sys::setns(ready.host.ok_or(sys::ENOSYS)?, sys::CLONE_NEWNS)?;
+    let (host, small) = ready.host.ok_or(sys::ENOSYS)?;
+    sys::setns(host, sys::CLONE_NEWNS)?;
     let flags = if recursive != 0 { sys::AT_RECURSIVE } else { 0 };
     let mount = sys::open_tree_clone(sys::AT_FDCWD, path, flags);
-    sys::setns(ready.small, sys::CLONE_NEWNS)?;
+    sys::setns(small, sys::CLONE_NEWNS)?;
     let mount = mount?;
     let done = attach(id, mount);
     sys::close(mount);
@@ -319,7 +322,11 @@ fn drop_source(fields: &mut Reader) {
 /// The number of the new process.
 pub fn spawn(message: &mut Message, mut fields: Reader) -> Option<i32> {
     let socket = message.take(0);
-    let namespaces = fields.u64().unwrap_or(0);
+    let (mut namespaces, last) = (fields.u64().unwrap_or(0), fields.u32().unwrap_or(0) != 0);
+    if last {
+        // It takes our own mounts: nobody else needs them, and to copy and remove them takes the kernel its time.
+        namespaces &= !sys::CLONE_NEWNS;
+    }
     let cloned = match sys::clone(namespaces) {
         Ok(0) => {
             // The nursery's own socket is none of this process's business.
@@ -329,6 +336,9 @@ pub fn spawn(message: &mut Message, mut fields: Reader) -> Option<i32> {
         }
         r => told(r, socket),
     };
+    if last {
+        sys::exit(0);
+    }
     sys::close(socket);
     cloned
 }

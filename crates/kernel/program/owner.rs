@@ -87,12 +87,19 @@ pub fn of(fd: Fd) -> Result<Option<Owner>> {
     };
     match read {
         Ok(n) => Ok(Owner::from_bytes(&value[..n])),
-        // ENODATA, ENOTSUP, and what has a longer one did not get it from us.
-        Err(Errno(61 | 95 | 34)) => Ok(None),
-        // Symlinks and the like take no attributes.
-        Err(sys::EPERM | Errno(40)) => Ok(None),
+        // ENODATA, ENOTSUP, EPERM: it has none, or can have none; and who has a longer one (ERANGE) did not get it from us.
+        Err(Errno(61 | 95 | 34) | sys::EPERM) => of_special(fd),
         Err(e) => Err(e),
     }
+}
+
+/// Symlinks and the like, which take no attributes, are marked by their time of access.
+fn of_special(fd: Fd) -> Result<Option<Owner>> {
+    let st = sys::fstat(fd)?;
+    let (mode, atime) = (u32::from(st.mode), [st.atime[0] as i64, (st.atime[1] & 0xffff_ffff) as i64]);
+    let special = !matches!(mode & sys::S_IFMT, sys::S_IFREG | sys::S_IFDIR);
+    let foreign = special && atime == one_id::FOREIGN_ATIME;
+    Ok(foreign.then_some(Owner { uid: 0, gid: 0, mode: mode & 0o7777 }))
 }
 
 fn of_directory(fd: Fd, value: &mut [u8]) -> Result {
@@ -112,7 +119,13 @@ pub fn give(fd: Fd, owner: Owner) -> Result<()> {
         sys::fchownat(fd, lit(c""), owner.uid, owner.gid, sys::AT_EMPTY_PATH)?;
         return chmod(fd, owner.mode);
     };
-    chmod(fd, one.stored_mode(owner))?;
+    let kind = u32::from(sys::fstat(fd)?.mode) & sys::S_IFMT;
+    if kind != sys::S_IFLNK {
+        chmod(fd, one.stored_mode(owner))?;
+    }
+    if !matches!(kind, sys::S_IFREG | sys::S_IFDIR) {
+        return mark_special(fd, owner.uid != one.uid);
+    }
     let path = Numbered::of_fd(fd);
     let done = match one.is_own(owner) {
         true => sys::removexattr(path.get()?, truth()),
@@ -122,6 +135,14 @@ pub fn give(fd: Fd, owner: Owner) -> Result<()> {
         Err(Errno(61 | 95) | sys::EPERM) => Ok(()),
         r => r.map(|_| ()),
     }
+}
+
+fn mark_special(fd: Fd, foreign: bool) -> Result<()> {
+    const OMIT: i64 = (1 << 30) - 2;
+    const NOW: i64 = (1 << 30) - 1;
+    let [seconds, nanoseconds] = if foreign { one_id::FOREIGN_ATIME } else { [0, NOW] };
+    let times = [seconds, nanoseconds, 0, OMIT];
+    sys::utimensat(fd, lit(c""), &times, sys::AT_EMPTY_PATH).map(|_| ())
 }
 
 /// chmod(2) of what a descriptor names that may be one that can only be named.

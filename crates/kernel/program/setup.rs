@@ -88,7 +88,7 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
         sys::close(fd);
     }
     init::block_signals();
-    if launch::USERS.is_wanted() && launch::USERS.begin().is_err() {
+    if launch::launcher(false).is_some_and(|launcher| launcher.begin().is_err()) {
         sys::exit(1);
     }
     // The kernel takes its time for this, which the library needs to ask for a command.
@@ -173,7 +173,10 @@ impl Setup {
             }
             op::COPY_OUT => self.copy_out(fields)?,
             op::SUPERVISE => {
-                for launcher in [&launch::USERS, &launch::ROOTS] {
+                if number(fields)? != 0 {
+                    launch::set_beside_others();
+                }
+                for (launcher, _) in launch::ALL {
                     launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
                 }
             }

@@ -81,6 +81,9 @@ pub fn answer(listener: Fd, root: bool) {
     let _ = sys::ioctl(listener, SEND, &mut reply);
 }
 
+const HERE: u32 = sys::AT_FDCWD as u32;
+const NOFOLLOW: u32 = sys::AT_SYMLINK_NOFOLLOW as u32;
+
 fn decide(q: &Call) -> Result<Verdict> {
     let (root, a) = (q.root, |i: usize| q.args[i] as u32);
     match q.call as usize {
@@ -92,16 +95,11 @@ fn decide(q: &Call) -> Result<Verdict> {
         nr::UTIMENSAT => set_times(q),
         nr::LINKAT => on_path(q, a(0), 1, link_flags(a(4)), |fd| gate::link(fd, root)),
         nr::UNLINKAT => remove(q, a(0), 1),
-        nr::RENAMEAT | nr::RENAMEAT2 => rename(q, (a(0), 1), (a(2), 3)),
-        nr::SETXATTR
-        | nr::LSETXATTR
-        | nr::FSETXATTR
-        | nr::REMOVEXATTR
-        | nr::LREMOVEXATTR
-        | nr::FREMOVEXATTR => {
-            let mut name = [0; 256];
-            text(q, 1, &mut name).map_or(Ok(Verdict::Kernel), |name| gate::set_attribute(name.bytes()))
-        }
+        nr::RENAMEAT => rename(q, (a(0), 1), (a(2), 3), 0),
+        nr::RENAMEAT2 => rename(q, (a(0), 1), (a(2), 3), a(4)),
+        nr::SETXATTR | nr::REMOVEXATTR => set_attribute(q, |f| on_path(q, HERE, 0, 0, f)),
+        nr::LSETXATTR | nr::LREMOVEXATTR => set_attribute(q, |f| on_path(q, HERE, 0, NOFOLLOW, f)),
+        nr::FSETXATTR | nr::FREMOVEXATTR => set_attribute(q, |f| on_fd(q, a(0), f)),
         nr::SETUID
         | nr::SETGID
         | nr::SETREUID
@@ -110,7 +108,7 @@ fn decide(q: &Call) -> Result<Verdict> {
         | nr::SETRESGID
         | nr::SETGROUPS => become_another(q),
         nr::GETGROUPS => get_groups(q),
-        nr::OPENAT => fake::open(q, a(0), 1, q.args[2], a(3)),
+        nr::OPENAT => open(q, a(0), 1, q.args[2], a(3)),
         nr::MKDIRAT => fake::make_directory(q, a(0), 1, a(2)),
         nr::FSTAT => fake::stat(q, 1, |f| on_fd(q, a(0), f)),
         nr::NEWFSTATAT => fake::stat(q, 2, |f| on_path(q, a(0), 1, a(3), f)),
@@ -122,24 +120,22 @@ fn decide(q: &Call) -> Result<Verdict> {
 /// The calls of long ago, which newer machines do without.
 #[cfg(target_arch = "x86_64")]
 fn decide_old(call: usize, q: &Call) -> Result<Verdict> {
-    const NOFOLLOW: u32 = sys::AT_SYMLINK_NOFOLLOW as u32;
     const CREATE_TO_WRITE: u64 = (sys::O_CREAT | sys::O_WRONLY | 0o1000) as u64;
     let (root, a) = (q.root, |i: usize| q.args[i] as u32);
-    let here = sys::AT_FDCWD as u32;
     match call {
-        nr::CHMOD => on_path(q, here, 0, 0, |fd| gate::chmod(fd, a(1), root)),
-        nr::CHOWN => on_path(q, here, 0, 0, |fd| gate::chown(fd, a(1), a(2), root)),
-        nr::LCHOWN => on_path(q, here, 0, NOFOLLOW, |fd| gate::chown(fd, a(1), a(2), root)),
-        nr::UTIME | nr::UTIMES => on_path(q, here, 0, 0, |fd| gate::set_times(fd, q.args[1] == 0, root)),
+        nr::CHMOD => on_path(q, HERE, 0, 0, |fd| gate::chmod(fd, a(1), root)),
+        nr::CHOWN => on_path(q, HERE, 0, 0, |fd| gate::chown(fd, a(1), a(2), root)),
+        nr::LCHOWN => on_path(q, HERE, 0, NOFOLLOW, |fd| gate::chown(fd, a(1), a(2), root)),
+        nr::UTIME | nr::UTIMES => on_path(q, HERE, 0, 0, |fd| gate::set_times(fd, q.args[1] == 0, root)),
         nr::FUTIMESAT => on_path(q, a(0), 1, 0, |fd| gate::set_times(fd, q.args[2] == 0, root)),
-        nr::LINK => on_path(q, here, 0, NOFOLLOW, |fd| gate::link(fd, root)),
-        nr::UNLINK | nr::RMDIR => remove(q, here, 0),
-        nr::RENAME => rename(q, (here, 0), (here, 1)),
-        nr::OPEN => fake::open(q, here, 0, q.args[1], a(2)),
-        nr::CREAT => fake::open(q, here, 0, CREATE_TO_WRITE, a(1)),
-        nr::MKDIR => fake::make_directory(q, here, 0, a(1)),
-        nr::STAT => fake::stat(q, 1, |f| on_path(q, here, 0, 0, f)),
-        nr::LSTAT => fake::stat(q, 1, |f| on_path(q, here, 0, NOFOLLOW, f)),
+        nr::LINK => on_path(q, HERE, 0, NOFOLLOW, |fd| gate::link(fd, root)),
+        nr::UNLINK | nr::RMDIR => remove(q, HERE, 0),
+        nr::RENAME => rename(q, (HERE, 0), (HERE, 1), 0),
+        nr::OPEN => open(q, HERE, 0, q.args[1], a(2)),
+        nr::CREAT => fake::open(q, HERE, 0, CREATE_TO_WRITE, a(1)),
+        nr::MKDIR => fake::make_directory(q, HERE, 0, a(1)),
+        nr::STAT => fake::stat(q, 1, |f| on_path(q, HERE, 0, 0, f)),
+        nr::LSTAT => fake::stat(q, 1, |f| on_path(q, HERE, 0, NOFOLLOW, f)),
         _ => Ok(Verdict::Kernel),
     }
 }
@@ -153,12 +149,50 @@ fn remove(q: &Call, dir: u32, argument: usize) -> Result<Verdict> {
     on_parent(q, dir, argument, |dir, name| gate::remove(dir, name, q.root))
 }
 
-/// What is moved goes from one directory, and what it replaces from the other.
-fn rename(q: &Call, from: (u32, usize), to: (u32, usize)) -> Result<Verdict> {
-    match remove(q, from.0, from.1)? {
-        Verdict::Kernel => remove(q, to.0, to.1),
+fn is_there(dir: Fd, name: Str) -> Result<Verdict> {
+    let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+    sys::close(fd);
+    Ok(Verdict::Kernel)
+}
+
+/// What is moved goes from one directory, and what it replaces from the other. The kernel looks at them in this order.
+fn rename(q: &Call, from: (u32, usize), to: (u32, usize), flags: u32) -> Result<Verdict> {
+    const RENAME_NOREPLACE: u32 = 1;
+    if flags & RENAME_NOREPLACE != 0 && on_parent(q, to.0, to.1, is_there).is_ok() {
+        return Ok(Verdict::Kernel);
+    }
+    let movable = |dir: Fd, name: Str| {
+        is_there(dir, name)?;
+        if gate::is_writable(dir)? { gate::remove(dir, name, q.root) } else { Err(sys::EACCES) }
+    };
+    // EACCES and ENOENT are the kernel's to say.
+    match on_parent(q, from.0, from.1, movable) {
+        Err(sys::EACCES | sys::ENOENT) => return Ok(Verdict::Kernel),
+        r => r?,
+    };
+    remove(q, to.0, to.1)
+}
+
+/// setxattr(2) and its kin.
+fn set_attribute(
+    q: &Call,
+    find: impl FnOnce(&dyn Fn(Fd) -> Result<Verdict>) -> Result<Verdict>,
+) -> Result<Verdict> {
+    let mut name = [0; 256];
+    let Some(name) = text(q, 1, &mut name) else { return Ok(Verdict::Kernel) };
+    match gate::set_attribute(name.bytes())? {
+        Verdict::Kernel if name.bytes().starts_with(b"user.") => find(&|fd| gate::mark(fd, q.root)),
         verdict => Ok(verdict),
     }
+}
+
+/// Asked for its O_CREAT where root asks, and for its O_NOATIME.
+fn open(q: &Call, dir: u32, argument: usize, flags: u64, mode: u32) -> Result<Verdict> {
+    if q.root {
+        return fake::open(q, dir, argument, flags, mode);
+    }
+    let follow = if flags as usize & sys::O_NOFOLLOW != 0 { NOFOLLOW } else { 0 };
+    on_path(q, dir, argument, follow, |fd| gate::open_without_a_trace(fd, flags as usize, false))
 }
 
 /// linkat(2) follows links when it is told to; everything else, when it is not told otherwise.

@@ -180,6 +180,10 @@ pub fn install_listener(program: &[u8]) -> Result<Fd> {
         Err(EINVAL) => seccomp(program, NEW_LISTENER)?,
         r => r?,
     };
+    // Linux 6.6: who asks and who answers take turns on one processor.
+    const SET_FLAGS: usize = 0x4008_2104;
+    const SYNC_WAKE_UP: usize = 1;
+    let _ = ioctl_number(listener as Fd, SET_FLAGS, SYNC_WAKE_UP);
     Ok(listener as Fd)
 }
 

@@ -131,6 +131,12 @@ fn times(fields: &mut Reader) -> Result<[i64; 4]> {
     Ok([sec, nsec, sec, nsec])
 }
 
+/// Modification, then access; in the order of utimensat(2).
+fn both_times(fields: &mut Reader) -> Result<[i64; 4]> {
+    let ([_, _, mtime, mtime_nsec], [_, _, atime, atime_nsec]) = (times(fields)?, times(fields)?);
+    Ok([atime, atime_nsec, mtime, mtime_nsec])
+}
+
 fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
     fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
 }
@@ -187,7 +193,7 @@ impl Builder {
             }
             record::SYMLINK => {
                 let (path, target, o, times) =
-                    (string(fields)?, string(fields)?, owner(fields)?, times(fields)?);
+                    (string(fields)?, string(fields)?, owner(fields)?, both_times(fields)?);
                 self.make(path, |dir, name| {
                     sys::symlinkat(target, dir, name)?;
                     sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
@@ -205,7 +211,7 @@ impl Builder {
                 })
             }
             record::NODE => {
-                let (path, o, times) = (string(fields)?, owner(fields)?, times(fields)?);
+                let (path, o, times) = (string(fields)?, owner(fields)?, both_times(fields)?);
                 self.make(path, |dir, name| {
                     sys::mknodat(dir, name, o.mode, 0)?;
                     if o.mode & sys::S_IFMT != sys::S_IFCHR {
@@ -250,24 +256,21 @@ impl Builder {
     }
 
     fn directory(&self, path: Str, o: &Owner) -> Result<()> {
-        if !path.is_empty() {
-            let is_there = match self.open(path, sys::O_PATH) {
-                Ok(fd) => {
-                    let st = sys::fstat(fd);
-                    sys::close(fd);
-                    u32::from(st?.mode) & sys::S_IFMT == sys::S_IFDIR
-                }
-                Err(_) => false,
-            };
-            if !is_there {
-                self.make(path, |dir, name| sys::mkdirat(dir, name, 0o700))?;
+        let made = match self.open(path, sys::O_RDONLY | sys::O_DIRECTORY) {
+            Ok(fd) => {
+                let owned = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH)
+                    .and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
+                sys::close(fd);
+                owned
             }
-        }
-        let fd = self.open(path, sys::O_RDONLY | sys::O_DIRECTORY)?;
-        let done = sys::fchownat(fd, lit(c""), o.uid, o.gid, sys::AT_EMPTY_PATH)
-            .and_then(|_| sys::fchmod(fd, o.mode & 0o7777));
-        sys::close(fd);
-        done.map(|_| ())
+            Err(sys::ENOENT | sys::ENOTDIR) => self.make(path, |dir, name| {
+                sys::mkdirat(dir, name, 0o700)?;
+                sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                sys::fchmodat(dir, name, o.mode & 0o7777)
+            }),
+            Err(errno) => Err(errno),
+        };
+        made.map(|_| ())
     }
 
     fn xattr(&mut self, path: Str, name: Str, value: &[u8]) -> Result<()> {

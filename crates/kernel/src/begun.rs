@@ -30,7 +30,6 @@ const fn parse(digits: &str) -> usize {
 pub(crate) struct Begun {
     socket: OwnedFd,
     child: Mutex<Child>,
-    bounds: Bounds,
     /// It makes no namespaces.
     plain: bool,
     pass: u64,
@@ -46,16 +45,20 @@ impl Begun {
         rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| StartError::new("get random bytes", e.into()))?;
         let pass = u64::from_ne_bytes(pass);
-        let begun = Self { socket, child, bounds, plain, pass, owner: std::process::id() };
-        begun.confine()?;
+        let begun = Self { socket, child, plain, pass, owner: std::process::id() };
+        begun.confine(bounds)?;
         Ok(begun)
     }
 
-    fn confine(&self) -> Result<(), StartError> {
-        let (pass, Bounds { capabilities, filter }) = (self.pass, self.bounds);
+    fn confine(&self, bounds: Bounds) -> Result<(), StartError> {
+        let (pass, Bounds { capabilities, filter }) = (self.pass, bounds);
         let filter = filter.map(|make| make(capabilities, pass)).unwrap_or_default();
         let mut message = Message::new(ask::CONFINE);
-        message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]).map_err(died)
+        match message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]) {
+            // It may have ended already, where it may make no user namespace. Its own words say why, and are heard next.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent.map_err(died),
+        }
     }
 
     /// Writes its id maps, so that it goes on: its user namespace, if it is in one of its own.
@@ -84,7 +87,7 @@ impl Begun {
                 mapped.u32(group);
             });
         }
-        mapped.send(&self.socket, &[]).map_err(died)?;
+        mapped.send(&self.socket, &[]).map_err(|e| last_words(died(e)))?;
         Ok(Some(user_namespace))
     }
 
@@ -94,11 +97,6 @@ impl Begun {
 
     pub fn pass(&self) -> u64 {
         self.pass
-    }
-
-    /// Whether this process began it, with these bounds.
-    pub fn is_for(&self, bounds: Bounds, plain: bool) -> bool {
-        self.is_ours() && self.plain == plain && self.bounds.key() == bounds.key()
     }
 
     /// Whether this process began it, not one that it was forked from.

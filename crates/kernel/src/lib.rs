@@ -30,7 +30,7 @@ pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
 pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError};
-pub use plan::{FileSystem, Op, Plan};
+pub use plan::{FileSystem, Filters, Op, Plan};
 pub use start::StartError;
 pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};
 pub use wire::Stat;

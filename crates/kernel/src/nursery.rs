@@ -7,14 +7,16 @@ use crate::socket::{self, Message};
 use crate::wire::{ask, hello, tell};
 use crate::{IdMap, StartError, Tree, Worker};
 use rustix::net::RecvFlags;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 /// What no command of a nursery gets beyond.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,10 @@ pub struct Nursery {
     user_namespace: Option<File>,
     answers: Mutex<Answers>,
     next_source: AtomicU32,
+    /// The first rootlet that it is asked for is the last, and takes its place.
+    for_one: bool,
+    /// It was asked for its last rootlet.
+    spent: AtomicBool,
 }
 
 /// Answers come in the order of the questions. Nobody waits for them one by one: a new source is asked for, and used by
@@ -102,12 +108,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The nurseries of this process. A forked child of it (Python's multiprocessing) must not talk over its parent's
 /// sockets, hence the process number.
-static SHARED: LazyLock<Mutex<(u32, Family)>> = LazyLock::new(Mutex::default);
+#[derive(Default)]
+struct Family {
+    process: u32,
+    here: HashMap<Key, Arc<Nursery>>,
+    foreseen: HashMap<Key, JoinHandle<Result<Nursery, StartError>>>,
+}
 
-/// What [`Nursery::foresee`] began.
-static FORESEEN: Mutex<Option<Begun>> = Mutex::new(None);
+static FAMILY: LazyLock<Mutex<Family>> = LazyLock::new(Mutex::default);
 
-type Family = HashMap<Key, Arc<Nursery>>;
+impl Family {
+    fn of_this_process() -> MutexGuard<'static, Self> {
+        let (mut family, process) = (lock(&FAMILY), std::process::id());
+        if family.process != process {
+            *family = Self { process, ..Self::default() };
+        }
+        family
+    }
+}
 
 /// What one nursery differs by from another.
 type Key = (IdMap, (u64, bool));
@@ -116,50 +134,59 @@ impl Nursery {
     /// The nursery of this process for `map` and `bounds`: started at the first call, and again when it has been killed.
     pub fn shared(map: &IdMap, bounds: Bounds) -> Result<Arc<Self>, StartError> {
         let key = (map.clone(), bounds.key());
-        let mut shared = lock(&SHARED);
-        let process = std::process::id();
-        if shared.0 != process {
-            shared.1.clear();
-            shared.0 = process;
-        }
-        if let Some(nursery) = shared.1.get(&key) {
+        let mut family = Family::of_this_process();
+        if let Some(nursery) = family.here.get(&key) {
             if nursery.is_alive() {
                 return Ok(nursery.clone());
             }
-            shared.1.remove(&key);
+            family.here.remove(&key);
         }
-        let nursery = Arc::new(Self::start(map, bounds)?);
-        shared.1.insert(key, nursery.clone());
+        let nursery = match family.foreseen.remove(&key) {
+            Some(thread) => thread.join().expect("it does not panic")?,
+            None => Self::start(map, bounds, false)?,
+        };
+        let nursery = Arc::new(nursery);
+        family.here.insert(key, nursery.clone());
         Ok(nursery)
     }
 
-    /// Begins the nursery that the next call of [`Nursery::shared`] with these bounds, and a map that is not known yet, will
-    /// start: while the caller finds out what is wanted of it. Where it fails, so will that call, and says why.
-    ///
-    /// `plain`: that map will be [`IdMap::identity`].
-    pub fn foresee(bounds: Bounds, plain: bool) {
-        *lock(&FORESEEN) = Begun::new(bounds, plain).ok();
+    /// Starts the nursery that the next call of [`Nursery::shared`] with this map and these bounds will give, in a thread:
+    /// while the caller finds out what is wanted of it. It is for one rootlet, which takes its place: the kernel has only
+    /// one mount namespace to make and to remove. Where it fails, that call says why.
+    pub fn foresee(map: &IdMap, bounds: Bounds) {
+        let key = (map.clone(), bounds.key());
+        let mut family = Family::of_this_process();
+        if let Entry::Vacant(place) = family.foreseen.entry(key) {
+            let map = map.clone();
+            // Without namespaces, it has to outlive its rootlet.
+            let for_one = !map.is_identity();
+            let start = move || Self::start(&map, bounds, for_one);
+            if let Ok(thread) = std::thread::Builder::new().spawn(start) {
+                place.insert(thread);
+            }
+        }
     }
 
     /// Ends all nurseries of this process and waits until they are gone; the next call of [`Nursery::shared`] starts another
     /// one. Rootlets live on, without a parent: whoever adopts orphans (`PR_SET_CHILD_SUBREAPER`, prctl(2)) has to wait for
     /// them in the end.
     pub fn end_all() {
-        lock(&FORESEEN).take();
-        let nurseries = std::mem::take(&mut lock(&SHARED).1);
-        nurseries.values().for_each(|nursery| nursery.begun.end());
+        let family = std::mem::take(&mut *Family::of_this_process());
+        family.here.values().for_each(|nursery| nursery.begun.end());
+        // One that nobody asked for ends when it is dropped.
+        family.foreseen.into_values().for_each(|thread| drop(thread.join()));
     }
 
-    fn start(map: &IdMap, bounds: Bounds) -> Result<Self, StartError> {
-        let plain = *map == IdMap::identity();
-        let foreseen = lock(&FORESEEN).take().filter(|begun| begun.is_for(bounds, plain));
-        let begun = foreseen.map_or_else(|| Begun::new(bounds, plain), Ok)?;
+    fn start(map: &IdMap, bounds: Bounds, for_one: bool) -> Result<Self, StartError> {
+        let begun = Begun::new(bounds, map.is_identity())?;
         let user_namespace = begun.map(map)?;
         Ok(Self {
             key: (map.clone(), bounds.key()),
             user_namespace,
             answers: Mutex::default(),
             next_source: AtomicU32::new(1),
+            for_one,
+            spent: AtomicBool::new(false),
             begun,
         })
     }
@@ -181,7 +208,7 @@ impl Nursery {
     }
 
     fn is_alive(&self) -> bool {
-        self.begun.is_alive()
+        !self.spent.load(Ordering::Relaxed) && self.begun.is_alive()
     }
 
     /// Whether this one was started because `other` had been killed.
@@ -292,7 +319,8 @@ impl Nursery {
     pub fn begin(&self, plan: &Plan) -> Result<Coming, SpawnError> {
         let (ours, theirs) = socket::pair().map_err(SpawnError::Io)?;
         let mut message = Message::new(ask::SPAWN);
-        message.u64(plan.namespaces()).raw(plan.operations());
+        message.u64(plan.namespaces()).u32(self.for_one.into()).raw(plan.operations());
+        self.spent.store(self.for_one, Ordering::Relaxed);
         message.send(self.begun.socket(), &[theirs.as_fd()]).map_err(SpawnError::Io)?;
         Ok(Coming { socket: ours })
     }

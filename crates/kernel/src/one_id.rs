@@ -8,6 +8,10 @@
 /// The attribute that holds the truth of a file that is not the user's. Its value: uid, gid and mode, four bytes each.
 pub const TRUTH: &core::ffi::CStr = c"user.rootlet";
 
+/// What takes no attributes (a symlink, a FIFO) and is not the user's is marked by its time of access, which overlayfs never changes
+/// in a layer: seconds and nanoseconds. It counts as root's.
+pub const FOREIGN_ATIME: [i64; 2] = [0, 424_242_424];
+
 /// An owner, and a mode (07777).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {

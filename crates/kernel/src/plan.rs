@@ -98,14 +98,6 @@ pub enum Op {
     Hold(String),
     /// The root becomes read-only, and what is held.
     ReadOnly,
-    /// Commands come under a filter (an array of `struct sock_filter`) that has pid 1 asked about some calls: the user's under
-    /// one, root's under another (or there are none).
-    Supervise {
-        /// For those of the user.
-        user: Vec<u8>,
-        /// For those of root, where that is not the user.
-        root: Vec<u8>,
-    },
     /// A directory of the host becomes `/`, by chroot(2), for a nursery without namespaces. Before anybody but `user` changes
     /// a file that has other names and is not the user's, it becomes a file of its own.
     Chroot {
@@ -114,6 +106,21 @@ pub enum Op {
         /// Whom the root is made for.
         user: Who,
     },
+    /// Commands come under filters that have pid 1 asked about some calls.
+    Supervise(Filters),
+}
+
+/// Arrays of `struct sock_filter`, for commands of one id. Where one is empty there are no such commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// For the user's.
+    pub user: Vec<u8>,
+    /// For the user's, once something of somebody else's may lie in a sticky directory.
+    pub user_beside_others: Vec<u8>,
+    /// Whether that is so from the beginning.
+    pub beside_others: bool,
+    /// For those of root, where that is not the user.
+    pub root: Vec<u8>,
 }
 
 /// File systems that are made anew for a rootlet.
@@ -196,11 +203,14 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
-            Op::Supervise { user, root } => self.u32(op::SUPERVISE).raw(user).raw(root),
             Op::Chroot { path, user } => {
                 self.u32(op::CHROOT).raw(path.as_os_str().as_bytes());
                 self.u32(user.uid).u32(user.gid).u32(user.groups.len() as u32);
                 user.groups.iter().fold(self, |plan, &group| plan.u32(group))
+            }
+            Op::Supervise(f) => {
+                self.u32(op::SUPERVISE).u32(f.beside_others.into());
+                self.raw(&f.user).raw(&f.user_beside_others).raw(&f.root)
             }
         };
     }

@@ -135,12 +135,13 @@ pub(crate) fn receive_large(socket: impl AsFd, flags: RecvFlags) -> io::Result<R
 fn receive_into(socket: BorrowedFd<'_>, room: &mut [u8], flags: RecvFlags) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut was_reset = false;
     let n = loop {
         let mut iov = [IoSliceMut::new(room)];
         match recvmsg(socket, &mut iov, &mut control, flags | RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
-            // The other side ended without having read all: told once, before what it had said (unix(7), SO_ERROR).
-            Err(Errno::CONNRESET) => {}
+            // The other side ended and had not read everything. That is told once, before what it said last.
+            Err(Errno::CONNRESET) if !was_reset => was_reset = true,
             r => break r?.bytes,
         }
     };

@@ -6,7 +6,7 @@
 
 use crate::idmap::OneId;
 use crate::nursery::Nursery;
-use crate::one_id::{Owner, TRUTH};
+use crate::one_id::{FOREIGN_ATIME, Owner, TRUTH};
 use crate::socket::{self, Message, Received};
 use crate::wire::{DATAGRAM, tree as record};
 use crate::{IdMap, StartError};
@@ -178,9 +178,17 @@ impl Tree {
 
     fn symlink_record(&mut self, path: &[u8], target: &[u8], meta: &Meta) {
         let (sec, nsec) = meta.mtime;
-        let Owner { uid, gid, .. } = self.stored(0, meta);
+        let (Owner { uid, gid, .. }, atime) = (self.stored(0, meta), self.atime(meta));
         self.message.u32(record::SYMLINK).bytes(path).bytes(target).u32(0).u32(uid).u32(gid);
-        self.message.u64(sec as u64).u32(nsec);
+        self.message.u64(sec as u64).u32(nsec).u64(atime.0 as u64).u32(atime.1);
+    }
+
+    /// Only of what is neither file nor directory; see [`FOREIGN_ATIME`].
+    fn atime(&self, meta: &Meta) -> (i64, u32) {
+        match &self.one {
+            Some(one) if one.uid != meta.uid => (FOREIGN_ATIME[0], FOREIGN_ATIME[1] as u32),
+            _ => meta.mtime,
+        }
     }
 
     fn owned(&mut self, kind: u32, path: &[u8], mode: u32, meta: &Meta) -> &mut Message {
@@ -292,14 +300,16 @@ impl TreeWriter<'_> {
             NodeKind::Fifo => libc::S_IFIFO,
             NodeKind::Socket => libc::S_IFSOCK,
         };
-        self.tree.owned(record::NODE, path, kind | meta.mode & 0o7777, meta);
+        let atime = self.tree.atime(meta);
+        let node = self.tree.owned(record::NODE, path, kind | meta.mode & 0o7777, meta);
+        node.u64(atime.0 as u64).u32(atime.1);
         Ok(())
     }
 
     /// Hides `path` of the layers below (overlayfs: a character device 0/0).
     pub fn whiteout(&mut self, path: &[u8]) -> Result<(), TreeError> {
         self.make_room(path, path.len())?;
-        self.tree.owned(record::NODE, path, libc::S_IFCHR, &Meta::default());
+        self.tree.owned(record::NODE, path, libc::S_IFCHR, &Meta::default()).u64(0).u32(0);
         Ok(())
     }
 

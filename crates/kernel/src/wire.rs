@@ -26,7 +26,8 @@ pub mod ask {
     pub const SOURCE_MOUNT: u32 = 3;
     /// `id`, entries: make a small tree in memory as source `id`. Answered.
     pub const SOURCE_TREE: u32 = 4;
-    /// `namespaces`, plan; the socket of the new rootlet as descriptor, then what the plan refers to. Answered there.
+    /// `namespaces`, `last`, plan; the socket of the new rootlet as descriptor, then what the plan refers to. Answered there.
+    /// After its last rootlet the nursery ends.
     pub const SPAWN: u32 = 5;
     /// The socket of the new worker as descriptor. Answered there.
     pub const WORKER: u32 = 6;
@@ -109,8 +110,8 @@ pub mod op {
     pub const MKDIR_OUTSIDE: u32 = 19;
     /// `path`, `to`: copy what the root has in directory `path` into the directory `to` of the small tree, owners and all.
     pub const COPY_OUT: u32 = 20;
-    /// Two filters (strings of `sock_filter`s): the user's commands come under the first, root's under the second, and pid 1
-    /// answers what they ask.
+    /// Whether sticky directories hold what is somebody else's, then three filters (strings of `sock_filter`s): for the user's
+    /// commands, for those where that is so, and for root's. pid 1 answers what they ask.
     pub const SUPERVISE: u32 = 21;
     /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
     /// the others may reach by other names are copied before anybody but this user changes them.
@@ -204,11 +205,12 @@ pub mod tree {
     pub const FILE: u32 = 2;
     /// Bytes of the file that was named last.
     pub const DATA: u32 = 3;
-    /// `path`, `target`, uid, gid, mtime.
+    /// `path`, `target`, uid, gid, mtime, atime.
     pub const SYMLINK: u32 = 4;
     /// `path`, `existing`.
     pub const HARD_LINK: u32 = 5;
-    /// `path`, mode with the type bits (FIFO, socket, or a character device 0/0: a whiteout), uid, gid, mtime.
+    /// `path`, mode with the type bits (FIFO, socket, or a character device 0/0: a whiteout), uid, gid, mtime,
+    /// atime.
     pub const NODE: u32 = 6;
     /// `path`, `name`, `value`: an extended attribute.
     pub const XATTR: u32 = 7;

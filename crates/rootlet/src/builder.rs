@@ -7,7 +7,7 @@ use crate::plan::{Inputs, Planned, describe, plan};
 use crate::prepared::{Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
-use crate::{Error, ErrorKind, Identity, Result, limits, seccomp};
+use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
 use rootlet_spec::{Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
@@ -152,7 +152,7 @@ impl Builder {
             return Err(Error::new(ErrorKind::Spec, wrong.to_string())
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
         }
-        let mut tiers = host::tiers(&self.spec)?.into_iter().peekable();
+        let mut tiers = tier::tiers(&self.spec)?.into_iter().peekable();
         let mut last = None;
         while let Some(tier) = tiers.next() {
             match self.spawn_on(tier) {
@@ -160,7 +160,7 @@ impl Builder {
                 // say how to lift the host.
                 Err(error) if error.kind() == ErrorKind::Host => {
                     if tiers.peek().is_some() {
-                        host::refuse(tier, &error);
+                        tier::refuse(tier, &error);
                     }
                     last.get_or_insert(error);
                 }
@@ -199,15 +199,15 @@ impl Builder {
             }
         };
         let mut report = Report::new(&self.base, &who.identity, tier);
-        report.not_reproduced.extend(host::not_reproduced(tier, init.proc_is_the_hosts(), &who.identity));
+        report.not_reproduced.extend(tier::not_reproduced(tier, init.proc_is_the_hosts(), &who.identity));
         report.not_reproduced.extend(prepared.ground.not_reproduced.iter().cloned());
         report.not_reproduced.extend(guards.not_reproduced.iter().cloned());
         if init.proc_is_the_hosts() && spec.require.contains(&Require::Proc) {
-            return Err(host::lacks(Require::Proc));
+            return Err(tier::lacks(Require::Proc));
         }
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
-            return Err(host::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
+            return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
         }
         let live = Live {
             init: Arc::new(init),

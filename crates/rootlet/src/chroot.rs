@@ -8,6 +8,7 @@ use crate::prepared::hostname;
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet, who};
 use crate::skin::{self, Wanted, skin};
+use crate::tier;
 use crate::{Error, ErrorKind, Result, limits, seccomp};
 use rootlet_base::flat::{Flat, Pattern, Skeleton};
 use rootlet_kernel::{Bounds, IdMap, Nursery, Op, Plan, SpawnError, Tree};
@@ -36,7 +37,7 @@ impl Builder {
         report.not_reproduced = not_reproduced(&spec, &pattern, identity.uid == 0)?;
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
-            return Err(host::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
+            return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
         }
         Rootlet::new(Live {
             init: Arc::new(init),

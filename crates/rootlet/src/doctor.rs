@@ -1,7 +1,11 @@
 //! What this host allows, found by trying; and the exact command that mends what it does not.
 
+mod mend;
+
 use crate::cgroup::Why;
 use crate::host::{self, caller};
+use crate::tier;
+use mend::Mend;
 use rootlet_base::{BaseKind, Store};
 use rootlet_kernel::{Bounds, Nursery, mount};
 use rootlet_spec::{Limits, Tier};
@@ -21,8 +25,10 @@ pub struct Check {
     pub found: String,
     /// What its lack costs; empty when it is there.
     pub cost: String,
-    /// The command that mends it; empty when it is there, or when nothing can.
+    /// What mends it; empty when it is there, or when nothing can.
     pub mend: String,
+    /// [`mend`](Self::mend) is a command that can be run here.
+    pub is_command: bool,
 }
 
 /// What this host allows.
@@ -30,77 +36,142 @@ pub struct Check {
 pub struct Examination {
     /// Which row of the table of identities applies; `None` when rootlets cannot be made here.
     pub tier: Option<Tier>,
+    /// Whether rootlets have a /proc of their own.
+    pub own_proc: bool,
     /// Everything that was looked at.
     pub checks: Vec<Check>,
 }
 
-/// Looks at this host. Nothing is left of it.
+/// Looks at this host: makes a rootlet of each tier that this caller may be given. Nothing is left of it.
 pub fn examine() -> Examination {
-    let mut checks = vec![sub_ids()];
+    let mut checks = Vec::new();
     if !caller().is_root() {
-        checks.push(tools());
+        checks.extend([sub_ids(), tools()]);
     }
-    let nursery = caller()
-        .id_map(
-            Tier::Exact,
-            &BaseKind::Layers,
-            &crate::Identity { uid: 1000, gid: 1000, ..Default::default() },
-        )
-        .and_then(|map| Nursery::shared(&map, Bounds::NONE).map_err(host::explain));
-    checks.push(match &nursery {
-        Ok(_) => good("user namespaces", true, "allowed".into()),
-        Err(e) => {
-            bad("user namespaces", true, causes(e), "no rootlet can be made", e.hint().unwrap_or_default())
-        }
-    });
-    let mut works = false;
-    if let Ok(nursery) = &nursery {
-        checks.push(match nursery.upper_in_memory() {
-            Ok(true) => good("writable layer in memory", false, "tmpfs has user attributes".into()),
-            Ok(false) => bad(
-                "writable layer in memory",
+    let tried: Vec<(Tier, crate::Result<bool>)> =
+        tier::possible().into_iter().map(|tier| (tier, whole(tier))).collect();
+    let best = tried.iter().find_map(|(tier, tried)| Some((*tier, *tried.as_ref().ok()?)));
+    for (tier, tried) in &tried {
+        checks.push(tier_check(*tier, tried, best.is_some()));
+    }
+    if let Some((tier, own_proc)) = best.filter(|(tier, _)| *tier != Tier::Chroot) {
+        checks.push(match own_proc {
+            true => good("a /proc of its own", false, "mounted".into()),
+            false => bad(
+                "a /proc of its own",
                 false,
-                "tmpfs has no user attributes (before Linux 6.6)".into(),
-                "the writable layer is on disk, which is several times slower to make and remove",
-                "",
-            ),
-            Err(e) => bad(
-                "mounts in a user namespace",
-                true,
-                causes(&host::explain(e)),
-                "no rootlet can be made",
-                "",
+                "refused (EPERM): parts of the host's are hidden".into(),
+                "processes of the host are seen, and numbers in /proc are the host's",
+                mend::proc(),
             ),
         });
-        let rootlet = whole();
-        works = rootlet.ok;
-        checks.push(rootlet);
-        if caller().is_root() {
-            let cloned =
-                nursery.user_namespace().and_then(|ns| mount::clone_idmapped(Path::new("/"), ns, false));
-            checks.push(match cloned {
-                Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
-                Err(e) => bad(
-                    "idmapped mounts",
-                    false,
-                    e.to_string(),
-                    "files of the host and of volumes show as nobody's, and root inside cannot change them",
-                    "",
-                ),
-            });
-        }
+        checks.extend(memory_and_mounts(tier));
     }
-    checks.push(cgroup());
-    checks.push(store());
-    Examination { tier: works.then_some(Tier::Exact), checks }
+    checks.extend([cgroup(), store()]);
+    let (tier, own_proc) = best.map_or((None, false), |(tier, own_proc)| (Some(tier), own_proc));
+    Examination { tier, own_proc, checks }
+}
+
+/// A whole rootlet of this tier, with a command in it; whether it has a /proc of its own.
+fn whole(tier: Tier) -> crate::Result<bool> {
+    if tier == Tier::Chroot {
+        // This machine's own root is too large to be copied; an empty one shows as much.
+        let empty = std::env::temp_dir().join(format!("rootlet-doctor-{}", std::process::id()));
+        let made = std::fs::create_dir(&empty)
+            .map_err(|e| crate::Error::io(format!("failed to make {}", empty.display()), e))
+            .and_then(|()| spawn(&format!("dir:{}", empty.display()), tier));
+        let _ = std::fs::remove_dir_all(&empty);
+        return made.map(|_| false);
+    }
+    let root = spawn("host", tier)?;
+    root.command("/bin/sh").args(["-c", ":"]).output()?;
+    Ok(!root.init().proc_is_the_hosts())
+}
+
+fn spawn(base: &str, tier: Tier) -> crate::Result<crate::Rootlet> {
+    let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve(base, &store))?;
+    crate::Rootlet::builder(&base).tier(tier).spawn()
+}
+
+/// `works`: rootlets can be made here, in this tier or another.
+fn tier_check(tier: Tier, tried: &crate::Result<bool>, works: bool) -> Check {
+    let (name, cost) = match tier {
+        Tier::Exact => {
+            ("tier exact: all ids", "owners or processes are not production's; see docs/differences.md")
+        }
+        Tier::OneId => ("tier one-id: a user namespace", "an ordinary user can make no rootlet"),
+        Tier::Chroot => {
+            ("tier chroot: root without namespaces", "root can make no rootlet without namespaces")
+        }
+    };
+    let error = match tried {
+        Ok(_) => return good(name, false, "a rootlet was made, used and removed".into()),
+        Err(error) => error,
+    };
+    let mut mended = match tier {
+        Tier::Chroot => mend::chroot(),
+        _ => mend::user_namespaces(),
+    };
+    if tier == Tier::Exact && !caller().is_root() && spawn("host", Tier::OneId).is_ok() {
+        // Namespaces are allowed: it is the ids.
+        mended = match (caller().sub_ids(), mend::no_new_privileges()) {
+            (None, _) => mend::sub_ids(),
+            (_, Some(mended)) => mended,
+            _ => mend::id_tools(),
+        };
+    }
+    if mended.text.is_empty() {
+        mended.text = error.hint().unwrap_or_default().into();
+    }
+    let cost = if works { cost } else { "no rootlet can be made" };
+    bad(name, !works, causes(error), cost, mended)
+}
+
+/// What a tier with namespaces does better or worse.
+fn memory_and_mounts(tier: Tier) -> Vec<Check> {
+    let who = crate::Identity { uid: 1000, gid: 1000, ..Default::default() };
+    let nursery = caller()
+        .id_map(tier, &BaseKind::Layers, &who)
+        .and_then(|map| Nursery::shared(&map, Bounds::NONE).map_err(host::explain));
+    let Ok(nursery) = nursery else { return Vec::new() };
+    let memory = match nursery.upper_in_memory() {
+        Ok(true) => good("writable layer in memory", false, "tmpfs has user attributes".into()),
+        _ => bad(
+            "writable layer in memory",
+            false,
+            "tmpfs has no user attributes (before Linux 6.6)".into(),
+            "the writable layer is on disk, which is several times slower to make and remove",
+            Mend::default(),
+        ),
+    };
+    let mut checks = vec![memory];
+    if caller().is_root() {
+        let cloned = nursery.user_namespace().and_then(|ns| mount::clone_idmapped(Path::new("/"), ns, false));
+        checks.push(match cloned {
+            Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
+            Err(e) => bad(
+                "idmapped mounts",
+                false,
+                e.to_string(),
+                "files of the host and of volumes show as nobody's, and root inside cannot change them",
+                Mend::default(),
+            ),
+        });
+    }
+    checks
 }
 
 fn good(name: &'static str, required: bool, found: String) -> Check {
-    Check { name, ok: true, required, found, cost: String::new(), mend: String::new() }
+    Check { name, ok: true, required, found, cost: String::new(), mend: String::new(), is_command: false }
 }
 
-fn bad(name: &'static str, required: bool, found: String, cost: &str, mend: &str) -> Check {
-    Check { name, ok: false, required, found, cost: cost.into(), mend: mend.into() }
+fn bad(name: &'static str, required: bool, found: String, cost: &str, mend: Mend) -> Check {
+    let Mend { text: mend, is_command } = mend;
+    Check { name, ok: false, required, found, cost: cost.into(), mend, is_command }
+}
+
+fn advice(hint: Option<&str>) -> Mend {
+    Mend { text: hint.unwrap_or_default().into(), is_command: false }
 }
 
 fn causes(error: &dyn std::error::Error) -> String {
@@ -118,7 +189,8 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 fn sub_ids() -> Check {
-    let name = "ids to give away";
+    let name = "subordinate ids";
+    let cost = "there is one id: `stat` shows what others own as the user's";
     match caller().sub_ids() {
         Some((uids, gids)) => {
             let found = format!(
@@ -126,32 +198,11 @@ fn sub_ids() -> Check {
                 uids.first, uids.count, gids.first, gids.count
             );
             match uids.count.min(gids.count) >= 65536 {
-                true => good(name, true, found),
-                false => bad(
-                    name,
-                    false,
-                    found,
-                    "files with higher ids than that cannot be unpacked",
-                    &mend_sub_ids(),
-                ),
+                true => good(name, false, found),
+                false => bad(name, false, found, "files with higher ids cannot be unpacked", mend::sub_ids()),
             }
         }
-        None => bad(
-            name,
-            true,
-            "none in /etc/subuid and /etc/subgid".into(),
-            "no rootlet can be made",
-            &mend_sub_ids(),
-        ),
-    }
-}
-
-fn mend_sub_ids() -> String {
-    match caller().is_root() {
-        true => String::new(),
-        false => {
-            format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", caller().name)
-        }
+        None => bad(name, false, "none in /etc/subuid and /etc/subgid".into(), cost, mend::sub_ids()),
     }
 }
 
@@ -159,27 +210,18 @@ fn tools() -> Check {
     let name = "newuidmap and newgidmap";
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = |tool: &str| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
-    match found("newuidmap") && found("newgidmap") {
-        true => good(name, true, "found".into()),
-        false => {
-            bad(name, true, "not in PATH".into(), "no rootlet can be made", "sudo apt-get install uidmap")
-        }
+    let cost = "subordinate ids cannot be used";
+    match (found("newuidmap") && found("newgidmap"), mend::no_new_privileges()) {
+        (true, None) => good(name, false, "found".into()),
+        (true, Some(mend)) => bad(name, false, "no_new_privs takes their rights".into(), cost, mend),
+        (false, _) => bad(name, false, "not in PATH".into(), cost, mend::id_tools()),
     }
 }
 
-/// A rootlet of this machine's own root.
+/// A rootlet of this machine's own root, in the tier that it gets.
 fn rootlet() -> crate::Result<crate::Rootlet> {
     let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve("host", &store))?;
     crate::Rootlet::builder(&base).spawn()
-}
-
-/// A whole rootlet, with a command in it.
-fn whole() -> Check {
-    let name = "a rootlet of this machine";
-    match rootlet().and_then(|root| root.command("/bin/sh").args(["-c", ":"]).output()) {
-        Ok(_) => good(name, true, "made, used and removed".into()),
-        Err(e) => bad(name, true, causes(&e), "no rootlet can be made", e.hint().unwrap_or_default()),
-    }
 }
 
 /// Each limit by itself, since an ordinary user is often given only some controllers.
@@ -199,7 +241,7 @@ fn cgroup() -> Check {
         match limited(&limits) {
             Ok(Ok(())) => kept.push(option),
             Ok(Err(why)) => refused = refused.or(Some((option, why))),
-            Err(e) => return bad(name, false, causes(&e), cost, e.hint().unwrap_or_default()),
+            Err(e) => return bad(name, false, causes(&e), cost, advice(e.hint())),
         }
     }
     let Some((option, why)) = refused else {
@@ -209,7 +251,7 @@ fn cgroup() -> Check {
         true => format!("no cgroup can be made: {why}"),
         false => format!("a cgroup keeps {}, but not {option}: {why}", kept.join(", ")),
     };
-    bad(name, false, found, cost, &mend_cgroup(&why))
+    bad(name, false, found, cost, Mend { text: mend_cgroup(&why), is_command: false })
 }
 
 fn limited(limits: &Limits) -> crate::Result<Result<(), Why>> {
@@ -257,6 +299,6 @@ fn mend_cgroup(why: &Why) -> String {
 fn store() -> Check {
     match Store::open_default() {
         Ok(store) => good("store", true, store.path().display().to_string()),
-        Err(e) => bad("store", true, causes(&e), "no base can be kept", e.hint().unwrap_or_default()),
+        Err(e) => bad("store", true, causes(&e), "no base can be kept", advice(e.hint())),
     }
 }

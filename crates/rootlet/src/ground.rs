@@ -21,7 +21,7 @@ pub fn resolver(store: &Store) -> Resolver {
     let User { uid, gid, .. } = User::sam();
     let sam = Identity { uid, gid, ..Identity::default() };
     // Without mounts, all layers become one tree, once the last has come.
-    let layered = host::likely().ok().filter(|tier| *tier != Tier::Chroot);
+    let layered = crate::tier::likely().ok().filter(|tier| *tier != Tier::Chroot);
     match layered.map(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
         Some(Ok(map)) => resolver.unpack_for(map),
         _ => resolver,
@@ -110,7 +110,7 @@ impl Ground {
         for source in self.layers.iter().chain(&self.snapshots) {
             source.ready().map_err(|e| match base.kind() {
                 BaseKind::Directory(path) => unusable(path, e),
-                _ => Error::io(format!("failed to mount the layers of {}", base.name()), e),
+                _ => unmountable(format!("failed to mount the layers of {}", base.name()), e),
             })?;
         }
         Ok(())
@@ -179,10 +179,10 @@ impl Ground {
                     // Nobody inside could look into it: all that can be told of it is that it is there.
                     self.parts.push(Part::new(text, PartKind::Directory(0o700)));
                 } else {
-                    self.add(&path, nursery.add_path(&path, false));
+                    self.add(&path, plain(nursery, &path, false));
                 }
             } else if kind.is_file() && mounts.shown.contains(&path) {
-                self.add(&path, nursery.add_path(&path, false));
+                self.add(&path, plain(nursery, &path, false));
             }
         }
     }
@@ -207,9 +207,19 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
         .iter()
         .map(|path| {
             plain(nursery, path, false)
-                .map_err(|e| Error::io(format!("failed to mount the layer {}", path.display()), e))
+                .map_err(|e| unmountable(format!("failed to mount the layer {}", path.display()), e))
         })
         .collect()
+}
+
+/// What a host forbids it may allow in another way; what else goes wrong does so in every way.
+fn unmountable(what: String, error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => Error::new(ErrorKind::Host, what)
+            .caused_by(error)
+            .with_hint("mounts are refused by a security module (AppArmor, SELinux) or by the seccomp profile of a container around this: see `rootlet doctor`"),
+        _ => Error::io(what, error),
+    }
 }
 
 /// A directory as it is, with the ids it has on disk. The nursery of real root may not walk to it, so it gets the mount.

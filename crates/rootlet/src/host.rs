@@ -3,8 +3,8 @@
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::BaseKind;
 use rootlet_kernel::{IdMap, IdRange, OneId, StartError, SubIds};
-use rootlet_spec::{Require, Spec, Tier};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use rootlet_spec::Tier;
+use std::sync::OnceLock;
 
 /// Where real root's rootlets have their ids: above those that systemd-nspawn hands out (0x80000 to 0x6fffffff, see
 /// systemd's UIDS-GIDS), and below 2^31, which some tools take for negative.
@@ -146,120 +146,10 @@ pub(crate) fn may_chroot() -> Result<()> {
     .with_hint("start the container with docker's default capabilities; in Kubernetes, do not drop ALL"))
 }
 
-/// What tiers have been refused in this process, and why: found by trying, and not tried again.
-static REFUSED: Mutex<Vec<(Tier, String)>> = Mutex::new(Vec::new());
-
-/// The tiers to be tried for this Spec, strongest first.
-///
-/// # Errors
-/// The Spec, or the variable `ROOTLET_TIER`, names one that this caller can never have, or requires what none gives.
-pub(crate) fn tiers(spec: &Spec) -> Result<Vec<Tier>> {
-    let possible = if caller().is_root() { [Tier::Exact, Tier::Chroot] } else { [Tier::Exact, Tier::OneId] };
-    let tiers = match asked(spec)? {
-        Some(tier) if possible.contains(&tier) => vec![tier],
-        Some(tier) => return Err(never(tier)),
-        None => {
-            let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = possible.into_iter().filter(|tier| refused.iter().all(|(known, _)| known != tier));
-            let open: Vec<_> = open.collect();
-            // Where all were refused, the last error is to be told again.
-            if open.is_empty() { possible.into() } else { open }
-        }
-    };
-    for require in &spec.require {
-        if !tiers.iter().any(|&tier| gives(tier, *require)) {
-            return Err(lacks(*require));
-        }
-    }
-    Ok(tiers.into_iter().filter(|&tier| spec.require.iter().all(|r| gives(tier, *r))).collect())
-}
-
-/// The tier that is asked for: by the Spec, else by the caller's variable.
-fn asked(spec: &Spec) -> Result<Option<Tier>> {
-    let named = match spec.tier {
-        Some(tier) => return Ok(Some(tier)),
-        None => std::env::var("ROOTLET_TIER").ok().filter(|name| !name.is_empty()),
-    };
-    Ok(named.map(|name| name.parse()).transpose()?)
-}
-
-fn never(tier: Tier) -> Error {
-    let who = if caller().is_root() { "root" } else { "an ordinary user" };
-    Error::new(ErrorKind::Host, format!("failed to use the tier {tier}: {who} cannot have it")).with_hint(
-        match tier {
-            Tier::OneId => "it would make the production user the host's root; ask as an ordinary user",
-            _ => "only root may change its root directory and its ids",
-        },
-    )
-}
-
-/// Whether a tier can give what is required; what else may be missing is seen when the rootlet stands.
-fn gives(tier: Tier, require: Require) -> bool {
-    match require {
-        Require::Exact => tier != Tier::OneId,
-        Require::Namespaces | Require::Proc => tier != Tier::Chroot,
-        Require::Everything => true,
-    }
-}
-
-/// The error of a host that does not give what `--require` names.
-pub(crate) fn lacks(require: Require) -> Error {
-    let mut why: Vec<String> =
-        not_possible().into_iter().map(|(tier, why)| format!("{tier}: {why}")).collect();
-    if why.is_empty() {
-        why.push("see `rootlet doctor`".into());
-    }
-    Error::new(ErrorKind::Host, format!("this host does not give what --require {require} asks for"))
-        .with_hint(why.join("; "))
-}
-
-/// The tier that a rootlet will likely get, where nothing else is asked for.
-pub(crate) fn likely() -> Result<Tier> {
-    tiers(&Spec::default()).map(|tiers| tiers[0])
-}
-
-/// Remembers that a tier was refused; `error` says why.
-pub(crate) fn refuse(tier: Tier, error: &Error) {
-    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if refused.iter().all(|(known, _)| *known != tier) {
-        refused.push((tier, error.to_string()));
-    }
-}
-
-/// The tiers above the one that is used which were refused in this process, and why.
-pub(crate) fn not_possible() -> Vec<(Tier, String)> {
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 /// With one id, a directory's files could only be the user's own: to store other rights in them would change the directory.
 fn one_directory() -> Error {
     Error::new(ErrorKind::Spec, "a directory as base needs more than one id, unless the user is root")
         .with_hint("pack it: `tar -C DIR -cf root.tar .`, then `--base tar:root.tar`; or --user root; or see `rootlet doctor`")
-}
-
-/// What a rootlet of this tier cannot be, a sentence each.
-pub(crate) fn not_reproduced(tier: Tier, proc_is_the_hosts: bool, who: &Identity) -> Vec<String> {
-    let mut all = Vec::new();
-    if tier == Tier::OneId {
-        let why = REFUSED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .find(|(t, _)| *t == Tier::Exact)
-            .map(|(_, why)| format!(" ({why})"));
-        let why = why.unwrap_or_default();
-        all.push(match who.uid {
-            0 => format!("owners other than root: there is one id{why}; chown(2) and setuid(2) only seem to be done"),
-            _ => format!(
-                "owners as stat(2) tells them: there is one id{why}; what others own shows as the user's, with the rights that \
-                 the user has there"
-            ),
-        });
-    }
-    if proc_is_the_hosts {
-        all.push("/proc: parts of the host's are hidden, so the kernel allows no other; its process numbers are the host's".into());
-    }
-    all
 }
 
 /// The reserved range where it is there to be given, else what a container leaves besides its own root.
@@ -277,7 +167,9 @@ fn reserved(map: &str) -> Option<SubIds> {
         {
             return Some(RESERVED);
         }
-        let rest = SubIds { first: inside + 1, count: count.saturating_sub(1).min(SubIds::USUAL) };
+        // Root itself is the caller.
+        let own = u32::from(inside == 0);
+        let rest = SubIds { first: inside + own, count: (count - own.min(count)).min(SubIds::USUAL) };
         if rest.count > widest.map_or(0, |w| w.count) {
             widest = Some(rest);
         }

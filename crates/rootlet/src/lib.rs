@@ -53,6 +53,7 @@ mod seccomp;
 mod skin;
 mod snapshot;
 mod spare;
+mod tier;
 
 pub use builder::Builder;
 pub use changes::{Change, ChangeKind};

@@ -6,6 +6,7 @@ use crate::report::Report;
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_kernel::Init;
 use rootlet_spec::Limits;
+use rustix::process::Resource;
 
 /// Limits a rootlet that runs nothing yet. `None` when there are no limits, or no cgroup can be made: [`rlimits`] then take its
 /// place, which the report says.
@@ -55,9 +56,9 @@ fn settings(limits: &Limits) -> Vec<Setting> {
 ///
 /// `ours`: how many processes and threads of rootlet's own are counted as the user's.
 pub(crate) fn rlimits(limits: &Limits, ours: u32) -> Vec<(u32, u64, u64)> {
-    let memory = limits.memory.map(|bytes| (libc::RLIMIT_AS, bytes, bytes));
+    let memory = limits.memory.map(|bytes| (Resource::As as u32, bytes, bytes));
     let pids = limits.pids.map(|n| u64::from(n) + u64::from(ours));
-    let pids = pids.map(|n| (libc::RLIMIT_NPROC, n, n));
+    let pids = pids.map(|n| (Resource::Nproc as u32, n, n));
     memory.into_iter().chain(pids).collect()
 }
 

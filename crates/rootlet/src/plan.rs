@@ -1,7 +1,7 @@
 //! From what is wanted to the operations that make it: pure, so that the same wish gives the same plan on every machine.
 
 use rootlet_kernel::plan::{attributes, namespaces};
-use rootlet_kernel::{FileSystem, Op};
+use rootlet_kernel::{FileSystem, Filters, Op};
 use rootlet_spec::Net;
 
 /// All that a plan depends on. Places are those of the nursery's small tree (`/src/3`).
@@ -19,8 +19,8 @@ pub(crate) struct Inputs {
     pub hostname: String,
     pub net: Net,
     pub read_only: bool,
-    /// One id stands for all: the filters that have pid 1 asked, for the user's commands and for root's.
-    pub asking: Option<(Vec<u8>, Vec<u8>)>,
+    /// One id stands for all: the filters that have pid 1 asked.
+    pub asking: Option<Filters>,
 }
 
 /// A part of a root that is put together.
@@ -100,7 +100,7 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     if inputs.read_only {
         p.ops.push(Op::ReadOnly);
     }
-    p.ops.extend(inputs.asking.clone().map(|(user, root)| Op::Supervise { user, root }));
+    p.ops.extend(inputs.asking.clone().map(Op::Supervise));
     p
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Hold(target) => format!("open {target}, to be made read-only"),
         Op::ReadOnly => "make the root read-only".into(),
         Op::Chroot { path, .. } => format!("change the root directory to {}", path.display()),
-        Op::Supervise { .. } => "have pid 1 asked about owners".into(),
+        Op::Supervise(_) => "have pid 1 asked about owners".into(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging};
-use rootlet_kernel::{Nursery, Source, Tree};
+use rootlet_kernel::{Filters, Nursery, Source, Tree};
 use rootlet_spec::{Mount, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -24,6 +24,7 @@ pub(crate) struct Prepared {
     nursery: Arc<Nursery>,
     pub ground: Ground,
     skin: Source,
+    asking: Option<Filters>,
     pub spare: Spare,
     /// Layers that are in use must stay in the store.
     _base: Base,
@@ -103,6 +104,7 @@ impl Prepared {
         let prepared = Arc::new(Self {
             key,
             nursery: nursery.clone(),
+            asking: asking(base, nursery),
             ground,
             skin,
             spare: Spare::default(),
@@ -168,7 +170,7 @@ impl Prepared {
             hostname: hostname(spec),
             net: spec.net,
             read_only: spec.read_only,
-            asking: asking(nursery),
+            asking: self.asking.clone(),
         };
         Ok((plan(&inputs), guards))
     }
@@ -186,17 +188,21 @@ impl Prepared {
     }
 }
 
-/// Where one id stands for all, the filters that have pid 1 asked about the others: for the user's commands, and for root's.
-fn asking(nursery: &Nursery) -> Option<(Vec<u8>, Vec<u8>)> {
+/// Where one id stands for all, the filters that have pid 1 asked about the others.
+fn asking(base: &Base, nursery: &Nursery) -> Option<Filters> {
     let one = nursery.map().one.as_ref()?;
-    let known_to_the_kernel = one.groups.is_empty() && !host::caller().has_groups();
-    let filter = |root, nested| {
-        let asked = Asked { root, nested, groups: !known_to_the_kernel, sticky: !root };
-        seccomp::asking(asked, nursery.pass())
-    };
+    // The kernel cannot be told the user's groups, and knows the caller's.
+    let groups = !one.groups.is_empty() || host::caller().has_groups();
+    let filter = |asked| seccomp::asking(asked, nursery.pass());
+    let user = Asked { groups, ..Asked::default() };
     Some(match one.uid {
-        0 => (filter(true, false), Vec::new()),
-        _ => (filter(false, false), filter(true, true)),
+        0 => Filters { user: filter(Asked { root: true, ..user }), ..Filters::default() },
+        _ => Filters {
+            user: filter(user),
+            user_beside_others: filter(Asked { sticky: true, ..user }),
+            beside_others: base.fills_sticky(),
+            root: filter(Asked { root: true, nested: true, ..user }),
+        },
     })
 }
 

@@ -1,7 +1,8 @@
 //! A live rootlet.
 
-use crate::builder::Builder;
+use crate::builder::{self, Builder};
 use crate::cgroup::Cgroup;
+use crate::chroot;
 use crate::command::Command;
 use crate::facts::Facts;
 use crate::files::Files;
@@ -10,11 +11,12 @@ use crate::limits;
 use crate::plan::Area;
 use crate::prepared::Prepared;
 use crate::report::Report;
+use crate::tier;
 use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
-use rootlet_base::{Base, Staging};
+use rootlet_base::{Base, BaseKind, BaseName, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::{Spec, Tier};
+use rootlet_spec::{GroupSpec, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -92,14 +94,25 @@ impl Rootlet {
         Builder::new(base)
     }
 
-    /// Begins what a first rootlet of this Spec waits for, whatever its base, while the caller resolves that. Of use to a
-    /// program that makes one rootlet and ends. What fails here fails again where it is needed.
-    pub fn foresee(spec: &Spec) {
-        let Ok(tiers) = host::tiers(spec) else { return };
-        let plain = tiers.first() == Some(&Tier::Chroot);
-        let bounds = if plain { crate::chroot::bounds(spec) } else { crate::builder::bounds(spec) };
-        if let Ok(bounds) = bounds {
-            Nursery::foresee(bounds, plain);
+    /// Begins, in a thread, what the next rootlet of this Spec on a base of this name waits for, while the caller resolves
+    /// that base. Of use to a program that makes one rootlet and ends: it serves no second one. What fails here fails again
+    /// where it is needed; a guess that was wrong, of the user that an image names above all, costs what it began.
+    pub fn foresee(base: &str, spec: &Spec) {
+        let kind = match base.parse() {
+            Ok(BaseName::Directory(path)) => BaseKind::Directory(path),
+            _ => BaseKind::Layers,
+        };
+        let sam = User::sam();
+        let (uid, gid) = match &spec.user {
+            Some(UserSpec::Account(user)) => (user.uid, user.gid),
+            Some(UserSpec::Id(uid, Some(GroupSpec::Id(gid)))) => (*uid, *gid),
+            _ => (sam.uid, sam.gid),
+        };
+        let who = Identity { uid, gid, ..Identity::default() };
+        let Some(tier) = tier::tiers(spec).ok().and_then(|tiers| tiers.first().copied()) else { return };
+        let bounds = if tier == Tier::Chroot { chroot::bounds(spec) } else { builder::bounds(spec) };
+        if let (Ok(map), Ok(bounds)) = (host::caller().id_map(tier, &kind, &who), bounds) {
+            Nursery::foresee(&map, bounds);
         }
     }
 
@@ -241,7 +254,7 @@ fn exec_of(live: &Live) -> Result<Exec> {
 /// program where that is allowed (a real kubelet does the same with added capabilities).
 pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -> Result<()> {
     let allowed = match live.report.tier {
-        Tier::Chroot => crate::chroot::capabilities(&live.spec)?,
+        Tier::Chroot => chroot::capabilities(&live.spec)?,
         _ => live.spec.caps.mask()?,
     };
     exec.who = who(identity);

@@ -180,17 +180,24 @@ const STATS: &[i64] = &[
 /// Calls that make files and directories.
 const MAKERS: &[(i64, Answer)] = &[
     (libc::SYS_mkdirat, Answer::Asked),
-    (libc::SYS_openat, Answer::AskedToCreate(2)),
+    (libc::SYS_openat, Answer::AskedWith(2, libc::O_CREAT)),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_mkdir, Answer::Asked),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_creat, Answer::Asked),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, Answer::AskedToCreate(1)),
+    (libc::SYS_open, Answer::AskedWith(1, libc::O_CREAT)),
+];
+
+/// Calls that leave no time of access, which is its owner's right.
+const TRACELESS: &[(i64, Answer)] = &[
+    (libc::SYS_openat, Answer::AskedWith(2, libc::O_NOATIME)),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Answer::AskedWith(1, libc::O_NOATIME)),
 ];
 
 /// What pid 1 is asked about, where one id stands for all.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
     /// Commands are root's: they are told true owners, and may change them.
     pub root: bool,
@@ -214,8 +221,9 @@ pub(crate) fn asking(asked: Asked, pass: u64) -> Vec<u8> {
     ];
     let calls = parts.into_iter().filter(|(wanted, _)| *wanted).flat_map(|(_, calls)| calls);
     let mut answers: Vec<_> = calls.map(|&call| (call as u32, Answer::Asked)).collect();
-    if asked.nested {
-        answers.extend(MAKERS.iter().map(|&(call, answer)| (call as u32, answer)));
+    let conditional = if asked.nested { MAKERS } else { TRACELESS };
+    if asked.nested || !asked.root {
+        answers.extend(conditional.iter().map(|&(call, answer)| (call as u32, answer)));
     }
     answers.sort_unstable_by_key(|(call, _)| *call);
     // Another architecture's calls have other numbers; they are refused by the other filter, if there is one.
@@ -317,8 +325,8 @@ enum Answer {
     Unknown,
     /// pid 1 is asked.
     Asked,
-    /// Likewise, where the argument of this number, flags of open(2), has O_CREAT.
-    AskedToCreate(u8),
+    /// Likewise, where the argument of this number has one of these flags.
+    AskedWith(u8, i32),
     /// As the rules say, which come after this.
     ByRules,
 }
@@ -373,13 +381,12 @@ fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
     search.among(answers);
     // Offsets in struct seccomp_data, whose words are in the machine's order.
     let argument = 16 + 8 * u32::from(PASS);
-    for flags in [1, 2] {
-        let answer = Answer::AskedToCreate(flags);
-        if answers.iter().any(|(_, known)| *known == answer) {
+    for &(_, answer) in answers {
+        if let Answer::AskedWith(argument, flags) = answer {
             search.lead(answer);
-            let creates = jump(ANY_OF, libc::O_CREAT as u32, 1, 0);
-            search.code.extend([load(16 + 8 * u32::from(flags)), creates, stop(libc::SECCOMP_RET_ALLOW)]);
-            search.code.push(stop(libc::SECCOMP_RET_USER_NOTIF));
+            let has_one = jump(ANY_OF, flags as u32, 1, 0);
+            search.code.extend([load(16 + 8 * u32::from(argument)), has_one]);
+            search.code.extend([stop(libc::SECCOMP_RET_ALLOW), stop(libc::SECCOMP_RET_USER_NOTIF)]);
         }
     }
     let asked = (Answer::Asked, libc::SECCOMP_RET_USER_NOTIF);

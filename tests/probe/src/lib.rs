@@ -1,5 +1,6 @@
 //! What the probe prints, as types: the probe writes them, the tests read them.
 
+pub mod attempt;
 pub mod errno;
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 //! It trusts nothing but system calls and `/proc`. Facts are JSON on standard output; whatever was asked for and is
 //! impossible is an error on standard error and exit code 1.
 
+mod attempts;
 mod collect;
 
 use rootlet_probe::errno;
@@ -16,6 +17,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 const USAGE: &str = "\
 probe facts             everything about this process
 probe can PATH...       what may be done with each path
+probe attempts FILE     how each attempt of the JSON in this file ends
 probe fds               open descriptors
 probe tty               whether 0, 1, 2 are terminals, and the size
 probe exit N            exit with this code
@@ -45,6 +47,7 @@ fn answer(words: &[&str]) -> io::Result<ExitCode> {
         ["can", paths @ ..] => {
             print_json(&paths.iter().map(|path| (*path, collect::can(path))).collect::<BTreeMap<_, _>>())?;
         }
+        ["attempts", file] => print_json(&attempts::attempts(file)?)?,
         ["fds"] => print_json(&collect::descriptors()?)?,
         ["tty"] => print_json(&terminal())?,
         ["exit", code] => return Ok(ExitCode::from(number::<u8>(code)?)),

@@ -22,6 +22,7 @@ pub const TESTS: &[Package] = &[
     Package(&["python3"], "a real program; runs CPython's tests"),
     Package(&["libpython3.13-testsuite", "libpython3.11-testsuite"], "CPython's own tests"),
     Package(&["libacl1-dev"], "builds pjdfstest"),
+    Package(&["apparmor"], "apparmor_parser reads the profile that we ship"),
     Package(&["crun"], "another runtime: the same probe must print the same facts there"),
 ];
 

@@ -15,7 +15,7 @@ impl Store {
     pub fn write_kept(&self, id: &str, record: &[u8]) -> Result<()> {
         let path = self.kept_file(id)?;
         let directory = self.path().join("kept");
-        fs::create_dir_all(&directory)
+        super::make_directories(&directory)
             .and_then(|()| write_atomically(&self.tmp(), &path, record))
             .map_err(|e| Error::io(format!("failed to write {}", path.display()), e))
     }

@@ -26,6 +26,8 @@ pub(crate) struct About {
     pub leans_on_lower: bool,
     /// It hides all layers below: an opaque root.
     pub hides_lower: bool,
+    /// Something lies in a sticky directory, where only its owner removes it.
+    pub fills_sticky: bool,
     /// Bytes of its files.
     pub bytes: u64,
     /// How many device nodes were left out.
@@ -60,7 +62,7 @@ impl LayerDir {
 
     /// Makes it when it is not there.
     pub(crate) fn create(&self) -> Result<()> {
-        fs::create_dir_all(&self.path)
+        super::make_directories(&self.path)
             .and_then(|()| fs::set_permissions(&self.path, Permissions::from_mode(0o700)))
             .map_err(|e| Error::io(format!("failed to make {}", self.path.display()), e))
     }

@@ -4,9 +4,9 @@
 //! removed the file. So after the lock is taken, the path must still lead to the same file.
 
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// An open file or directory with a lock on it, which goes with it.
@@ -103,7 +103,18 @@ impl Locked {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let open = |options: &mut OpenOptions| options.read(true).write(true).mode(0o600).open(path);
+    match open(OpenOptions::new().create_new(true)) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            open(OpenOptions::new().create(true).truncate(false))
+        }
+        made => {
+            let file = made?;
+            // The mode of open(2) is subject to the caller's umask, which may leave too little to open it again.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            Ok(file)
+        }
+    }
 }
 
 fn retry(path: &Path, attempt: impl Fn() -> io::Result<Option<File>>) -> Result<Option<Locked>> {

@@ -191,10 +191,11 @@ fn create(path: &Path) -> Result<()> {
         )
         .with_hint("set ROOTLET_STORE to a directory that is empty or not there yet"));
     }
-    step(path, fs::create_dir_all(path))?;
+    step(path, make_directories(path))?;
+    step(path, fs::set_permissions(path, fs::Permissions::from_mode(0o700)))?;
+    // First of all: others who make the same store know by it that it is one.
     step(path, fs::write(path.join("CACHEDIR.TAG"), CACHEDIR_TAG))?;
     for (name, mode) in [
-        ("", 0o700),
         ("bases", 0o700),
         ("contents", 0o700),
         ("images", 0o700),
@@ -205,7 +206,7 @@ fn create(path: &Path) -> Result<()> {
         ("tmp", 0o700),
     ] {
         let directory = path.join(name);
-        step(&directory, fs::create_dir_all(&directory))?;
+        step(&directory, make_directories(&directory))?;
         step(&directory, fs::set_permissions(&directory, fs::Permissions::from_mode(mode)))?;
     }
     let tmp = path.join("tmp");
@@ -219,6 +220,24 @@ fn create(path: &Path) -> Result<()> {
     step(path, write_atomically(&tmp, &path.join("layout"), LAYOUT.as_bytes()))
 }
 
+/// Makes a directory and what is missing above it, whatever the umask: one that leaves us nothing would lock us out of what
+/// we just made.
+pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_directories(parent)?;
+    }
+    match fs::create_dir(path) {
+        // Somebody else was faster.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
+    let mode = fs::metadata(path)?.permissions().mode();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o700))
+}
+
 /// Writes a small file into `tmp`, on the same file system, and renames it to `path`.
 ///
 /// # Locking
@@ -227,6 +246,8 @@ pub(crate) fn write_atomically(tmp: &Path, path: &Path, bytes: &[u8]) -> io::Res
     let (mut file, beside) = loop {
         let beside = tmp.join(unique());
         let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        // The mode of open(2) is subject to the caller's umask.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
         file.lock()?;
         // A sweep may have been faster than the lock.
         if file.metadata()?.nlink() > 0 {

@@ -115,12 +115,8 @@ impl Store {
         let _sweep = Locked::shared_or_made(&self.lock_file("gc"))?;
         let directory = self.content_dir(content.id());
         let held = loop {
-            match fs::create_dir(&directory) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::io(format!("failed to make {}", directory.display()), e));
-                }
-                _ => {}
-            }
+            super::make_directories(&directory)
+                .map_err(|e| Error::io(format!("failed to make {}", directory.display()), e))?;
             // Removing a content takes the exclusive lock only, so it may be gone again.
             if let Some(held) = Locked::shared(&directory)? {
                 break held;

@@ -30,10 +30,13 @@ impl Store {
             let path = self.tmp().join(unique());
             let failed = |e| Error::io(format!("failed to make {}", path.display()), e);
             DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
-            // Between the two, another's sweep may have taken it for a leftover.
+            // The mode of mkdir(2) is subject to the caller's umask, which may leave too little to open it.
+            match fs::set_permissions(&path, Permissions::from_mode(0o700)) {
+                // Another's sweep may have taken it for a leftover, until it is locked.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                set => set.map_err(failed)?,
+            }
             if let Some(lock) = Locked::directory(&path)? {
-                // The mode of mkdir(2) is subject to the caller's umask.
-                fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(failed)?;
                 return Ok(TmpDir { path, lock: Some(lock) });
             }
         }

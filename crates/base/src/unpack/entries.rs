@@ -81,6 +81,7 @@ pub(crate) fn unpack<R: Read>(
         placed: HashMap::new(),
         whiteouts: HashSet::new(),
         opaque: HashSet::new(),
+        sticky: HashSet::new(),
         names: 0,
         names_limit: limits.layer_bytes / 64,
     };
@@ -125,6 +126,8 @@ struct Unpacker<'a> {
     whiteouts: HashSet<Vec<u8>>,
     /// Directories that hide what lies below them.
     opaque: HashSet<Vec<u8>>,
+    /// Directories in which only owners remove.
+    sticky: HashSet<Vec<u8>>,
     /// Bytes of all these names, and how many there may be: they are in memory together.
     names: u64,
     names_limit: u64,
@@ -224,6 +227,9 @@ impl Unpacker<'_> {
     }
 
     fn directory(&mut self, path: Vec<u8>, meta: &Meta) -> Result<()> {
+        if meta.mode & 0o1000 != 0 {
+            self.sticky.insert(path.clone());
+        }
         self.sink.directory(&path, meta).map_err(failed)?;
         // The layers below lost what stood here, and a directory of this layer must not bring it back.
         if self.whiteouts.remove(&path) {
@@ -237,6 +243,12 @@ impl Unpacker<'_> {
     /// Makes the parents that this layer has not made yet, as they are in the layers below.
     fn parents(&mut self, path: &[u8]) -> Result<()> {
         let (parent, _) = split(path);
+        self.make_parents(path, parent)?;
+        self.about.fills_sticky |= self.sticky.contains(parent);
+        Ok(())
+    }
+
+    fn make_parents(&mut self, path: &[u8], parent: &[u8]) -> Result<()> {
         if parent.is_empty() || self.placed.contains_key(parent) {
             return Ok(());
         }
