@@ -317,5 +317,5 @@ fn the_doctor_finds_this_host_well() {
     assert!(ran.stdout.contains("Rootlets run here"), "{}", ran.stdout);
     let json = finish(&mut rootlet(&["doctor", "--json"]), "");
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert!(json["checks"].as_array().unwrap().iter().any(|check| check["name"] == "user namespaces"));
+    assert!(json["checks"].as_array().unwrap().iter().any(|check| check["name"] == "store"));
 }
