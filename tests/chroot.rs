@@ -3,6 +3,7 @@
 
 use rootlet::spec::Mount;
 use rootlet::{Base, Builder, ErrorKind, Require, Rootlet, Store, Tier};
+use rootlet_tests::{Host, alone_on};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,6 +101,50 @@ const VANDAL: &str = r#"
 #[test]
 fn nothing_that_runs_inside_changes_what_is_shared() {
     let Some(scene) = Scene::new() else { return };
+    nothing_changes(&scene, &["sam", "root", "nobody", "mail"]);
+}
+
+/// In docker's default container there is nothing else: no namespace, no mount, fourteen capabilities.
+#[test]
+fn nor_does_it_in_dockers_default_container() {
+    let Some(docker) = Host::docker() else { return rootlet_tests::skipped("no copy of docker's profile") };
+    alone_on(&docker, || {
+        let Some(scene) = Scene::new() else { return };
+        let found = Rootlet::builder(&scene.base).user("sam").spawn().unwrap();
+        assert_eq!(found.report().tier, Tier::Chroot);
+        drop(found);
+        nothing_changes(&scene, &["sam", "root"]);
+    });
+}
+
+/// The process itself says who it is, to whoever looks from outside: there is no /proc inside.
+#[test]
+fn a_command_is_who_it_should_be_and_can_become_nobody_else() {
+    let Some(scene) = Scene::new() else { return };
+    for (user, ids, effective) in
+        [("sam", "1000\t1000\t1000\t1000", 0), ("root", "0\t0\t0\t0", 0xa000_25fb_u64)]
+    {
+        let root = scene.root(user).group("audio").spawn().unwrap();
+        let mut child = root.command("sleep").arg("1000").spawn().unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let field =
+            |name: &str| status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(":\t")).unwrap();
+        assert_eq!((field("Uid"), field("Gid")), (ids, ids));
+        assert!(field("Groups").split(' ').any(|group| group == "18"), "{}", field("Groups"));
+        let set = |name| u64::from_str_radix(field(name), 16).unwrap();
+        assert_eq!(
+            (set("CapEff"), set("CapPrm"), set("CapInh"), set("CapAmb")),
+            (effective, effective, 0, 0)
+        );
+        assert_eq!(set("CapBnd") & !0xa000_25fb_u64, 0, "neither SYS_CHROOT nor MKNOD");
+        assert_eq!((field("NoNewPrivs"), field("Seccomp")), ("1", "2"));
+        let open = fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().count();
+        assert_eq!(open, 3, "nothing of rootlet's own is open");
+        child.kill().unwrap();
+    }
+}
+
+fn nothing_changes(scene: &Scene, users: &[&str]) {
     drop(scene.root("sam").spawn().unwrap());
     drop(scene.root("root").spawn().unwrap());
     let before = scene.shared();
@@ -107,14 +152,14 @@ fn nothing_that_runs_inside_changes_what_is_shared() {
         let out = root.command("busybox").args(["sh", "-c", VANDAL]).user(user).output().unwrap();
         assert!(out.stdout.ends_with(b"done\n"), "{}", String::from_utf8_lossy(&out.stderr));
     };
-    for user in ["sam", "root", "nobody", "mail"] {
+    for &user in users {
         let root = scene.root(user).spawn().unwrap();
         vandal(&root, user);
         drop(root);
         assert!(before == scene.shared(), "{user} changed what is shared");
     }
     // Others than the user the root was made for; the library's own operations.
-    for user in ["root", "nobody", "mail"] {
+    for &user in users.iter().filter(|user| **user != "sam") {
         let root = scene.root("sam").spawn().unwrap();
         let files = root.as_user(user).unwrap();
         for path in ["/etc/passwd", "/bin/busybox", "/etc/motd", "/bin/sh", "/lib/ld-musl-x86_64.so.1"] {
