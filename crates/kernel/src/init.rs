@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 /// A live rootlet's pid 1. Dropping it ends every process of the rootlet.
 #[derive(Debug)]
 pub struct Init {
-    socket: Mutex<OwnedFd>,
+    socket: OwnedFd,
+    /// Whose turn it is to ask.
+    turn: Mutex<()>,
     pidfd: OwnedFd,
     /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
     owner: u32,
@@ -125,16 +127,16 @@ pub enum Ended {
 
 impl Init {
     pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
-        let (socket, owner, ended) = (Mutex::new(socket), std::process::id(), AtomicBool::new(false));
-        Self { socket, pidfd, owner, all_at_once, ended, proc_is_the_hosts, writers: Mutex::default() }
+        let (turn, owner, ended) = (Mutex::new(()), std::process::id(), AtomicBool::new(false));
+        Self { socket, turn, pidfd, owner, all_at_once, ended, proc_is_the_hosts, writers: Mutex::default() }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
     fn ask(&self, message: &Message, fds: &[BorrowedFd<'_>], large: bool) -> io::Result<Received> {
-        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = message.send(&*socket, fds).and_then(|()| match large {
-            true => socket::receive_large(&*socket, RecvFlags::empty()),
-            false => socket::receive(&*socket, RecvFlags::empty()),
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = message.send(&self.socket, fds).and_then(|()| match large {
+            true => socket::receive_large(&self.socket, RecvFlags::empty()),
+            false => socket::receive(&self.socket, RecvFlags::empty()),
         });
         // A rootlet that has ended is "no such process", however the socket puts it.
         asked.map_err(|e| match e.kind() {
@@ -364,9 +366,7 @@ impl Init {
         }
         if !self.all_at_once {
             // Without a namespace it ends the others itself. A copy of the socket may be open in a forked child of ours.
-            let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = rustix::net::shutdown(&*socket, rustix::net::Shutdown::Both);
-            drop(socket);
+            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
             if wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(60))).unwrap_or(true) {
                 return;
             }

@@ -205,13 +205,8 @@ fn explain(error: SpawnError) -> Error {
 /// What of this Spec a directory cannot give, a sentence each.
 fn not_reproduced(spec: &Spec, pattern: &Pattern, is_root: bool) -> Result<Vec<String>> {
     let has = |mount: fn(&Mount) -> bool| spec.mounts.iter().any(mount);
-    let added: Vec<_> = KEPT_BACK
-        .iter()
-        .filter(|(name, _)| {
-            spec.caps.add.iter().any(|cap| cap.trim_start_matches("CAP_").eq_ignore_ascii_case(name))
-        })
-        .map(|(name, _)| *name)
-        .collect();
+    let lacking = spec.caps.mask()? & !capabilities(spec)?;
+    let kept_back = KEPT_BACK.iter().fold(0, |set, (_, cap)| set | 1 << cap);
     let all = [
         (
             true,
@@ -229,8 +224,12 @@ fn not_reproduced(spec: &Spec, pattern: &Pattern, is_root: bool) -> Result<Vec<S
         ),
         (spec.allow_new_privileges, "new privileges: setuid programs and file capabilities give none".into()),
         (
-            is_root || !added.is_empty(),
+            is_root && lacking & kept_back != 0,
             "the capabilities SYS_CHROOT, SYS_PTRACE and MKNOD: they would lead out of the root".into(),
+        ),
+        (
+            is_root && lacking & !kept_back != 0,
+            format!("capabilities {:#x} (capabilities(7)): this process has none of them to give", lacking & !kept_back),
         ),
         (!pattern.has_devices(), "/dev: device nodes cannot be made, or do not work where the store lies".into()),
     ];
