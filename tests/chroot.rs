@@ -181,6 +181,38 @@ fn nothing_changes(scene: &Scene, users: &[&str]) {
     }
 }
 
+/// A user who turns a symlink to and fro while the test's author writes through it, and then runs a command as root.
+#[test]
+fn a_path_that_leads_elsewhere_meanwhile_leads_to_nothing_shared() {
+    let Some(scene) = Scene::new() else { return };
+    drop(scene.root("sam").spawn().unwrap());
+    let before = scene.shared();
+    let root = scene.root("sam").spawn().unwrap();
+    let script = "echo own > ~/own; ln -s ~/own /tmp/a; ln -s /etc/motd /tmp/b; echo ready
+                  while :; do mv -T /tmp/a /tmp/x; ln -s ~/own /tmp/a; mv -T /tmp/b /tmp/x; ln -s /etc/motd /tmp/b; done";
+    let mut shell = root.command("busybox");
+    let mut child = shell
+        .args(["sh", "-c", script])
+        .stdout(rootlet::Stdio::piped())
+        .stderr(rootlet::Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    for i in 0..3000 {
+        let _ = root.options().write(true).truncate(i % 2 == 0).open("/tmp/x").map(|mut file| {
+            std::io::Write::write_all(&mut file, b"author").unwrap();
+        });
+        let _ = root.set_permissions("/tmp/x", 0o4755);
+        let _ = root.chown("/tmp/x", Some(1), None);
+    }
+    assert!(
+        root.command("sh").args(["-c", "echo root > /tmp/x; true"]).user("root").status().unwrap().success()
+    );
+    assert!(child.try_wait().unwrap().is_none(), "it goes on");
+    drop(root);
+    assert!(before == scene.shared());
+}
+
 #[test]
 fn the_next_sees_nothing_of_the_one_before() {
     let Some(scene) = Scene::new() else { return };

@@ -8,7 +8,6 @@ use crate::links;
 use crate::message::{Answer, Message};
 use crate::one_id::Owner;
 use crate::owner;
-use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Statx, Str, lit};
 use crate::tree::{self, Dirents};
@@ -36,38 +35,12 @@ fn identity<'a>(fields: &mut Reader, room: &'a mut [u32; MAX_GROUPS]) -> Result<
     Ok((uid, gid, groups))
 }
 
-/// Where files are shared with the base, what is to be changed is made this root's own first.
-fn separate(kind: u32, mut fields: Reader) -> Result<()> {
-    let mut room = [0; MAX_GROUPS];
-    let (uid, gid, groups) = identity(&mut fields, &mut room)?;
-    if !links::may_share(uid, gid, groups) {
-        return Ok(());
-    }
-    if kind == init::OPEN {
-        number(&mut fields)?;
-    }
-    let path = string(&mut fields)?;
-    let follow = match kind {
-        init::OPEN => {
-            const O_ACCMODE: usize = 3;
-            const O_TRUNC: usize = 0o1000;
-            let flags = number(&mut fields)? as usize;
-            if flags & (O_ACCMODE | O_TRUNC) == 0 {
-                return Ok(());
-            }
-            flags & sys::O_NOFOLLOW == 0
-        }
-        init::CHOWN => (number(&mut fields)?, number(&mut fields)?, number(&mut fields)?).2 != 0,
-        _ => true,
-    };
-    links::separate(path, follow)
-}
-
 impl As {
     fn asked(fields: &mut Reader) -> Result<Self> {
         let mut room = [0; MAX_GROUPS];
         let (uid, gid, groups) = identity(fields, &mut room)?;
         let root = uid == 0 && gid == 0 && groups.is_empty();
+        links::asked_by(uid, gid, groups);
         match owner::one() {
             _ if root => {}
             None => {
@@ -126,15 +99,11 @@ fn open(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
 /// Answers a question about files; `None` when it is none.
 pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
     let fields = &mut message.fields();
-    if plain::is_plain()
-        && matches!(message.kind, init::OPEN | init::CHMOD | init::CHOWN | init::UTIMES)
-        && let Err(errno) = separate(message.kind, *fields)
-    {
-        let _ = Answer::failed(tell::ANSWER, 0, errno).send(socket);
-        return true;
-    }
     let done = match message.kind {
-        init::OPEN => return answer_open(socket, open_file(fields, trees)),
+        init::OPEN => {
+            let opened = links::separating(*fields, |fields| open_file(fields, trees));
+            return answer_open(socket, opened);
+        }
         init::LIST => return answer_data(socket, |answer| list(fields, trees, answer)),
         init::STAT => return answer_data(socket, |answer| stat(fields, trees, answer)),
         init::READLINK => return answer_data(socket, |answer| read_link(fields, trees, answer)),
@@ -173,21 +142,21 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
                 tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::linkat(from_dir, from, dir, name))
             })
         }),
-        init::CHMOD => change(fields, |fields, path| {
+        init::CHMOD => change_file(*fields, |fields, path| {
             let mode = number(fields)?;
             on_target(path, true, |fd| match gate::chmod(fd, mode, root())? {
                 Verdict::Kernel => owner::chmod(fd, mode),
                 _ => Ok(()),
             })
         }),
-        init::CHOWN => change(fields, |fields, path| {
+        init::CHOWN => change_file(*fields, |fields, path| {
             let (uid, gid, follow) = (number(fields)?, number(fields)?, number(fields)?);
             on_target(path, follow != 0, |fd| match gate::chown(fd, uid, gid, root())? {
                 Verdict::Kernel => sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH).map(|_| ()),
                 _ => Ok(()),
             })
         }),
-        init::UTIMES => change(fields, |fields, path| {
+        init::UTIMES => change_file(*fields, |fields, path| {
             let mut times = [0i64; 4];
             for t in &mut times {
                 *t = fields.u64().ok_or(sys::EBADMSG)? as i64;
@@ -234,10 +203,15 @@ fn change<T>(fields: &mut Reader, f: impl FnOnce(&mut Reader, Str) -> Result<T>)
     f(fields, path).map(|_| ())
 }
 
+/// A change of a file itself, which must not be shared.
+fn change_file(fields: Reader, f: impl Fn(&mut Reader, Str) -> Result<()>) -> Result<()> {
+    links::separating(fields, |fields| change(fields, &f))
+}
+
 fn on_target<T>(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result<T>) -> Result<T> {
     let flags = sys::O_PATH | if follow { 0 } else { sys::O_NOFOLLOW };
     let fd = open(sys::AT_FDCWD, path, flags, 0)?;
-    let done = f(fd);
+    let done = links::own(fd).and_then(|()| f(fd));
     sys::close(fd);
     done
 }
@@ -247,7 +221,20 @@ fn open_file(fields: &mut Reader, trees: &[Fd]) -> Result<Fd> {
     let _as = As::asked(fields)?;
     let tree = tree_of(fields, trees)?;
     let (path, flags, mode) = (string(fields)?, number(fields)? as usize, number(fields)?);
-    let fd = open_or_make(tree, path, flags | sys::O_NONBLOCK | sys::O_NOCTTY, mode)?;
+    let flags = flags | sys::O_NOCTTY;
+    let fd = match links::careful(flags) {
+        // Nothing is written before it is known what was opened: a path may lead elsewhere the next time.
+        Some((careful, empty)) => {
+            let fd = open_or_make(tree, path, careful | sys::O_NONBLOCK, mode)?;
+            let ready = links::own(fd).and_then(|()| if empty { sys::ftruncate(fd) } else { Ok(0) });
+            if let Err(errno) = ready {
+                sys::close(fd);
+                return Err(errno);
+            }
+            fd
+        }
+        None => open_or_make(tree, path, flags | sys::O_NONBLOCK, mode)?,
+    };
     if flags & (sys::O_NONBLOCK | sys::O_PATH) == 0 {
         let now = sys::get_flags(fd)?;
         sys::set_flags(fd, now & !sys::O_NONBLOCK)?;

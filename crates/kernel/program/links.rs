@@ -4,11 +4,12 @@
 use crate::copy;
 use crate::path::Numbered;
 use crate::plain;
-use crate::setup::INSIDE;
-use crate::sys::{self, Fd, Result, Statx, Str};
+use crate::sys::{self, Errno, Fd, Result, Statx, Str};
 use crate::tree::{PATH_MAX, with_parent};
 use crate::wire::Reader;
 use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicI32};
 
 const MAX_GROUPS: usize = 1024;
 
@@ -42,31 +43,75 @@ pub fn belongs_to(fields: &mut Reader) -> Result<()> {
     Ok(())
 }
 
-/// Whether what this identity changes may be shared with the base.
-pub fn may_share(uid: u32, gid: u32, groups: &[u32]) -> bool {
+/// Whether whoever asks now may change what is shared with the base.
+static ASKED_BY_ANOTHER: AtomicBool = AtomicBool::new(false);
+/// What was about to be changed, and is shared.
+static FOUND: AtomicI32 = AtomicI32::new(-1);
+/// No errno of the kernel's: what was found is to be separated first.
+const SHARED: Errno = Errno(4096);
+
+/// Remembers who asks.
+pub fn asked_by(uid: u32, gid: u32, groups: &[u32]) {
     // SAFETY: it is no longer written.
     let user = unsafe { &*USER.0.get() };
-    plain::is_plain() && (user.uid, user.gid, &user.groups[..user.count]) != (uid, gid, groups)
+    let other = (user.uid, user.gid, &user.groups[..user.count]) != (uid, gid, groups);
+    ASKED_BY_ANOTHER.store(plain::is_plain() && other, Relaxed);
 }
 
-/// Makes what `path` leads to a file of this root alone, if it is one of several names of a file that is not the user's. What is
-/// not there, or cannot be told, is left to the call that comes next.
-pub fn separate(path: Str, follow: bool) -> Result<()> {
-    let flags = sys::O_PATH | if follow { 0 } else { sys::O_NOFOLLOW };
-    let Ok(fd) = sys::openat2(sys::AT_FDCWD, path, flags, 0, INSIDE) else { return Ok(()) };
-    let separated = separate_open(fd);
-    sys::close(fd);
-    separated
+/// How to open what is going to be written, without changing it, and whether it is to be emptied afterwards; `None` where that does
+/// not matter.
+pub fn careful(flags: usize) -> Option<(usize, bool)> {
+    const O_ACCMODE: usize = 3;
+    const O_TRUNC: usize = 0o1000;
+    let (reads, empties) = (flags & O_ACCMODE == sys::O_RDONLY, flags & O_TRUNC != 0);
+    if !ASKED_BY_ANOTHER.load(Relaxed) || (reads && !empties) {
+        return None;
+    }
+    let writing = if reads { flags | sys::O_RDWR } else { flags };
+    Some((writing & !O_TRUNC, empties))
 }
 
-fn separate_open(fd: Fd) -> Result<()> {
+/// Whether whoever asks may change what was opened. Else it is remembered, for [`separating`].
+pub fn own(fd: Fd) -> Result<()> {
+    if !ASKED_BY_ANOTHER.load(Relaxed) {
+        return Ok(());
+    }
     let st = sys::fstat(fd)?;
     // SAFETY: it is no longer written.
     let user = unsafe { &*USER.0.get() };
-    let kind = u32::from(st.mode) & sys::S_IFMT;
-    if !matches!(kind, sys::S_IFREG | sys::S_IFLNK) || st.nlink < 2 || st.uid == user.uid {
+    let is_file = matches!(u32::from(st.mode) & sys::S_IFMT, sys::S_IFREG | sys::S_IFLNK);
+    if !is_file || st.nlink < 2 || st.uid == user.uid {
         return Ok(());
     }
+    FOUND.store(sys::dup(fd)?, Relaxed);
+    Err(SHARED)
+}
+
+/// Does `f`, once more whenever it came upon what is shared, which is then a file of this root alone. What is looked at is what is
+/// changed: a symlink that the user turns meanwhile leads to nothing else.
+pub fn separating<T>(fields: Reader, f: impl Fn(&mut Reader) -> Result<T>) -> Result<T> {
+    const PATIENCE: u32 = 100;
+    for _ in 0..PATIENCE {
+        match f(&mut fields.clone()) {
+            Err(SHARED) => {
+                let fd = FOUND.swap(-1, Relaxed);
+                let separated = separate(fd);
+                sys::close(fd);
+                match separated {
+                    // It has another name by now, or none: look again.
+                    Ok(()) | Err(sys::EAGAIN | sys::ENOENT) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            r => return r,
+        }
+    }
+    Err(sys::EAGAIN)
+}
+
+/// Makes what was opened a file of its own, in its place.
+fn separate(fd: Fd) -> Result<()> {
+    let st = sys::fstat(fd)?;
     // The name it was found by, symlinks resolved, from our own root.
     let link = Numbered::new(b"self/fd/", fd as u32, b"");
     let mut room = [0u8; PATH_MAX + 1];

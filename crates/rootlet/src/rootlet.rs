@@ -84,7 +84,24 @@ impl Live {
     /// Lets an identity run commands.
     pub fn admit(&self, who: &Who) -> Result<()> {
         let Some((skeleton, _)) = &self.skeleton else { return Ok(()) };
-        skeleton.separate(who).map_err(|e| Error::io("failed to copy what the user could change", e))
+        if skeleton.is_for(who) {
+            return Ok(());
+        }
+        let failed = |e| Error::io("failed to copy what the user could change", e);
+        // Nobody moves a file meanwhile from where it was not looked for yet to where it was.
+        let mut running = 0;
+        loop {
+            match self.init.count().map_err(failed)? {
+                more if more > running => running = more,
+                _ => break,
+            }
+            self.init.kill_all(libc::SIGSTOP).map_err(failed)?;
+        }
+        let separated = skeleton.separate(who);
+        if running > 0 {
+            self.init.kill_all(libc::SIGCONT).map_err(failed)?;
+        }
+        separated.map_err(failed)
     }
 }
 

@@ -141,11 +141,13 @@ impl Skeleton {
         self.touched.store(true, Ordering::Relaxed);
     }
 
+    /// Whether `who` may run commands in it as it is.
+    pub fn is_for(&self, who: &Who) -> bool {
+        *who == self.user || self.spoiled.load(Ordering::Relaxed)
+    }
+
     /// Makes all files its own that `who` could change, before that one runs a command in it.
     pub fn separate(&self, who: &Who) -> io::Result<()> {
-        if *who == self.user || self.spoiled.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let next = AtomicU32::new(0);
         let maker = Maker::new(&self.tree, &self.tree, Share::Nothing);
         in_parallel(PathBuf::new(), |path, more| {
