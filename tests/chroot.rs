@@ -223,30 +223,36 @@ fn the_next_sees_nothing_of_the_one_before() {
         lines.sort();
         lines
     };
-    let fresh = listing(&scene.root("sam").spawn().unwrap());
-    assert_eq!(scene.skeletons().len(), 1);
-    for author in [false, true] {
-        let root = scene.root("sam").spawn().unwrap();
-        if author {
-            root.write("/etc/motd", "x").unwrap();
-            root.remove_dir_all("/usr").unwrap();
-            root.create_dir_all("/srv/deep/er").unwrap();
-            root.set_permissions("/etc", 0o700).unwrap();
+    for (i, user) in ["sam", "root"].into_iter().enumerate() {
+        let fresh = listing(&scene.root(user).spawn().unwrap());
+        assert_eq!(scene.skeletons().len(), i + 1);
+        for author in [false, true] {
+            let root = scene.root(user).spawn().unwrap();
+            let mut open = None;
+            if author {
+                root.write("/etc/motd", "x").unwrap();
+                root.remove_dir_all("/usr").unwrap();
+                root.create_dir_all("/srv/deep/er").unwrap();
+                root.set_permissions("/etc", 0o700).unwrap();
+                open = Some(root.options().append(true).open("/etc/group").unwrap());
+            }
+            let _ = root.command("busybox").args(["sh", "-c", VANDAL]).output().unwrap();
+            assert!(!root.changes().unwrap().is_empty());
+            drop(root);
+            // Whoever holds a file of a root that has ended writes into no other.
+            open.iter_mut().for_each(|file| std::io::Write::write_all(file, b"late").unwrap());
+            let next = scene.root(user).spawn().unwrap();
+            assert_eq!(next.changes().unwrap(), []);
+            assert_eq!(listing(&next), fresh);
+            // It is the same one.
+            assert_eq!(scene.skeletons().len(), i + 1);
         }
-        let _ = root.command("busybox").args(["sh", "-c", VANDAL]).output().unwrap();
-        assert!(!root.changes().unwrap().is_empty());
-        drop(root);
-        let next = scene.root("sam").spawn().unwrap();
-        assert_eq!(next.changes().unwrap(), []);
-        assert_eq!(listing(&next), fresh);
-        // It is the same one.
-        assert_eq!(scene.skeletons().len(), 1);
     }
     // Two at once are two.
     let (one, two) = (scene.root("sam").spawn().unwrap(), scene.root("sam").spawn().unwrap());
     one.as_user("sam").unwrap().write("/tmp/one", "1").unwrap();
     assert!(!two.exists("/tmp/one"));
-    assert_eq!(scene.skeletons().len(), 2);
+    assert_eq!(scene.skeletons().len(), 3);
     drop((one, two));
     // A tree that is deeper than any that is restored costs the root, not the run.
     let root = scene.root("sam").spawn().unwrap();

@@ -1,5 +1,6 @@
 //! The nursery's process, from its start to the moment when its id maps are written.
 
+use crate::init::wait_readable;
 use crate::nursery::Bounds;
 use crate::socket::{self, Message, Received};
 use crate::wire::{ask, hello};
@@ -7,9 +8,10 @@ use crate::{IdMap, StartError};
 use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The program, as build.rs made it.
 static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] =
@@ -114,11 +116,26 @@ impl Begun {
 
     /// Ends it and waits until it is gone.
     pub fn end(&self) {
-        if self.is_ours() {
-            let mut child = self.child();
+        if !self.is_ours() {
+            return;
+        }
+        let mut child = self.child();
+        if self.plain && self.ends_by_itself(&child) {
+            let _ = child.wait();
+        } else if !self.plain {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Without namespaces it ends what a first process that was killed has left, and stays as long as a rootlet lives: then nobody
+    /// waits for it.
+    fn ends_by_itself(&self, child: &Child) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        let pid = rustix::process::Pid::from_child(child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        pidfd.is_ok_and(|pidfd| wait_readable(pidfd.as_fd(), Some(PATIENCE)).unwrap_or(false))
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {

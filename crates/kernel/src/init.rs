@@ -5,6 +5,7 @@ use crate::wire::{Stat, exec, init};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 use rustix::process::{Signal, pidfd_send_signal};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -26,6 +27,7 @@ pub struct Init {
     ended: AtomicBool,
     proc_is_the_hosts: bool,
     writers: Mutex<Vec<Who>>,
+    opened: Mutex<HashSet<u64>>,
 }
 
 /// The identity that a file operation is made with.
@@ -128,7 +130,17 @@ pub enum Ended {
 impl Init {
     pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
         let (turn, owner, ended) = (Mutex::new(()), std::process::id(), AtomicBool::new(false));
-        Self { socket, turn, pidfd, owner, all_at_once, ended, proc_is_the_hosts, writers: Mutex::default() }
+        Self {
+            socket,
+            turn,
+            pidfd,
+            owner,
+            all_at_once,
+            ended,
+            proc_is_the_hosts,
+            writers: Mutex::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
@@ -206,6 +218,11 @@ impl Init {
         self.writers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The inodes that were opened for writing here: whoever has such a file may go on writing when the rootlet has ended.
+    pub fn opened(&self) -> HashSet<u64> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn writes(&self, who: &Who) {
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         if !writers.contains(who) {
@@ -234,12 +251,18 @@ impl Init {
 
     /// Opens a file: `flags` and `mode` of open(2), the umask already applied. Never waits for the other end of a FIFO.
     pub fn open(&self, who: &Who, tree: TreeNumber, path: &[u8], flags: u32, mode: u32) -> io::Result<File> {
-        if flags as i32 & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) != libc::O_RDONLY {
+        let writes = flags as i32 & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) != libc::O_RDONLY;
+        if writes {
             self.writes(who);
         }
         let mut message = question(init::OPEN, who);
         message.u32(tree).bytes(path).u32(flags).u32(mode);
-        Ok(self.descriptor(&message)?.0.into())
+        let file = File::from(self.descriptor(&message)?.0);
+        if writes {
+            let number = rustix::fs::fstat(&file)?.st_ino;
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        }
+        Ok(file)
     }
 
     /// What a file is.
@@ -410,7 +433,7 @@ impl Started {
 }
 
 /// Waits until `fd` is readable or closed.
-fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     let end = timeout.map(|t| Instant::now() + t);
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));

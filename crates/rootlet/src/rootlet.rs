@@ -71,12 +71,12 @@ impl Drop for Live {
     fn drop(&mut self) {
         // A command or a file handle may still hold pid 1: it ends all the same, before what it uses is removed.
         self.init.end();
+        let Some((skeleton, _)) = &self.skeleton else { return };
         // What anybody but its user wrote may lie anywhere in it.
-        if let Some((skeleton, _)) = &self.skeleton
-            && self.init.writers().iter().any(|who| who != skeleton.user())
-        {
+        if self.init.writers().iter().any(|who| who != skeleton.user()) {
             skeleton.touched();
         }
+        skeleton.distrust(self.init.opened());
     }
 }
 

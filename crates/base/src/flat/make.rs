@@ -1,5 +1,6 @@
 //! Making one tree after another: directories anew, files as hard links or copies.
 
+use super::ledger::Ledger;
 use super::parallel::in_parallel;
 use super::walk::{Entry, Tree, below, list, may_change};
 use rootlet_kernel::Who;
@@ -36,6 +37,8 @@ pub(super) struct Maker<'a> {
     cannot_clone: AtomicBool,
     /// The topmost places that the user could change.
     writable: Mutex<Vec<PathBuf>>,
+    /// What was copied.
+    pub ledger: Ledger,
 }
 
 /// A directory that is there, and is to be filled.
@@ -52,7 +55,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<'a> Maker<'a> {
     pub fn new(from: &'a Tree, to: &'a Tree, share: Share<'a>) -> Self {
         let (cannot_link, cannot_clone) = (AtomicBool::default(), AtomicBool::default());
-        Self { from, to, share, cannot_link, cannot_clone, writable: Mutex::default() }
+        let ledger = Ledger::default();
+        Self { from, to, share, cannot_link, cannot_clone, writable: Mutex::default(), ledger }
+    }
+
+    /// Likewise, when these copies were made before.
+    pub fn knowing(self, ledger: Ledger) -> Self {
+        Self { ledger, ..self }
     }
 
     /// Fills the directory `path`, which is there, and all below it, on every processor. Gives the topmost places that the user
@@ -97,6 +106,11 @@ impl<'a> Maker<'a> {
                     if entry.kind == FileType::Symlink && who.uid != 0 && st.st_uid != who.uid =>
                 {
                     self.link(from, to, name).map(|()| false)
+                }
+                Share::ButFor(_) => {
+                    self.copy(from, to, name, &st)?;
+                    self.ledger.note(&st, &statat(to, name, AtFlags::SYMLINK_NOFOLLOW)?);
+                    Ok(true)
                 }
                 _ => self.copy(from, to, name, &st).map(|()| true),
             },
@@ -190,10 +204,12 @@ fn settle_name(dir: BorrowedFd<'_>, name: &CStr, st: &Stat) -> io::Result<()> {
     Ok(utimensat(dir, name, &times(st), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Makes the extended attributes the same, of those that a layer may have.
+/// Makes the extended attributes the same, of those that a layer may have; no others are left that somebody inside could set.
 pub(super) fn attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
-    let (wanted, there) = (names(from)?, names(to)?);
-    for name in there.iter().filter(|name| !wanted.contains(name)) {
+    let of_a_layer = |name: &CString| name.as_bytes().starts_with(b"user.") || is_capability(name);
+    let wanted: Vec<_> = names(from)?.into_iter().filter(of_a_layer).collect();
+    let of_anybody = |name: &CString| of_a_layer(name) || name.as_bytes().starts_with(b"system.posix_acl_");
+    for name in names(to)?.iter().filter(|name| of_anybody(name) && !wanted.contains(name)) {
         rustix::fs::fremovexattr(to, name.as_c_str())?;
     }
     for name in wanted {
@@ -202,6 +218,10 @@ pub(super) fn attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result
         rustix::fs::fsetxattr(to, name.as_c_str(), &value[..length], rustix::fs::XattrFlags::empty())?;
     }
     Ok(())
+}
+
+fn is_capability(name: &CStr) -> bool {
+    name.to_bytes() == b"security.capability"
 }
 
 fn names(of: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
@@ -213,7 +233,6 @@ fn names(of: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     };
     let mut room = vec![0u8; length];
     let length = if length == 0 { 0 } else { rustix::fs::flistxattr(of, room.as_mut_slice())? };
-    let kept = |name: &&[u8]| name.starts_with(b"user.") || *name == b"security.capability";
-    let names = room[..length].split(|&b| b == 0).filter(kept);
+    let names = room[..length].split(|&b| b == 0).filter(|name| !name.is_empty());
     Ok(names.filter_map(|name| CString::new(name).ok()).collect())
 }

@@ -9,6 +9,7 @@
 //!         ├── writable             the places that the user can change
 //!         └── XXXX/root/           one root; its files are links, but those that the user could change are copies
 //!             clean                it is as the pattern is: to be taken by the next
+//!             ledger               the copies in it, and when each was last changed
 //! ```
 //!
 //! Why a link is safe: the user owns none of these files and may write none of them, and nobody gains rights inside
@@ -16,11 +17,13 @@
 //! rootlet itself does it (the kernel crate's `links.rs`), all at once for a command ([`Skeleton::separate`]).
 //!
 //! So what a run can have changed is known: the places that its user may write, and names in them. Making these what they
-//! were is all that a fresh root costs, as long as nobody else has changed anything; else the whole tree is looked through. A
+//! were is all that a fresh root costs, as long as nobody else has changed anything; else the whole tree is looked through. Root
+//! could change everything, and gets copies of all files: the ledger tells which of them are still what they were. A
 //! skeleton is held by an exclusive lock, and `clean` is there only while nobody uses it: one that a killed process has
 //! left is removed.
 
 mod compare;
+mod ledger;
 mod make;
 mod parallel;
 mod pattern;

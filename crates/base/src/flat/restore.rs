@@ -71,7 +71,10 @@ fn entry(
         if (wanted.kind, there.kind) == (FileType::Directory, FileType::Directory) {
             return Ok(Some(below(path, &wanted.name)));
         }
-        if maker.from.is_same(from, wanted, to, there) || same_node(from, to, wanted, there)? {
+        if maker.from.is_same(from, wanted, to, there)
+            || same_node(from, to, wanted, there)?
+            || untouched(maker, (from, to), wanted, there)?
+        {
             return Ok(None);
         }
     }
@@ -87,6 +90,20 @@ fn entry(
         None => {}
     }
     Ok(None)
+}
+
+/// A copy that nobody has changed.
+fn untouched(
+    maker: &Maker<'_>,
+    (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
+    wanted: &Entry,
+    there: &Entry,
+) -> io::Result<bool> {
+    if maker.ledger.is_empty() || wanted.kind != there.kind {
+        return Ok(false);
+    }
+    let stat = |dir, entry: &Entry| statat(dir, entry.name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
+    Ok(maker.ledger.is_untouched(&stat(from, wanted)?, &stat(to, there)?))
 }
 
 /// Devices and their kin are never shared, and are what they say they are.

@@ -2,6 +2,7 @@
 
 use super::Pattern;
 use super::compare::{Difference, compare, is_within};
+use super::ledger::{self, Ledger};
 use super::make::{Maker, Share};
 use super::parallel::in_parallel;
 use super::restore::restore;
@@ -10,6 +11,7 @@ use crate::store::{Locked, remove_tree, unique, write_atomically};
 use crate::{Digest, Error, Result};
 use rootlet_kernel::Who;
 use rustix::fs::{AtFlags, FileType, Mode, mkdirat, renameat, statat};
+use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -37,6 +39,10 @@ pub struct Skeleton {
     touched: AtomicBool,
     /// It is not worth restoring.
     spoiled: AtomicBool,
+    /// When it was taken.
+    since: (i64, i64),
+    /// Inodes that somebody outside may go on writing.
+    distrusted: Mutex<HashSet<u64>>,
     /// A forked child of the process that took it has a copy of this, which is not to give anything back.
     owner: u32,
     _lock: Locked,
@@ -88,8 +94,9 @@ impl Pattern {
             let list = writable.iter().flat_map(|path| [path.as_os_str().as_bytes(), b"\0"]);
             let list: Vec<u8> = list.flatten().copied().collect();
             write_atomically(&self.store().tmp(), &pool.join("writable"), &list)?;
+            maker.ledger.write(&place.join("ledger"))?;
             skeleton.writable = Some(writable);
-            skeleton.spoiled = AtomicBool::new(user.uid == 0);
+            skeleton.since = ledger::now();
             Ok(skeleton)
         });
         made.inspect_err(|_| drop(remove_tree(&place)))
@@ -112,6 +119,8 @@ impl Pattern {
             brought: Mutex::default(),
             touched: AtomicBool::new(false),
             spoiled: AtomicBool::new(false),
+            since: ledger::now(),
+            distrusted: Mutex::default(),
             owner: std::process::id(),
             _lock: lock,
         })
@@ -144,6 +153,16 @@ impl Skeleton {
     /// Whether `who` may run commands in it as it is.
     pub fn is_for(&self, who: &Who) -> bool {
         *who == self.user || self.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// These inodes are not to be used again, whatever they look like: somebody outside may have them open.
+    pub fn distrust(&self, inodes: HashSet<u64>) {
+        self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).extend(inodes);
+    }
+
+    /// It is not to be used again: its user can set the clock, and so the time of a change.
+    pub fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
     }
 
     /// Makes all files its own that `who` could change, before that one runs a command in it.
@@ -255,14 +274,18 @@ impl Skeleton {
 
     /// Makes it what it was.
     fn restore(&self) -> io::Result<()> {
-        let maker = Maker::new(self.pattern.tree(), &self.tree, Share::ButFor(&self.user));
+        let path = self.place.join("ledger");
+        let maker = Maker::new(self.pattern.tree(), &self.tree, Share::ButFor(&self.user)).knowing(
+            Ledger::read(&path, self.since, &self.distrusted.lock().unwrap_or_else(PoisonError::into_inner)),
+        );
         match &self.writable {
             Some(writable) if !self.touched.load(Ordering::Relaxed) => {
                 restore(&maker, writable)?;
-                restore(&maker, &self.brought.lock().unwrap_or_else(PoisonError::into_inner))
+                restore(&maker, &self.brought.lock().unwrap_or_else(PoisonError::into_inner))?;
             }
-            _ => restore(&maker, &[PathBuf::new()]),
+            _ => restore(&maker, &[PathBuf::new()])?,
         }
+        maker.ledger.write(&path)
     }
 }
 
