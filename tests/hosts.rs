@@ -6,13 +6,15 @@
 mod allowed;
 #[path = "hosts/changes.rs"]
 mod changes;
+#[path = "hosts/doctor.rs"]
+mod doctor;
 #[path = "hosts/places.rs"]
 mod places;
 #[path = "hosts/refused.rs"]
 mod refused;
 
 use rootlet::Tier;
-use rootlet_tests::{Host, Leftovers, assert_nothing_left, rootlet_command};
+use rootlet_tests::{Host, Leftovers, assert_nothing_left, rootlet_command, skipped};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -75,12 +77,18 @@ fn by_caller<T>(root: T, ordinary: T) -> T {
 #[track_caller]
 fn ends(host: impl FnOnce() -> Option<Host>, expected: Option<Tier>) {
     if rootlet_tests::alpine_tar().is_none() {
-        return rootlet_tests::skipped("no tarball of alpine");
+        return skipped("no tarball of alpine");
     }
-    let Some(host) = host() else { return rootlet_tests::skipped("no copy of docker's profile") };
-    rootlet_tests::alone(|| match (run_on(&host), expected) {
-        (Ended::Refused(said), Some(tier)) => rootlet_tests::skipped(&format!("{tier} is refused: {said}")),
-        (Ended::Refused(said), None) => println!("{said}"),
-        (Ended::Right(tier), expected) => assert_eq!(Some(tier), expected),
+    let Some(host) = host() else { return skipped("no copy of docker's profile") };
+    rootlet_tests::alone(|| {
+        let ended = run_on(&host);
+        let (examined, said) = doctor::examine(&host);
+        let got = if let Ended::Right(tier) = ended { Some(tier) } else { None };
+        assert_eq!(examined, got, "the doctor says otherwise: {said}");
+        match (ended, expected) {
+            (Ended::Refused(said), Some(tier)) => skipped(&format!("{tier} is refused: {said}")),
+            (Ended::Refused(said), None) => println!("{said}"),
+            (Ended::Right(tier), expected) => assert_eq!(Some(tier), expected),
+        }
     });
 }

@@ -1,5 +1,6 @@
 //! The library's own promises, on a real Alpine root: files, changes, snapshots, ports, commands.
 
+use rootlet::spec::Spec;
 use rootlet::{Base, ChangeKind, ErrorKind, Rootlet, Stdio, Store};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -32,6 +33,26 @@ const EEXIST: i32 = 17;
 const EINVAL: i32 = 22;
 const ENOTEMPTY: i32 = 39;
 const ELOOP: i32 = 40;
+
+#[test]
+fn what_is_foreseen_serves_one_and_leaves_nothing() {
+    rootlet_tests::alone(|| {
+        let base = alpine!();
+        let before = rootlet_tests::Leftovers::before();
+        let (usual, other) = (Spec::default(), "app:10001:0".parse().unwrap());
+        // The second guess is wrong.
+        Rootlet::foresee(base.name(), &usual);
+        Rootlet::foresee(base.name(), &Spec { user: Some(other), ..usual });
+        for _ in 0..2 {
+            let root = Rootlet::builder(&base).spawn().unwrap();
+            assert!(root.command("true").status().unwrap().success());
+        }
+        Rootlet::end_helpers();
+        let processes: Vec<_> =
+            before.left().into_iter().filter(|left| left.starts_with("process")).collect();
+        assert!(processes.is_empty(), "{processes:?}");
+    });
+}
 
 #[test]
 fn files_as_std_has_them() {

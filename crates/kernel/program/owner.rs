@@ -6,8 +6,8 @@ use crate::plain;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::Reader;
 use core::cell::UnsafeCell;
-use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicU64};
 
 const MAX_GROUPS: usize = 1024;
 
@@ -113,13 +113,33 @@ fn of_directory(fd: Fd, value: &mut [u8]) -> Result {
     read
 }
 
+/// Mounts of the caller's own directories, whose files stay as they are: what is made there is the caller's, whoever makes it.
+static HOSTS: [AtomicU64; 64] = [const { AtomicU64::new(0) }; 64];
+
+/// What is below `fd` is the caller's. (Of more than there is room for, what root makes is marked as root's.)
+pub fn add_the_hosts(fd: Fd) -> Result<()> {
+    let id = sys::fstat(fd)?.mnt_id;
+    if let Some(place) = HOSTS.iter().find(|place| place.load(Relaxed) == 0) {
+        place.store(id, Relaxed);
+    }
+    Ok(())
+}
+
+fn is_the_hosts(mount: u64) -> bool {
+    HOSTS.iter().any(|known| known.load(Relaxed) == mount)
+}
+
 /// Gives a file an owner and a mode.
 pub fn give(fd: Fd, owner: Owner) -> Result<()> {
     let Some(one) = one() else {
         sys::fchownat(fd, lit(c""), owner.uid, owner.gid, sys::AT_EMPTY_PATH)?;
         return chmod(fd, owner.mode);
     };
-    let kind = u32::from(sys::fstat(fd)?.mode) & sys::S_IFMT;
+    let st = sys::fstat(fd)?;
+    if is_the_hosts(st.mnt_id) {
+        return Ok(());
+    }
+    let kind = u32::from(st.mode) & sys::S_IFMT;
     if kind != sys::S_IFLNK {
         chmod(fd, one.stored_mode(owner))?;
     }

@@ -216,6 +216,9 @@ impl Setup {
             sys::mount_setattr(mount, flags, u64::from(attributes))?;
         }
         sys::move_mount(mount, target, lit(c""))?;
+        if source.bytes().starts_with(b"/src/") {
+            owner::add_the_hosts(mount)?;
+        }
         sys::close(mount);
         sys::close(target);
         Ok(())

@@ -457,7 +457,9 @@ pub struct Statx {
     pub rdev_minor: u32,
     pub dev_major: u32,
     pub dev_minor: u32,
-    _spare: [u64; 14],
+    /// Which mount it was reached by.
+    pub mnt_id: u64,
+    _spare: [u64; 13],
 }
 
 pub fn statx(dir: Fd, path: Str, flags: usize) -> Result<Statx> {

@@ -260,7 +260,10 @@ impl Nursery {
         if answers.waiting.len() >= UNREAD {
             self.read_answers(&mut answers)?;
         }
-        message.send(self.begun.socket(), fds)?;
+        if let Err(error) = message.send(self.begun.socket(), fds) {
+            // One that could not start tells why when it is asked.
+            return Err(self.hello(&mut answers).err().map_or(error, io::Error::other));
+        }
         answers.waiting.push_back(source.id);
         Ok(())
     }

@@ -152,22 +152,19 @@ impl Builder {
             return Err(Error::new(ErrorKind::Spec, wrong.to_string())
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
         }
-        let mut tiers = tier::tiers(&self.spec)?.into_iter().peekable();
-        let mut last = None;
-        while let Some(tier) = tiers.next() {
-            match self.spawn_on(tier) {
-                // What the host refuses, it may allow in a weaker form. The stronger form's words are the better ones, since they
-                // say how to lift the host.
-                Err(error) if error.kind() == ErrorKind::Host => {
-                    if tiers.peek().is_some() {
-                        tier::refuse(tier, &error);
-                    }
-                    last.get_or_insert(error);
+        let mut refused = Vec::new();
+        let tiers = tier::tiers(&self.spec)?;
+        for tier in &tiers {
+            match self.spawn_on(*tier) {
+                // What the host refuses, it may allow in a weaker form.
+                Err(error) if error.kind() == ErrorKind::Host => refused.push((*tier, error)),
+                made => {
+                    refused.iter().for_each(|(tier, error)| tier::refuse(*tier, error));
+                    return made;
                 }
-                made => return made,
             }
         }
-        Err(last.expect("there is a tier to be tried"))
+        Err(tier::none(refused))
     }
 
     fn spawn_on(&self, tier: Tier) -> Result<Rootlet> {

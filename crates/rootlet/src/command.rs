@@ -373,6 +373,13 @@ impl<'a> Command<'a> {
                 format!("failed to enter the work directory {}", rootlet_spec::printable(workdir)),
                 Some("it must be there, and the user must be let into it; give another with --workdir"),
             ),
+            (ExecStep::Identity, _) if self.rootlet.live().map.one.is_some() => (
+                ErrorKind::Command,
+                "failed to become the user".into(),
+                Some(
+                    "there is one id: commands run as the rootlet's own user or as root; make another rootlet for others",
+                ),
+            ),
             (ExecStep::Identity, _) => (
                 ErrorKind::Command,
                 "failed to become the user".into(),

@@ -72,6 +72,16 @@ pub fn examine() -> Examination {
     Examination { tier, own_proc, checks }
 }
 
+/// What allows user namespaces where they are refused; empty when that is not known.
+pub(crate) fn user_namespaces(errno: Option<i32>) -> String {
+    mend::user_namespaces(errno).text
+}
+
+/// What gives the caller subordinate ids.
+pub(crate) fn how_to_get_sub_ids() -> String {
+    mend::sub_ids().text
+}
+
 /// A whole rootlet of this tier, with a command in it; whether it has a /proc of its own.
 fn whole(tier: Tier) -> crate::Result<bool> {
     if tier == Tier::Chroot {
@@ -110,14 +120,14 @@ fn tier_check(tier: Tier, tried: &crate::Result<bool>, works: bool) -> Check {
     };
     let mut mended = match tier {
         Tier::Chroot => mend::chroot(),
-        _ => mend::user_namespaces(),
+        _ => mend::user_namespaces(error.raw_os_error()),
     };
     if tier == Tier::Exact && !caller().is_root() && spawn("host", Tier::OneId).is_ok() {
         // Namespaces are allowed: it is the ids.
         mended = match (caller().sub_ids(), mend::no_new_privileges()) {
             (None, _) => mend::sub_ids(),
             (_, Some(mended)) => mended,
-            _ => mend::id_tools(),
+            _ => mend::id_tools(has_tools()),
         };
     }
     if mended.text.is_empty() {
@@ -208,14 +218,18 @@ fn sub_ids() -> Check {
 
 fn tools() -> Check {
     let name = "newuidmap and newgidmap";
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |tool: &str| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
     let cost = "subordinate ids cannot be used";
-    match (found("newuidmap") && found("newgidmap"), mend::no_new_privileges()) {
+    match (has_tools(), mend::no_new_privileges()) {
         (true, None) => good(name, false, "found".into()),
         (true, Some(mend)) => bad(name, false, "no_new_privs takes their rights".into(), cost, mend),
-        (false, _) => bad(name, false, "not in PATH".into(), cost, mend::id_tools()),
+        (false, _) => bad(name, false, "not in PATH".into(), cost, mend::id_tools(false)),
     }
+}
+
+fn has_tools() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = |tool: &str| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
+    found("newuidmap") && found("newgidmap")
 }
 
 /// A rootlet of this machine's own root, in the tier that it gets.

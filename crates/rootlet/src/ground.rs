@@ -4,7 +4,7 @@
 use crate::host;
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
-use rootlet_kernel::{Nursery, Source, Tree, mount};
+use rootlet_kernel::{Nursery, Source, StartError, Tree, mount};
 use rootlet_spec::{Tier, User};
 use std::collections::BTreeSet;
 use std::fs;
@@ -213,11 +213,15 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
 }
 
 /// What a host forbids it may allow in another way; what else goes wrong does so in every way.
-fn unmountable(what: String, error: io::Error) -> Error {
+pub(crate) fn unmountable(what: String, error: io::Error) -> Error {
+    let error = match error.downcast::<StartError>() {
+        Ok(start) => return host::explain(start),
+        Err(error) => error,
+    };
     match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => Error::new(ErrorKind::Host, what)
-            .caused_by(error)
-            .with_hint("mounts are refused by a security module (AppArmor, SELinux) or by the seccomp profile of a container around this: see `rootlet doctor`"),
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+            Error::new(ErrorKind::Host, what).caused_by(error).with_hint(host::NO_MOUNTS)
+        }
         _ => Error::io(what, error),
     }
 }

@@ -107,9 +107,7 @@ impl Caller {
             ErrorKind::Host,
             format!("the user {who} has no subordinate ids in /etc/subuid and /etc/subgid"),
         )
-        .with_hint(format!(
-            "have root run: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {who}"
-        ))
+        .with_hint(format!("give it some: {}", crate::doctor::how_to_get_sub_ids()))
     }
 }
 
@@ -195,6 +193,10 @@ fn reach(ranges: &mut Vec<IdRange>, ids: SubIds, id: u32) {
     }
 }
 
+/// What mends a host that makes user namespaces and gives them no power.
+pub(crate) const NO_MOUNTS: &str = "mounts are refused by a security module (AppArmor, SELinux) or by the seccomp profile of a container around \
+     this: see `rootlet doctor`";
+
 /// Why no user namespace came to be, with what mends it.
 pub(crate) fn explain(error: StartError) -> Error {
     let missing_tool =
@@ -206,6 +208,8 @@ pub(crate) fn explain(error: StartError) -> Error {
     } else if error.step.contains("user namespace") {
         "allow user namespaces: check /proc/sys/user/max_user_namespaces, kernel.unprivileged_userns_clone (Debian), \
          kernel.apparmor_restrict_unprivileged_userns (Ubuntu), and the seccomp profile of a container around this"
+    } else if matches!(error.source.raw_os_error(), Some(libc::EPERM | libc::EACCES)) {
+        NO_MOUNTS
     } else {
         "run `rootlet doctor` to see what this host allows"
     };

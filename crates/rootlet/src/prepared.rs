@@ -12,7 +12,7 @@ use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging};
-use rootlet_kernel::{Filters, Nursery, Source, Tree};
+use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
 use rootlet_spec::{Mount, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -211,7 +211,9 @@ pub(crate) fn add_skin(nursery: &Arc<Nursery>, tree: &Tree) -> Result<Source> {
 }
 
 fn skin_failed(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e)
+    let failed =
+        |e| Error::new(ErrorKind::Setup, "failed to make the account files and mount points").caused_by(e);
+    e.downcast::<StartError>().map_or_else(failed, host::explain)
 }
 
 /// Topmost first, as overlayfs wants them.

@@ -1,5 +1,6 @@
 //! Which tier a rootlet gets: the strongest that the host allows, found by trying, never by reading a version.
 
+use crate::doctor;
 use crate::host::caller;
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_spec::{Require, Spec, Tier};
@@ -76,6 +77,26 @@ pub(crate) fn lacks(require: Require) -> Error {
     }
     Error::new(ErrorKind::Host, format!("this host does not give what --require {require} asks for"))
         .with_hint(why.join("; "))
+}
+
+/// The error of a host that refused every tier which was tried.
+pub(crate) fn none(mut refused: Vec<(Tier, Error)>) -> Error {
+    if let [_] = refused[..] {
+        return refused.remove(0).1;
+    }
+    let why: Vec<String> = refused.iter().map(|(tier, error)| format!("{tier}: {error}")).collect();
+    let what = format!("this host allows no rootlet ({})", why.join("; "));
+    let error = Error::new(ErrorKind::Host, what);
+    let mend = doctor::user_namespaces(error_of(&refused));
+    match (mend.is_empty(), refused.last().and_then(|(_, last)| last.hint())) {
+        (false, _) => error.with_hint(mend),
+        (true, Some(hint)) => error.with_hint(hint),
+        (true, None) => error.with_hint("`rootlet doctor` says what is missing"),
+    }
+}
+
+fn error_of(refused: &[(Tier, Error)]) -> Option<i32> {
+    refused.last().and_then(|(_, error)| error.raw_os_error())
 }
 
 /// The tier that a rootlet will likely get, where nothing else is asked for.

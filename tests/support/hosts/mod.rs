@@ -167,6 +167,11 @@ impl Host {
         Self::mounted(&script).with("ROOTLET_STORE", store)
     }
 
+    /// The same in a pod, as a process sees it.
+    pub fn in_a_pod(self) -> Self {
+        self.with("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    }
+
     /// A program on this host, with the store of these tests where it has no other. No tier is asked for, whatever the tests
     /// around are run with.
     pub fn command(&self, program: impl Into<OsString>) -> Command {

@@ -36,11 +36,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Now, as the kernel stamps files.
 pub(super) fn now() -> (i64, i64) {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::RealtimeCoarse);
-    (tv_sec, tv_nsec as i64)
+    (tv_sec, tv_nsec)
 }
 
 fn record(original: &Stat, copy: &Stat) -> Record {
-    (original.st_ino, copy.st_ino, copy.st_ctime as i64, copy.st_ctime_nsec as i64)
+    (original.st_ino, copy.st_ino, copy.st_ctime, copy.st_ctime_nsec as i64)
 }
 
 impl Ledger {

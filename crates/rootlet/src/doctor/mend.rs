@@ -52,9 +52,9 @@ fn around() -> Around {
     }
 }
 
-/// Why user namespaces are refused, and what allows them. Looked at only after they were refused.
-pub(super) fn user_namespaces() -> Mend {
-    if read("/proc/sys/user/max_user_namespaces") == "0" {
+/// Why user namespaces are refused, and what allows them. Looked at only after they were refused, with this errno.
+pub(super) fn user_namespaces(errno: Option<i32>) -> Mend {
+    if errno == Some(libc::ENOSPC) || read("/proc/sys/user/max_user_namespaces") == "0" {
         return Mend::command("sudo sysctl -w user.max_user_namespaces=15000");
     }
     if read("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
@@ -63,17 +63,29 @@ pub(super) fn user_namespaces() -> Mend {
     if read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" && !caller().is_root() {
         return apparmor();
     }
+    // An ordinary user has another way in a container: to be its root.
+    let or_root = |text: &str, as_root: &str| {
+        let or = if caller().is_root() {
+            String::new()
+        } else {
+            format!("; or as root in it, for the tier chroot: {as_root}")
+        };
+        Mend::advice(format!("{text}{or}"))
+    };
     match around() {
-        Around::Kubernetes => Mend::advice(
+        Around::Kubernetes => or_root(
             "in the pod: `hostUsers: false`, and in the container's securityContext `seccompProfile: {type: Unconfined}`, \
              `procMount: Unmasked`",
+            "`runAsUser: 0`",
         ),
-        Around::Podman => {
-            Mend::advice("podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …")
-        }
-        Around::Docker => Mend::advice(
+        Around::Podman => or_root(
+            "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …",
+            "podman run --user 0 …",
+        ),
+        Around::Docker => or_root(
             "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
              --security-opt systempaths=unconfined …",
+            "docker run --user 0 …",
         ),
         Around::Nobody if status("Seccomp") == "2" => {
             Mend::advice("a system call filter around this process refuses them: start it without")
@@ -101,6 +113,10 @@ fn apparmor() -> Mend {
 pub(super) fn sub_ids() -> Mend {
     match caller().is_root() {
         true => Mend::advice("give the container or user namespace that this runs in more ids"),
+        // Nobody of that number in /etc/passwd, for whom usermod(8) would look.
+        false if caller().name.is_empty() => {
+            Mend::command(format!("echo {}:100000:65536 | sudo tee -a /etc/subuid /etc/subgid", caller().uid))
+        }
         false => Mend::command(format!(
             "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
             caller().name
@@ -108,8 +124,12 @@ pub(super) fn sub_ids() -> Mend {
     }
 }
 
-/// What brings newuidmap and newgidmap.
-pub(super) fn id_tools() -> Mend {
+/// What makes newuidmap and newgidmap do their work; `found`: they are on the PATH.
+pub(super) fn id_tools(found: bool) -> Mend {
+    if found {
+        // Their setuid bit means nothing to a user namespace without the host's root.
+        return Mend::advice("run this outside of the user namespace around it, or give its root ids");
+    }
     let os = read("/etc/os-release");
     let like = |name: &str| {
         let mut words = os.lines().filter(|line| line.starts_with("ID=") || line.starts_with("ID_LIKE="));
@@ -143,7 +163,10 @@ pub(super) fn proc() -> Mend {
             "in the container's securityContext: `procMount: Unmasked` (with `hostUsers: false` in the pod)"
         }
         Around::Podman => "podman run --security-opt unmask=ALL …",
-        _ => "docker run --security-opt systempaths=unconfined …",
+        Around::Docker => "docker run --security-opt systempaths=unconfined …",
+        Around::Nobody => {
+            "docker run --security-opt systempaths=unconfined …, podman run --security-opt unmask=ALL …"
+        }
     })
 }
 
