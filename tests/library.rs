@@ -120,6 +120,7 @@ fn files_are_refused_as_production_would() {
 
 #[test]
 fn nothing_leads_out() {
+    rootlet_tests::needs_namespaces!("/proc");
     let root = Rootlet::builder(&alpine!()).spawn().unwrap();
     root.symlink("../../../../../../etc/os-release", "/out").unwrap();
     assert!(root.read_to_string("/out").unwrap().contains("Alpine"));
@@ -210,6 +211,7 @@ fn a_kept_rootlet_goes_on() {
 
 #[test]
 fn a_rootlet_of_this_machine_is_kept_as_whoever() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let store = Store::open(rootlet_tests::store()).unwrap();
     let base = Base::resolve("host", &store).unwrap();
     for user in ["sam", "alice:1234:4321"] {
@@ -295,6 +297,7 @@ fn a_command_that_cannot_start_says_why() {
 
 #[test]
 fn each_private_network_has_its_own_port_80() {
+    rootlet_tests::needs_namespaces!("private network");
     let base = alpine!();
     let serve = |text: &str| {
         let root = Rootlet::builder(&base).net(rootlet::spec::Net::Private).user("root").spawn().unwrap();
@@ -326,6 +329,7 @@ fn each_private_network_has_its_own_port_80() {
 
 #[test]
 fn a_terminal_of_its_own() {
+    rootlet_tests::needs_namespaces!("/dev/pts");
     let root = Rootlet::builder(&alpine!()).user("sam").spawn().unwrap();
     let mut child =
         root.command("sh").args(["-c", "tty; stty size; ls -ln $(tty)"]).tty(40, 100).spawn().unwrap();
@@ -340,6 +344,7 @@ fn a_terminal_of_its_own() {
 
 #[test]
 fn volumes_and_file_systems() {
+    rootlet_tests::needs_namespaces!("writable volume");
     let base = alpine!();
     let host = std::env::temp_dir().join(format!("rootlet-volume-{}", std::process::id()));
     std::fs::create_dir(&host).unwrap();
@@ -367,6 +372,7 @@ fn volumes_and_file_systems() {
 
 #[test]
 fn a_read_only_root() {
+    rootlet_tests::needs_namespaces!("read-only root");
     let root = Rootlet::builder(&alpine!()).user("root").read_only(true).tmpfs("/run").spawn().unwrap();
     assert_eq!(errno(root.write("/etc/motd", "x")), 30);
     let out = root.command("sh").args(["-c", "echo x > /tmp/x"]).output().unwrap();
@@ -405,6 +411,7 @@ static KINDS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 #[test]
 fn the_next_one_is_made_ahead_and_is_as_fresh() {
+    rootlet_tests::needs_namespaces!("next one made ahead");
     let _alone = KINDS.lock();
     let base = alpine!();
     let spawn = || apart(&base).spawn().unwrap();

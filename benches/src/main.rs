@@ -5,6 +5,7 @@
 
 mod builds;
 mod by_hand;
+mod chroot;
 mod command;
 mod contest;
 mod ground;
@@ -82,6 +83,7 @@ const PARTS: &[Part] = &[
     ("tiers: one id", tiers::one_id, 300),
     ("scale: leftovers", scale::leftovers, 1000),
     ("scale: first", scale::first, 100),
+    ("chroot", chroot::rows, 40),
     ("unpack", |ground, _| unpack::rows(ground), 0),
 ];
 

@@ -5,6 +5,7 @@ use rootlet_tests::{Leftovers, alone, assert_nothing_left};
 
 #[test]
 fn nothing_is_left_behind() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     alone(|| {
         let bases = bases();
         // The nursery is made once for the process and stays.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn variables_are_those_of_a_login_and_nothing_of_the_caller() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let env = facts(root).env;
         assert_eq!(env.get("HOME").map(String::as_str), Some("/home/sam"));
@@ -19,6 +20,7 @@ fn variables_are_those_of_a_login_and_nothing_of_the_caller() {
 
 #[test]
 fn umask_signals_and_host_name_are_the_defaults() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let facts = facts(root);
         assert_eq!((facts.umask, facts.hostname.as_str()), (0o022, "rootlet"));
@@ -33,6 +35,7 @@ fn umask_signals_and_host_name_are_the_defaults() {
 
 #[test]
 fn a_process_has_its_own_namespaces_but_the_hosts_network() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let inside = facts(root).namespaces;
         let outside =
@@ -46,6 +49,7 @@ fn a_process_has_its_own_namespaces_but_the_hosts_network() {
 
 #[test]
 fn a_private_network_has_loopback_and_nothing_else() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     for (_, base) in super::bases() {
         let private = facts(&with_probe(&base).net(Net::Private).spawn().unwrap());
         assert!(private.loopback);
@@ -57,6 +61,7 @@ fn a_private_network_has_loopback_and_nothing_else() {
 
 #[test]
 fn dev_holds_what_every_program_needs_and_no_hardware() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let devices: BTreeSet<String> = facts(root).devices.into_iter().collect();
         let needed = [
@@ -72,6 +77,7 @@ fn dev_holds_what_every_program_needs_and_no_hardware() {
 
 #[test]
 fn only_the_three_streams_are_open() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     // One that a careless caller would leak: without close-on-exec, and numbered beyond any that we might use.
     let file = std::fs::File::open("/dev/zero").unwrap();
     let leak = rustix::io::fcntl_dupfd_cloexec(&file, 500).unwrap();
@@ -84,6 +90,7 @@ fn only_the_three_streams_are_open() {
 
 #[test]
 fn nothing_of_the_hosts_mounts_is_seen() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_image_as("sam", |root| {
         let mounts = facts(root).mounts;
         let root_mounts: Vec<_> = mounts.iter().filter(|mount| mount.target == "/").collect();

@@ -19,6 +19,7 @@ fn what_one_rootlet_writes_no_other_sees() {
 
 #[test]
 fn commands_of_one_rootlet_share_it() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let made = root
             .command("sh")

@@ -7,6 +7,7 @@ use std::process::Command;
 
 #[test]
 fn the_machines_own_files_are_there_and_what_is_written_is_not_theirs() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let root = with_probe(&host()).user("root").spawn().unwrap();
     for file in ["/etc/os-release", "/etc/passwd"] {
         let here = std::fs::read_to_string(file).unwrap();
@@ -22,6 +23,7 @@ fn the_machines_own_files_are_there_and_what_is_written_is_not_theirs() {
 
 #[test]
 fn its_own_processes_are_all_that_a_command_sees() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let root = with_probe(&host()).user("root").spawn().unwrap();
     let seen = root.command("sh").args(["-c", "echo /proc/[0-9]*"]).output().unwrap();
     // Rootlet's pid 1, and the shell.
@@ -43,6 +45,7 @@ fn among_mounts(script: &str) -> Option<String> {
 
 #[test]
 fn what_is_mounted_on_the_machine_is_seen_and_is_copied_on_write_too() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let said = among_mounts(
         r#"
         mount -t tmpfs tmpfs /mnt; mkdir /mnt/below; mount -t tmpfs tmpfs /mnt/below
@@ -59,6 +62,7 @@ fn what_is_mounted_on_the_machine_is_seen_and_is_copied_on_write_too() {
 /// A desktop of snaps has a hundred.
 #[test]
 fn a_machine_may_have_many_mounts() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let said = among_mounts(
         r#"
         mount -t tmpfs tmpfs /mnt

@@ -60,6 +60,7 @@ fn attempts(user: &str) -> Vec<BTreeMap<String, String>> {
 
 #[test]
 fn sam_gets_nowhere() {
+    rootlet_tests::needs_namespaces!("/proc, by which the program sees that it is inside");
     for outcomes in attempts("sam") {
         let through: Vec<_> = outcomes
             .iter()
@@ -71,6 +72,7 @@ fn sam_gets_nowhere() {
 
 #[test]
 fn root_inside_gets_no_further_than_in_docker() {
+    rootlet_tests::needs_namespaces!("/proc, by which the program sees that it is inside");
     for outcomes in attempts("root") {
         let harmless = |name: &str| HARMLESS.contains(&name) || HARMLESS_FOR_ROOT.contains(&name);
         let through: Vec<_> =
@@ -81,6 +83,7 @@ fn root_inside_gets_no_further_than_in_docker() {
 
 #[test]
 fn the_filter_refuses_what_dockers_does() {
+    rootlet_tests::needs_namespaces!("/proc, by which the program sees that it is inside");
     for outcomes in attempts("sam").into_iter().chain(attempts("root")) {
         let otherwise: Vec<_> = FILTERED
             .iter()

@@ -8,6 +8,7 @@ const DOCKER_DEFAULT: u64 = 0xa804_25fb;
 
 #[test]
 fn sam_is_sam_in_every_id() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let facts = facts(root);
         assert_eq!((facts.uids, facts.gids), ([1000; 4], [1000; 4]));
@@ -17,6 +18,7 @@ fn sam_is_sam_in_every_id() {
 
 #[test]
 fn sam_has_no_capability_and_can_gain_none() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let facts = facts(root);
         let none =
@@ -30,6 +32,7 @@ fn sam_has_no_capability_and_can_gain_none() {
 
 #[test]
 fn root_has_dockers_capabilities_and_is_nobodys_root() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("root", |root| {
         let facts = facts(root);
         assert_eq!((facts.uids, facts.gids), ([0; 4], [0; 4]));
@@ -48,6 +51,7 @@ fn root_has_dockers_capabilities_and_is_nobodys_root() {
 
 #[test]
 fn a_number_without_an_account_is_in_group_0_and_lives_in_the_root() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("123456", |root| {
         let facts = facts(root);
         assert_eq!((facts.uids, facts.gids), ([123_456; 4], [0; 4]));
@@ -57,6 +61,7 @@ fn a_number_without_an_account_is_in_group_0_and_lives_in_the_root() {
 
 #[test]
 fn uid_and_gid_may_differ_and_an_account_is_made() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("alice:1234:4321", |root| {
         let facts = facts(root);
         assert_eq!((facts.uids, facts.gids), ([1234; 4], [4321; 4]));

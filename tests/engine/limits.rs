@@ -24,6 +24,7 @@ fn with_probe_and(base: &Base, spec: Spec) -> Rootlet {
 
 #[test]
 fn each_process_has_the_limits_that_were_asked_for_and_the_callers_otherwise() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     for (name, base) in bases() {
         let callers = facts(&with_probe(&base).spawn().unwrap()).limits;
         let root = with_ulimits(&base, &["nofile=64:128", "core=0", "fsize=1048576:2097152", "nproc=3000"]);
@@ -58,6 +59,7 @@ fn a_limit_above_the_callers_own_is_an_error_with_a_way_out() {
 /// By itself, since the kernel counts a user's processes in all rootlets of one caller together.
 #[test]
 fn memory_and_processes_are_limited_and_the_report_says_how() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     rootlet_tests::alone(|| bases().into_iter().for_each(|(name, base)| limited(name, &base)));
 }
 
@@ -156,6 +158,7 @@ fn processors_are_limited_or_the_report_says_that_they_are_not() {
 /// What killed callers leave of their cgroups, the next one removes.
 #[test]
 fn nothing_is_left_of_the_cgroup_of_a_killed_caller() {
+    rootlet_tests::needs_namespaces!("root of this machine");
     let run = |script: &str| {
         let mut command = rootlet_tests::rootlet_command();
         command.args(["run", "--quiet", "--pids-limit", "20", "--", "sh", "-c", script]);
@@ -208,6 +211,7 @@ fn cgroups_of(pid: u32) -> Vec<PathBuf> {
 
 #[test]
 fn without_limits_nothing_is_said_of_them() {
+    rootlet_tests::needs_namespaces!("report without a word");
     for (_, base) in bases() {
         let root = with_limits(&base, Limits::default());
         let report = root.report();

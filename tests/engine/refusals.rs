@@ -50,6 +50,7 @@ fn root_may_write_the_copy() {
 
 #[test]
 fn a_read_only_root_is_read_only_for_root_too() {
+    rootlet_tests::needs_namespaces!("read-only root");
     let directory = tempfile::tempdir().unwrap();
     for name in ["etc", "tmp"] {
         std::fs::create_dir(directory.path().join(name)).unwrap();
@@ -77,6 +78,7 @@ fn a_read_only_root_is_read_only_for_root_too() {
 /// As docker has it: what is mounted is as writable as was asked for, wherever it lies.
 #[test]
 fn mounts_in_a_read_only_root_are_what_was_asked_for() {
+    rootlet_tests::needs_namespaces!("read-only root");
     let shared = tempfile::tempdir().unwrap();
     for (name, base) in super::bases().into_iter().chain([("host", host())]) {
         let root = with_probe(&base).user("root").read_only(true).tmpfs("/tmp").tmpfs("/usr/local");

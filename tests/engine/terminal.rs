@@ -17,6 +17,7 @@ fn shown(mut child: Child) -> String {
 
 #[test]
 fn a_command_on_a_terminal_leads_a_session_and_the_foreground() {
+    rootlet_tests::needs_namespaces!("/dev/pts");
     in_each_base_as("sam", |root| {
         let started = |word: &str| root.command("/probe").arg(word).tty(40, 100).spawn().unwrap();
         let terminal: BTreeMap<String, String> = serde_json::from_str(&shown(started("tty"))).unwrap();
@@ -45,6 +46,7 @@ fn a_command_on_a_terminal_leads_a_session_and_the_foreground() {
 
 #[test]
 fn a_command_without_a_terminal_has_none_to_reach_for() {
+    rootlet_tests::needs_namespaces!("/dev/pts");
     in_each_base_as("sam", |root| {
         // Were it in the caller's session, it could open the caller's terminal as /dev/tty, and type into it.
         let terminal: BTreeMap<String, String> = ask(root, &["tty"]);

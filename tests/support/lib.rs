@@ -23,6 +23,21 @@ pub fn one_id() -> bool {
     std::env::var("ROOTLET_TIER").is_ok_and(|tier| tier == "one-id")
 }
 
+/// Whether this run of the tests is one without namespaces (`ROOTLET_TIER=chroot`).
+pub fn chroot() -> bool {
+    std::env::var("ROOTLET_TIER").is_ok_and(|tier| tier == "chroot")
+}
+
+/// Ends the calling test where there are no namespaces: that cannot have what it looks at, as docs/differences.md says.
+#[macro_export]
+macro_rules! needs_namespaces {
+    ($what:expr) => {
+        if $crate::chroot() {
+            return eprintln!("without namespaces there is no {}", $what);
+        }
+    };
+}
+
 /// Fails when something is there that was not there before.
 #[track_caller]
 pub fn assert_nothing_left(before: &Leftovers) {

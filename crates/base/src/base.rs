@@ -1,5 +1,6 @@
 //! A base: what a rootlet's root is made from.
 
+use crate::flat::{self, Copied, Flat};
 use crate::resolve::Resolver;
 use crate::store::{Content, Layer, LayerDir, Locked, Origin, Staging, Store};
 use crate::{Digest, Result, unpack};
@@ -8,7 +9,7 @@ use rootlet_kernel::IdMap;
 pub use rootlet_spec::ImageDefaults as Defaults;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a rootlet's root is made from: read-only layers, shared by everybody. Cheap to clone.
 ///
@@ -25,6 +26,8 @@ struct Inner {
     /// What it was found with.
     resolver: Resolver,
     held: Held,
+    /// The copy that was made last of a directory: see [`Base::flat`].
+    copied: Mutex<Copied>,
     /// The answer to the last [`Base::layer_paths`]: most callers have one map.
     paths: Mutex<Option<(IdMap, Vec<PathBuf>)>>,
 }
@@ -64,7 +67,15 @@ impl Base {
 
     pub(crate) fn new(resolver: &Resolver, name: String, id: String, content: Content, held: Held) -> Self {
         let resolver = resolver.clone();
-        Self(Arc::new(Inner { name, id, content, resolver, held, paths: Mutex::new(None) }))
+        Self(Arc::new(Inner {
+            name,
+            id,
+            content,
+            resolver,
+            held,
+            copied: Mutex::default(),
+            paths: Mutex::new(None),
+        }))
     }
 
     /// The whole name: `docker.io/library/alpine:3.20`, `tar:/absolute/path`, `host`.
@@ -130,6 +141,26 @@ impl Base {
         };
         *last = Some((map.clone(), paths.clone()));
         Ok(paths)
+    }
+
+    /// The base as one tree with its true owners, for roots without mounts; only real root can make one. It is unpacked once; a
+    /// directory is copied, and again when it looks different. Snapshots of a root without mounts are such trees themselves.
+    ///
+    /// Errors: this machine's own root is too much to be copied; a snapshot was made in a user namespace; and those of
+    /// [`Base::layer_paths`].
+    pub fn flat(&self) -> Result<Flat> {
+        flat::flat(self)
+    }
+
+    pub(crate) fn copied(&self) -> MutexGuard<'_, Copied> {
+        self.0.copied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn staging(&self) -> Option<&Staging> {
+        match &self.0.held {
+            Held::Staged { staging, .. } => Some(staging),
+            _ => None,
+        }
     }
 
     /// Whether something lies in a sticky directory, such as /tmp, that not everybody may remove: as far as its layers, which are

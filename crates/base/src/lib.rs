@@ -17,6 +17,7 @@
 mod base;
 mod digest;
 mod error;
+pub mod flat;
 mod image;
 mod name;
 mod progress;

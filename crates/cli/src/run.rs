@@ -9,7 +9,7 @@ use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
 use rootlet::spec::UserSpec;
-use rootlet::{Child, ErrorKind, Identity, Rootlet};
+use rootlet::{Child, ErrorKind, Identity, Rootlet, Tier};
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -125,8 +125,11 @@ fn perform(
             return Ok(outcome);
         }
     };
-    // Nothing more comes from there; what is left of it ends while the command runs.
-    Rootlet::end_helpers();
+    // Nothing more comes from there; what is left of it ends while the command runs. But where the kernel does not end all
+    // processes of a rootlet by itself, somebody has to be there who does.
+    if root.report().tier != Tier::Chroot {
+        Rootlet::end_helpers();
+    }
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
     reporter.ended(&root, started.elapsed());

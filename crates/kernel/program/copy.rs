@@ -34,14 +34,7 @@ fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
                 sys::close(source);
                 copied
             }
-            sys::S_IFREG => copy_file(from, to, name, &st),
-            sys::S_IFLNK => {
-                let mut target = [0u8; PATH_MAX + 1];
-                let n = sys::readlinkat(from, name, &mut target[..PATH_MAX])?;
-                sys::symlinkat(Str::new(&target[..=n])?, to, name)?;
-                sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
-                sys::utimensat(to, name, &times_of(&st), sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
-            }
+            sys::S_IFREG | sys::S_IFLNK => copy_one(from, name, to, name, &st),
             kind => {
                 sys::mknodat(to, name, mode, 0)?;
                 if kind != sys::S_IFCHR {
@@ -62,9 +55,27 @@ fn times_of(st: &Statx) -> [i64; 4] {
     [atime, atime_nsec, mtime, mtime_nsec]
 }
 
-fn copy_file(from: Fd, to: Fd, name: Str, st: &Statx) -> Result<()> {
+/// Copies a file or symlink; what has the name already is `EEXIST`.
+pub fn copy_one(from: Fd, name: Str, to: Fd, new: Str, st: &Statx) -> Result<()> {
+    match u32::from(st.mode) & sys::S_IFMT {
+        sys::S_IFLNK => copy_symlink(from, name, to, new, st),
+        _ => copy_file(from, name, to, new, st),
+    }
+}
+
+/// In a frame of its own, so that the levels of a tree do not each hold the buffer.
+#[inline(never)]
+fn copy_symlink(from: Fd, name: Str, to: Fd, new: Str, st: &Statx) -> Result<()> {
+    let mut target = [0u8; PATH_MAX + 1];
+    let n = sys::readlinkat(from, name, &mut target[..PATH_MAX])?;
+    sys::symlinkat(Str::new(&target[..=n])?, to, new)?;
+    sys::fchownat(to, new, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+    sys::utimensat(to, new, &times_of(st), sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
+}
+
+fn copy_file(from: Fd, name: Str, to: Fd, new: Str, st: &Statx) -> Result<()> {
     let source = sys::openat(from, name, sys::O_RDONLY | sys::O_NOFOLLOW | sys::O_NONBLOCK, 0)?;
-    let target = sys::openat(to, name, sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY, 0o600);
+    let target = sys::openat(to, new, sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY, 0o600);
     let copied = target.and_then(|target| {
         let copied = copy_bytes(source, target, st.size).and_then(|()| settle(source, target, st));
         sys::close(target);

@@ -5,6 +5,7 @@ use crate::launch;
 use crate::message::Message;
 use crate::owner;
 use crate::path::Numbered;
+use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, exec};
@@ -50,6 +51,7 @@ pub struct Exec<'a> {
     envp: &'a [*const u8],
     path: &'a [u8],
     stdio: [Fd; 3],
+    parent: i32,
     failed: Option<Failure>,
     pid: i32,
 }
@@ -147,6 +149,7 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         envp: &pointers[envp.0..envp.1],
         path,
         stdio,
+        parent: sys::getpid(),
         failed: None,
         pid: 0,
     })
@@ -221,6 +224,9 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
         const PR_SET_NO_NEW_PRIVS: usize = 38;
         at(exec::STEP_PRIVILEGES, sys::prctl(PR_SET_NO_NEW_PRIVS, 1, 0))?;
     }
+    if plain::is_plain() {
+        at(exec::STEP_PRIVILEGES, plain::end_with(e.parent))?;
+    }
     // What the nursery ignores, a command must not.
     sys::set_signal(13, 0);
     sys::set_signal(17, 0);
@@ -291,8 +297,13 @@ fn write_file(path: Str, bytes: &[u8]) -> Result<()> {
 
 fn take_terminal(e: &Exec) -> Result<()> {
     const TIOCSCTTY: usize = 0x540e;
-    let path = Numbered::new(b"/dev/pts/", e.pty, b"");
-    let slave = sys::openat2(sys::AT_FDCWD, path.get()?, sys::O_RDWR | sys::O_NOCTTY, 0, INSIDE)?;
+    // Without namespaces the terminal is one of the host's, and has no name inside.
+    let (dir, before, inside): (_, &[u8], _) = match plain::is_plain() {
+        true => (plain::PTS, b"", 0),
+        false => (sys::AT_FDCWD, b"/dev/pts/", INSIDE),
+    };
+    let path = Numbered::new(before, e.pty, b"");
+    let slave = sys::openat2(dir, path.get()?, sys::O_RDWR | sys::O_NOCTTY, 0, inside)?;
     // As grantpt(3) leaves it for whoever runs on it.
     if owner::one().is_none() {
         sys::fchownat(slave, lit(c""), e.uid, u32::MAX, sys::AT_EMPTY_PATH)?;

@@ -4,6 +4,7 @@
 
 use crate::gate::{self, Verdict};
 use crate::launch;
+use crate::links;
 use crate::message::{Answer, Message};
 use crate::one_id::Owner;
 use crate::owner;
@@ -22,17 +23,24 @@ struct As {
     root: bool,
 }
 
+/// The identity that a question begins with: user, group, and the groups in `room`.
+fn identity<'a>(fields: &mut Reader, room: &'a mut [u32; MAX_GROUPS]) -> Result<(u32, u32, &'a [u32])> {
+    let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
+        return Err(sys::EBADMSG);
+    };
+    let groups = room.get_mut(..n as usize).ok_or(sys::EINVAL)?;
+    for group in groups.iter_mut() {
+        *group = fields.u32().ok_or(sys::EBADMSG)?;
+    }
+    Ok((uid, gid, groups))
+}
+
 impl As {
     fn asked(fields: &mut Reader) -> Result<Self> {
-        let (Some(uid), Some(gid), Some(n)) = (fields.u32(), fields.u32(), fields.u32()) else {
-            return Err(sys::EBADMSG);
-        };
-        let mut groups = [0; MAX_GROUPS];
-        let groups = groups.get_mut(..n as usize).ok_or(sys::EINVAL)?;
-        for group in groups.iter_mut() {
-            *group = fields.u32().ok_or(sys::EBADMSG)?;
-        }
-        let root = uid == 0 && gid == 0 && n == 0;
+        let mut room = [0; MAX_GROUPS];
+        let (uid, gid, groups) = identity(fields, &mut room)?;
+        let root = uid == 0 && gid == 0 && groups.is_empty();
+        links::asked_by(uid, gid, groups);
         match owner::one() {
             _ if root => {}
             None => {
@@ -92,7 +100,10 @@ fn open(tree: Fd, path: Str, flags: usize, mode: u32) -> Result<Fd> {
 pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
     let fields = &mut message.fields();
     let done = match message.kind {
-        init::OPEN => return answer_open(socket, open_file(fields, trees)),
+        init::OPEN => {
+            let opened = links::separating(*fields, |fields| open_file(fields, trees));
+            return answer_open(socket, opened);
+        }
         init::LIST => return answer_data(socket, |answer| list(fields, trees, answer)),
         init::STAT => return answer_data(socket, |answer| stat(fields, trees, answer)),
         init::READLINK => return answer_data(socket, |answer| read_link(fields, trees, answer)),
@@ -131,21 +142,21 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
                 tree::with_parent(sys::AT_FDCWD, path, |dir, name| sys::linkat(from_dir, from, dir, name))
             })
         }),
-        init::CHMOD => change(fields, |fields, path| {
+        init::CHMOD => change_file(*fields, |fields, path| {
             let mode = number(fields)?;
             on_target(path, true, |fd| match gate::chmod(fd, mode, root())? {
                 Verdict::Kernel => owner::chmod(fd, mode),
                 _ => Ok(()),
             })
         }),
-        init::CHOWN => change(fields, |fields, path| {
+        init::CHOWN => change_file(*fields, |fields, path| {
             let (uid, gid, follow) = (number(fields)?, number(fields)?, number(fields)?);
             on_target(path, follow != 0, |fd| match gate::chown(fd, uid, gid, root())? {
                 Verdict::Kernel => sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH).map(|_| ()),
                 _ => Ok(()),
             })
         }),
-        init::UTIMES => change(fields, |fields, path| {
+        init::UTIMES => change_file(*fields, |fields, path| {
             let mut times = [0i64; 4];
             for t in &mut times {
                 *t = fields.u64().ok_or(sys::EBADMSG)? as i64;
@@ -192,10 +203,15 @@ fn change<T>(fields: &mut Reader, f: impl FnOnce(&mut Reader, Str) -> Result<T>)
     f(fields, path).map(|_| ())
 }
 
+/// A change of a file itself, which must not be shared.
+fn change_file(fields: Reader, f: impl Fn(&mut Reader, Str) -> Result<()>) -> Result<()> {
+    links::separating(fields, |fields| change(fields, &f))
+}
+
 fn on_target<T>(path: Str, follow: bool, f: impl FnOnce(Fd) -> Result<T>) -> Result<T> {
     let flags = sys::O_PATH | if follow { 0 } else { sys::O_NOFOLLOW };
     let fd = open(sys::AT_FDCWD, path, flags, 0)?;
-    let done = f(fd);
+    let done = links::own(fd).and_then(|()| f(fd));
     sys::close(fd);
     done
 }
@@ -205,7 +221,20 @@ fn open_file(fields: &mut Reader, trees: &[Fd]) -> Result<Fd> {
     let _as = As::asked(fields)?;
     let tree = tree_of(fields, trees)?;
     let (path, flags, mode) = (string(fields)?, number(fields)? as usize, number(fields)?);
-    let fd = open_or_make(tree, path, flags | sys::O_NONBLOCK | sys::O_NOCTTY, mode)?;
+    let flags = flags | sys::O_NOCTTY;
+    let fd = match links::careful(flags) {
+        // Nothing is written before it is known what was opened: a path may lead elsewhere the next time.
+        Some((careful, empty)) => {
+            let fd = open_or_make(tree, path, careful | sys::O_NONBLOCK, mode)?;
+            let ready = links::own(fd).and_then(|()| if empty { sys::ftruncate(fd) } else { Ok(0) });
+            if let Err(errno) = ready {
+                sys::close(fd);
+                return Err(errno);
+            }
+            fd
+        }
+        None => open_or_make(tree, path, flags | sys::O_NONBLOCK, mode)?,
+    };
     if flags & (sys::O_NONBLOCK | sys::O_PATH) == 0 {
         let now = sys::get_flags(fd)?;
         sys::set_flags(fd, now & !sys::O_NONBLOCK)?;

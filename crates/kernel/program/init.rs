@@ -5,7 +5,7 @@ use crate::exec::Command;
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, Str, lit};
 use crate::wire::{Reader, init, tell};
-use crate::{exec, files, launch, setup, supervise, tree};
+use crate::{exec, files, launch, plain, setup, supervise, tree};
 use core::cell::UnsafeCell;
 
 /// Commands that run at the same time.
@@ -16,6 +16,8 @@ const POLLIN: i16 = 1;
 struct Commands {
     table: &'static mut [Command; MAX_COMMANDS],
     len: usize,
+    /// Readable when a child has ended.
+    signals: Fd,
 }
 
 /// Only what is used of it ever becomes memory.
@@ -26,16 +28,17 @@ unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
 
-/// As pid 1, no signal reaches us but those we ask for and the host's SIGKILL. Threads that are made later inherit it.
+/// As pid 1 of a namespace, no signal reaches us but those we ask for and the host's SIGKILL; elsewhere we see to that. Threads
+/// that are made later inherit it.
 pub fn block_signals() {
     sys::set_signal(SIGCHLD as i32, 0);
-    sys::set_signal_mask(1 << (SIGCHLD - 1));
+    sys::set_signal_mask(u64::MAX);
 }
 
 pub fn run(socket: Fd, trees: &[Fd]) -> ! {
     let Ok(signals) = sys::signalfd(1 << (SIGCHLD - 1)) else { sys::exit(1) };
     // SAFETY: one thread, which comes here once.
-    let mut commands = Commands { table: unsafe { &mut *TABLE.0.get() }, len: 0 };
+    let mut commands = Commands { table: unsafe { &mut *TABLE.0.get() }, len: 0, signals };
     loop {
         let mut fds = [
             PollFd { fd: socket, events: POLLIN, revents: 0 },
@@ -62,7 +65,7 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
         if fds[0].revents != 0 {
             match Message::receive(socket) {
                 Ok(Some(mut message)) => serve(socket, &mut message, trees, &mut commands),
-                _ => sys::exit(0),
+                _ => commands.end(),
             }
         }
     }
@@ -71,19 +74,51 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
 impl Commands {
     fn reap(&mut self) {
         while let Ok(Some((pid, code, status))) = sys::reap() {
-            let Some(i) = self.table[..self.len].iter().position(|c| c.pid == pid) else { continue };
-            let mut told = [0u8; 8];
-            told[..4].copy_from_slice(&code.to_ne_bytes());
-            told[4..].copy_from_slice(&status.to_ne_bytes());
-            // Nobody may be listening; that is the caller's choice.
-            let _ = sys::write(self.table[i].status, &told);
-            if self.table[i].last {
-                sys::exit(0);
+            if self.ended(pid, code, status) {
+                self.end();
             }
-            sys::close(self.table[i].status);
-            self.len -= 1;
-            self.table[i] = self.table[self.len];
         }
+    }
+
+    /// Tells whoever waits for a command how it ended; whether the rootlet is to end with it.
+    fn ended(&mut self, pid: i32, code: i32, status: i32) -> bool {
+        let Some(i) = self.table[..self.len].iter().position(|c| c.pid == pid) else { return false };
+        let mut told = [0u8; 8];
+        told[..4].copy_from_slice(&code.to_ne_bytes());
+        told[4..].copy_from_slice(&status.to_ne_bytes());
+        // Nobody may be listening; that is the caller's choice.
+        let _ = sys::write(self.table[i].status, &told);
+        sys::close(self.table[i].status);
+        self.len -= 1;
+        let last = self.table[i].last;
+        self.table[i] = self.table[self.len];
+        last
+    }
+
+    /// Ends every other process of the rootlet, where the kernel does not do so by itself. Whoever waits for a command is not told
+    /// how that ended, but that all has.
+    fn end(&mut self) -> ! {
+        if plain::is_plain() {
+            plain::end_children(self.signals, |_| false, |_, _, _| {});
+        }
+        sys::exit(0)
+    }
+
+    /// Sends a signal to every process of the rootlet but this one.
+    fn signal_all(&mut self, signal: i32) -> Result<()> {
+        if !plain::is_plain() {
+            return match sys::kill(-1, signal) {
+                // ESRCH: nobody is there but us.
+                Ok(_) | Err(sys::ESRCH) => Ok(()),
+                Err(e) => Err(e),
+            };
+        }
+        if signal == sys::SIGKILL {
+            let signals = self.signals;
+            plain::end_children(signals, |_| false, |pid, code, status| drop(self.ended(pid, code, status)));
+            return Ok(());
+        }
+        plain::each_descendant(&mut |pid| drop(sys::kill(pid, signal)))
     }
 
     fn start(&mut self, message: &mut Message) -> core::result::Result<i32, exec::Failure> {
@@ -103,7 +138,7 @@ impl Commands {
         };
         let pid = pid as i32;
         if !self.table[..self.len].iter().any(|c| c.pid == pid) {
-            return Err(Errno(3));
+            return Err(sys::ESRCH);
         }
         // Every command leads its own session and group.
         sys::kill(if group != 0 { -pid } else { pid }, signal as i32).map(|_| ())
@@ -127,11 +162,7 @@ fn serve(socket: Fd, message: &mut Message, trees: &[Fd], commands: &mut Command
         },
         init::KILL => commands.kill(&mut fields).map(|()| None),
         init::KILL_ALL => match fields.u32() {
-            // ESRCH: nobody is there but us.
-            Some(signal) => match sys::kill(-1, signal as i32) {
-                Ok(_) | Err(Errno(3)) => Ok(None),
-                Err(e) => Err(e),
-            },
+            Some(signal) => commands.signal_all(signal as i32).map(|()| None),
             None => Err(sys::EBADMSG),
         },
         init::CONNECT => connect(&mut fields).map(Some),
@@ -198,8 +229,11 @@ fn connect(fields: &mut Reader) -> Result<Fd> {
 fn open_pty() -> Result<(Fd, u32)> {
     const TIOCSPTLCK: usize = 0x4004_5431;
     const TIOCGPTN: usize = 0x8004_5430;
-    let master =
-        sys::openat2(sys::AT_FDCWD, lit(c"/dev/pts/ptmx"), sys::O_RDWR | sys::O_NOCTTY, 0, setup::INSIDE)?;
+    let (dir, path, inside) = match plain::is_plain() {
+        true => (plain::PTS, lit(c"ptmx"), 0),
+        false => (sys::AT_FDCWD, lit(c"/dev/pts/ptmx"), setup::INSIDE),
+    };
+    let master = sys::openat2(dir, path, sys::O_RDWR | sys::O_NOCTTY, 0, inside)?;
     let (mut unlock, mut number) = (0u32, 0u32);
     let ready =
         sys::ioctl(master, TIOCSPTLCK, &mut unlock).and_then(|_| sys::ioctl(master, TIOCGPTN, &mut number));
@@ -229,8 +263,12 @@ fn copy_tree(message: &mut Message, trees: &[Fd]) -> Result<()> {
     copied
 }
 
-/// The processes of this pid namespace besides us, as /proc lists them.
+/// The processes besides us: of this pid namespace, as /proc lists them, or those that come from us.
 fn count() -> Result<u32> {
+    if plain::is_plain() {
+        let mut n = 0;
+        return plain::each_descendant(&mut |_| n += 1).map(|()| n);
+    }
     let proc =
         sys::openat2(sys::AT_FDCWD, lit(c"/proc"), sys::O_RDONLY | sys::O_DIRECTORY, 0, setup::INSIDE)?;
     // The host's /proc lists others, too.

@@ -13,36 +13,50 @@ use crate::owner;
 use crate::path::Numbered;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::{Reader, ask, hello, tell};
-use crate::{setup, tree};
+use crate::{family, plain, setup, tree};
 
 /// The socket to the library, from the moment on at which the descriptors are in order.
-const SOCKET: Fd = 3;
-/// Where the descriptors of a new process begin that must not survive.
-pub const FIRST_FREE: Fd = 4;
+pub const SOCKET: Fd = 3;
 
 /// A step that failed, as `hello::STEP_NAMES` counts them.
-type Step<T = ()> = core::result::Result<T, (u32, Errno)>;
+pub type Step<T = ()> = core::result::Result<T, (u32, Errno)>;
 
-fn at<T>(step: u32, result: Result<T>) -> Step<T> {
+pub fn at<T>(step: u32, result: Result<T>) -> Step<T> {
     result.map_err(|e| (step, e))
 }
 
-pub fn main() -> ! {
-    let hello = match prepare() {
-        Ok(Some(hello)) => hello,
-        Ok(None) => sys::exit(0),
+/// `plain`: without namespaces.
+pub fn main(plain: bool) -> ! {
+    if plain {
+        if begun(start().and_then(|()| family::prepare())) {
+            say_hello(0);
+            family::serve()
+        }
+        sys::exit(0)
+    }
+    let Some(ready) = begun(start().and_then(|()| prepare())) else { sys::exit(0) };
+    say_hello(ready.flags);
+    while let Ok(Some(message)) = Message::receive(SOCKET) {
+        serve(message, &ready);
+    }
+    sys::exit(0)
+}
+
+/// What failed is said, and ends it.
+fn begun<T>(result: Step<T>) -> T {
+    match result {
+        Ok(ready) => ready,
         Err((step, errno)) => {
             let _ = Answer::failed(tell::HELLO, step, errno).send(SOCKET);
             sys::exit(1)
         }
-    };
-    let mut answer = Answer::new(tell::HELLO);
-    answer.u32(hello.flags);
-    let _ = answer.send(SOCKET);
-    while let Ok(Some(message)) = Message::receive(SOCKET) {
-        serve(message, &hello);
     }
-    sys::exit(0)
+}
+
+fn say_hello(flags: u32) {
+    let mut answer = Answer::new(tell::HELLO);
+    answer.u32(flags);
+    let _ = answer.send(SOCKET);
 }
 
 struct Ready {
@@ -53,8 +67,7 @@ struct Ready {
     host: Option<(Fd, Fd)>,
 }
 
-/// `None` when the library went away meanwhile.
-fn prepare() -> Step<Option<Ready>> {
+fn start() -> Step {
     sys::set_name(lit(c"rootlet-nursery"));
     // Children are reaped by the kernel: whoever asked for one holds its pidfd. A pipe that nobody reads is no reason to
     // die. Everything else is as a fresh process has it.
@@ -66,8 +79,21 @@ fn prepare() -> Step<Option<Ready>> {
     sys::umask(0);
     // The library gave us the socket as standard input.
     at(9, sys::dup_to(0, SOCKET, 0o2000000))?;
-    at(9, sys::close_from(FIRST_FREE))?;
+    at(9, sys::close_from(SOCKET + 1)).map(|_| ())
+}
 
+/// Standard streams that lead nowhere.
+pub fn null_streams() -> Step {
+    let null = at(9, sys::openat(sys::AT_FDCWD, lit(c"/dev/null"), sys::O_RDWR, 0))?;
+    for fd in 0..3 {
+        at(9, sys::dup_to(null, fd, 0))?;
+    }
+    sys::close(null);
+    Ok(())
+}
+
+/// `None` when the library went away meanwhile.
+fn prepare() -> Step<Option<Ready>> {
     let is_root = sys::geteuid() == 0;
     // CLONE_NEWUSER must come before anything else: it is what gives us the right to the rest.
     if let Err(errno) = sys::unshare(sys::CLONE_NEWUSER) {
@@ -78,11 +104,7 @@ fn prepare() -> Step<Option<Ready>> {
     // While newuidmap runs, what needs no mapped ids is done. These clones of the host's mounts are ours from here on.
     at(1, sys::unshare(sys::CLONE_NEWNS))?;
     let host = if is_root { None } else { Some(at(1, own_mounts())?) };
-    let null = at(9, sys::openat(sys::AT_FDCWD, lit(c"/dev/null"), sys::O_RDWR, 0))?;
-    for fd in 0..3 {
-        at(9, sys::dup_to(null, fd, 0))?;
-    }
-    sys::close(null);
+    null_streams()?;
     let proc = at(3, sys::open_tree_clone(sys::AT_FDCWD, lit(c"/proc"), sys::AT_RECURSIVE))?;
     let mut nodes = [-1; NODES.len()];
     for (fd, (host_path, _)) in nodes.iter_mut().zip(NODES) {
@@ -127,7 +149,7 @@ fn own_mounts() -> Result<Fd> {
 }
 
 /// Once here, not for each command: dropping capabilities and installing a filter would be a good part of what one costs.
-fn confine(mut fields: Reader) -> Step {
+pub fn confine(mut fields: Reader) -> Step {
     let (Some(capabilities), Some(pass), Some(filter)) = (fields.u64(), fields.u64(), fields.bytes()) else {
         return Err((10, sys::EBADMSG));
     };
@@ -210,8 +232,8 @@ fn build_dev(nodes: &[Fd; NODES.len()]) -> Step {
 fn serve(mut message: Message, ready: &Ready) {
     let mut fields = message.fields();
     let done = match message.kind {
-        ask::SPAWN => return spawn(&mut message, fields),
-        ask::WORKER => return worker(&mut message),
+        ask::SPAWN => return drop(spawn(&mut message, fields)),
+        ask::WORKER => return drop(worker(&mut message)),
         ask::SOURCE_DROP => return drop_source(&mut fields),
         ask::SOURCE_PATH => source_path(&mut fields, ready),
         ask::SOURCE_MOUNT => {
@@ -297,40 +319,52 @@ fn drop_source(fields: &mut Reader) {
     }
 }
 
-fn spawn(message: &mut Message, mut fields: Reader) {
+/// The number of the new process.
+pub fn spawn(message: &mut Message, mut fields: Reader) -> Option<i32> {
     let socket = message.take(0);
     let (mut namespaces, last) = (fields.u64().unwrap_or(0), fields.u32().unwrap_or(0) != 0);
     if last {
         // It takes our own mounts: nobody else needs them, and to copy and remove them takes the kernel its time.
         namespaces &= !sys::CLONE_NEWNS;
     }
-    let args = sys::CloneArgs { flags: namespaces, exit_signal: 17, ..Default::default() };
-    match sys::clone(&args) {
+    let cloned = match sys::clone(namespaces) {
         Ok(0) => {
             // The nursery's own socket is none of this process's business.
             let _ = sys::dup_to(socket, SOCKET, 0o2000000);
-            let _ = sys::close_from(FIRST_FREE);
+            let _ = sys::close_from(plain::first_free());
             setup::run(SOCKET, fields)
         }
-        Ok(_) => {}
-        Err(errno) => drop(Answer::failed(tell::READY, u32::MAX, errno).send(socket)),
-    }
+        r => told(r, socket),
+    };
     if last {
         sys::exit(0);
     }
     sys::close(socket);
+    cloned
 }
 
-fn worker(message: &mut Message) {
+/// Who asked for a process is told why there is none.
+fn told(cloned: Result, socket: Fd) -> Option<i32> {
+    match cloned {
+        Ok(pid) => Some(pid as i32),
+        Err(errno) => {
+            let _ = Answer::failed(tell::READY, u32::MAX, errno).send(socket);
+            None
+        }
+    }
+}
+
+/// Likewise.
+pub fn worker(message: &mut Message) -> Option<i32> {
     let socket = message.take(0);
-    match sys::clone(&sys::CloneArgs { exit_signal: 17, ..Default::default() }) {
+    let cloned = match sys::clone(0) {
         Ok(0) => {
             let _ = sys::dup_to(socket, SOCKET, 0o2000000);
-            let _ = sys::close_from(FIRST_FREE);
+            let _ = sys::close_from(plain::first_free());
             tree::worker(SOCKET)
         }
-        Ok(_) => {}
-        Err(errno) => drop(Answer::failed(tell::READY, u32::MAX, errno).send(socket)),
-    }
+        r => told(r, socket),
+    };
     sys::close(socket);
+    cloned
 }

@@ -2,6 +2,7 @@
 
 use crate::one_id::{self, Owner, User};
 use crate::path::Numbered;
+use crate::plain;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 use crate::wire::Reader;
 use core::cell::UnsafeCell;
@@ -166,7 +167,11 @@ fn mark_special(fd: Fd, foreign: bool) -> Result<()> {
 /// chmod(2) of what a descriptor names that may be one that can only be named.
 pub fn chmod(fd: Fd, mode: u32) -> Result<()> {
     let done = match sys::fchmod_path(fd, mode) {
-        // Before Linux 6.6: the way through our own /proc, whose last link is the only magic one.
+        // Before Linux 6.6, and where an older filter of docker's does not know the call: the way through
+        // /proc, whose last link is the only magic one.
+        Err(sys::ENOSYS | sys::EPERM) if plain::is_plain() => {
+            sys::fchmodat(plain::PROC, Numbered::new(b"self/fd/", fd as u32, b"").get()?, mode)
+        }
         Err(sys::ENOSYS) => sys::fchmodat(sys::AT_FDCWD, Numbered::of_fd(fd).get()?, mode),
         r => r,
     };

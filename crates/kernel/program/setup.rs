@@ -3,9 +3,11 @@
 
 use crate::init;
 use crate::launch;
+use crate::links;
 use crate::message::Answer;
 use crate::one_id::Owner;
 use crate::owner;
+use crate::plain;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
 use crate::wire::{Reader, op, tell};
@@ -76,7 +78,7 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     }
     // pid 1 is never to be looked into, whatever right somebody inside has been given.
     let _ = sys::prctl(4, 0, 0);
-    let pidfd = sys::pidfd_open(1);
+    let pidfd = sys::pidfd_open(sys::getpid());
     let mut ready = Answer::new(tell::READY);
     ready.u32(proc_is_the_hosts().into());
     if ready.send_with(socket, pidfd.ok()).is_err() {
@@ -184,6 +186,7 @@ impl Setup {
             }
             op::COPY_OUT => self.copy_out(fields)?,
             op::SUPERVISE => supervise(fields)?,
+            op::CHROOT => self.chroot(fields)?,
             _ => return Err(sys::ENOSYS),
         }
         Ok(())
@@ -299,6 +302,13 @@ impl Setup {
         sys::close(from);
         sys::close(to);
         copied
+    }
+
+    fn chroot(&mut self, fields: &mut Reader) -> Result<()> {
+        sys::chdir(text(fields)?)?;
+        sys::chroot(lit(c"."))?;
+        links::belongs_to(fields)?;
+        plain::adopt_orphans()
     }
 
     fn enter(&mut self) -> Result<()> {

@@ -25,10 +25,12 @@ global_asm!(
     entry = sym entry,
 );
 
-/// The kernel leaves argc, argv… on the stack (execve(2)). Nothing of them is used: all that the nursery needs comes
-/// over descriptor 0.
-extern "C" fn entry(_stack: *const usize) -> ! {
-    nursery::main()
+/// The kernel leaves argc, argv… on the stack (execve(2)). A second word, whatever it is, means to work without namespaces;
+/// all else that the nursery needs comes over descriptor 0.
+extern "C" fn entry(stack: *const usize) -> ! {
+    // SAFETY: `_start` passes the stack as the kernel left it, whose first word is argc.
+    let argc = unsafe { *stack };
+    nursery::main(argc > 1)
 }
 
 #[panic_handler]

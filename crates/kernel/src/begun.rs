@@ -1,5 +1,6 @@
 //! The nursery's process, from its start to the moment when its id maps are written.
 
+use crate::init::wait_readable;
 use crate::nursery::Bounds;
 use crate::socket::{self, Message, Received};
 use crate::wire::{ask, hello};
@@ -7,9 +8,10 @@ use crate::{IdMap, StartError};
 use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The program, as build.rs made it.
 static PROGRAM: &[u8; parse(env!("ROOTLET_NURSERY_SIZE"))] =
@@ -30,20 +32,22 @@ const fn parse(digits: &str) -> usize {
 pub(crate) struct Begun {
     socket: OwnedFd,
     child: Mutex<Child>,
+    /// It makes no namespaces.
+    plain: bool,
     pass: u64,
     /// The process that made it: a forked child of it inherits the socket, and must not use it.
     owner: u32,
 }
 
 impl Begun {
-    pub fn new(bounds: Bounds) -> Result<Self, StartError> {
+    pub fn new(bounds: Bounds, plain: bool) -> Result<Self, StartError> {
         let (socket, theirs) = socket::pair().map_err(|e| StartError::new("make a socket pair", e))?;
-        let child = Mutex::new(execute(theirs)?);
+        let child = Mutex::new(execute(theirs, plain)?);
         let mut pass = [0; 8];
         rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| StartError::new("get random bytes", e.into()))?;
         let pass = u64::from_ne_bytes(pass);
-        let begun = Self { socket, child, pass, owner: std::process::id() };
+        let begun = Self { socket, child, plain, pass, owner: std::process::id() };
         begun.confine(bounds)?;
         Ok(begun)
     }
@@ -59,8 +63,12 @@ impl Begun {
         }
     }
 
-    /// Writes its id maps, so that it goes on: its user namespace.
-    pub fn map(&self, map: &IdMap) -> Result<File, StartError> {
+    /// Writes its id maps, so that it goes on: its user namespace, if it is in one of its own.
+    pub fn map(&self, map: &IdMap) -> Result<Option<File>, StartError> {
+        if self.plain {
+            Message::new(ask::MAPPED).send(&self.socket, &[]).map_err(died)?;
+            return Ok(None);
+        }
         let unshared = socket::receive(&self.socket, RecvFlags::empty()).map_err(died)?;
         if unshared.errno != 0 {
             return Err(failed_step(&unshared));
@@ -82,7 +90,7 @@ impl Begun {
             });
         }
         mapped.send(&self.socket, &[]).map_err(|e| last_words(died(e)))?;
-        Ok(user_namespace)
+        Ok(Some(user_namespace))
     }
 
     pub fn socket(&self) -> &OwnedFd {
@@ -108,11 +116,26 @@ impl Begun {
 
     /// Ends it and waits until it is gone.
     pub fn end(&self) {
-        if self.is_ours() {
-            let mut child = self.child();
+        if !self.is_ours() {
+            return;
+        }
+        let mut child = self.child();
+        if self.plain && self.ends_by_itself(&child) {
+            let _ = child.wait();
+        } else if !self.plain {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Without namespaces it ends what a first process that was killed has left, and stays as long as a rootlet lives: then nobody
+    /// waits for it.
+    fn ends_by_itself(&self, child: &Child) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+        let pid = rustix::process::Pid::from_child(child);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        pidfd.is_ok_and(|pidfd| wait_readable(pidfd.as_fd(), Some(PATIENCE)).unwrap_or(false))
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -137,9 +160,10 @@ pub(crate) fn died(error: io::Error) -> StartError {
 
 /// Starts the program from a memfd, with `socket` as its standard input and an empty environment. The standard library
 /// spawns like vfork(2), so the size of the calling process does not matter. It lets go of our output by itself.
-fn execute(socket: OwnedFd) -> Result<Child, StartError> {
+fn execute(socket: OwnedFd, plain: bool) -> Result<Child, StartError> {
     let program = program().map_err(|e| StartError::new("write the nursery's program to memory", e))?;
     Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        .args(plain.then_some("plain"))
         .env_clear()
         .stdin(Stdio::from(socket))
         .spawn()

@@ -98,6 +98,17 @@ impl SubIds {
 }
 
 impl IdMap {
+    /// Every id is itself: no user namespace is needed for that, and a nursery with this map is in none.
+    pub fn identity() -> Self {
+        let all = vec![IdRange { inside: 0, outside: 0, count: u32::MAX }];
+        Self::new(all.clone(), all)
+    }
+
+    /// Whether it is that of [`IdMap::identity`].
+    pub fn is_identity(&self) -> bool {
+        *self == Self::identity()
+    }
+
     /// A map of ranges.
     pub fn new(uids: Vec<IdRange>, gids: Vec<IdRange>) -> Self {
         Self { uids, gids, one: None }

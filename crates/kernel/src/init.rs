@@ -5,6 +5,7 @@ use crate::wire::{Stat, exec, init};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 use rustix::process::{Signal, pidfd_send_signal};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -15,12 +16,18 @@ use std::time::{Duration, Instant};
 /// A live rootlet's pid 1. Dropping it ends every process of the rootlet.
 #[derive(Debug)]
 pub struct Init {
-    socket: Mutex<OwnedFd>,
+    socket: OwnedFd,
+    /// Whose turn it is to ask.
+    turn: Mutex<()>,
     pidfd: OwnedFd,
     /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
     owner: u32,
+    /// The kernel ends all of the rootlet with it: a pid namespace of its own.
+    all_at_once: bool,
     ended: AtomicBool,
     proc_is_the_hosts: bool,
+    writers: Mutex<Vec<Who>>,
+    opened: Mutex<HashSet<u64>>,
 }
 
 /// The identity that a file operation is made with.
@@ -121,17 +128,27 @@ pub enum Ended {
 }
 
 impl Init {
-    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, proc_is_the_hosts: bool) -> Self {
-        let (socket, owner, ended) = (Mutex::new(socket), std::process::id(), AtomicBool::new(false));
-        Self { socket, pidfd, owner, ended, proc_is_the_hosts }
+    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
+        let (turn, owner, ended) = (Mutex::new(()), std::process::id(), AtomicBool::new(false));
+        Self {
+            socket,
+            turn,
+            pidfd,
+            owner,
+            all_at_once,
+            ended,
+            proc_is_the_hosts,
+            writers: Mutex::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// A question and its answer. One at a time: pid 1 answers in order.
     fn ask(&self, message: &Message, fds: &[BorrowedFd<'_>], large: bool) -> io::Result<Received> {
-        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = message.send(&*socket, fds).and_then(|()| match large {
-            true => socket::receive_large(&*socket, RecvFlags::empty()),
-            false => socket::receive(&*socket, RecvFlags::empty()),
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = message.send(&self.socket, fds).and_then(|()| match large {
+            true => socket::receive_large(&self.socket, RecvFlags::empty()),
+            false => socket::receive(&self.socket, RecvFlags::empty()),
         });
         // A rootlet that has ended is "no such process", however the socket puts it.
         asked.map_err(|e| match e.kind() {
@@ -196,6 +213,23 @@ impl Init {
         answer.fields().u32().ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
+    /// Who was to change files so far, by asking here.
+    pub fn writers(&self) -> Vec<Who> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The inodes that were opened for writing here: whoever has such a file may go on writing when the rootlet has ended.
+    pub fn opened(&self) -> HashSet<u64> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn writes(&self, who: &Who) {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !writers.contains(who) {
+            writers.push(who.clone());
+        }
+    }
+
     fn descriptor(&self, message: &Message) -> io::Result<(OwnedFd, Option<u32>)> {
         let mut answer = self.ask(message, &[], false)?.ok()?;
         let number = answer.fields().u32();
@@ -217,9 +251,18 @@ impl Init {
 
     /// Opens a file: `flags` and `mode` of open(2), the umask already applied. Never waits for the other end of a FIFO.
     pub fn open(&self, who: &Who, tree: TreeNumber, path: &[u8], flags: u32, mode: u32) -> io::Result<File> {
+        let writes = flags as i32 & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) != libc::O_RDONLY;
+        if writes {
+            self.writes(who);
+        }
         let mut message = question(init::OPEN, who);
         message.u32(tree).bytes(path).u32(flags).u32(mode);
-        Ok(self.descriptor(&message)?.0.into())
+        let file = File::from(self.descriptor(&message)?.0);
+        if writes {
+            let number = rustix::fs::fstat(&file)?.st_ino;
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        }
+        Ok(file)
     }
 
     /// What a file is.
@@ -232,47 +275,56 @@ impl Init {
 
     /// mkdir(2); with `parents`, missing parents too, and an existing directory is no error.
     pub fn mkdir(&self, who: &Who, path: &[u8], mode: u32, parents: bool) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::MKDIR, who).bytes(path).u32(mode).u32(parents.into()))
     }
 
     /// unlink(2), or rmdir(2) with `directory`.
     pub fn unlink(&self, who: &Who, path: &[u8], directory: bool) -> io::Result<()> {
+        self.writes(who);
         let flags = if directory { libc::AT_REMOVEDIR } else { 0 };
         self.change(question(init::UNLINK, who).bytes(path).u32(flags as u32))
     }
 
     /// Removes what is there and all below it.
     pub fn remove_all(&self, who: &Who, path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::REMOVE_ALL, who).bytes(path))
     }
 
     /// rename(2).
     pub fn rename(&self, who: &Who, from: &[u8], to: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::RENAME, who).bytes(from).bytes(to))
     }
 
     /// symlink(2): `path` will say `target`.
     pub fn symlink(&self, who: &Who, target: &[u8], path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::SYMLINK, who).bytes(path).bytes(target))
     }
 
     /// link(2): `path` becomes another name of `existing`.
     pub fn hard_link(&self, who: &Who, existing: &[u8], path: &[u8]) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::LINK, who).bytes(path).bytes(existing))
     }
 
     /// chmod(2).
     pub fn chmod(&self, who: &Who, path: &[u8], mode: u32) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::CHMOD, who).bytes(path).u32(mode))
     }
 
     /// chown(2), or lchown(2) without `follow`; `u32::MAX` leaves an id as it is.
     pub fn chown(&self, who: &Who, path: &[u8], uid: u32, gid: u32, follow: bool) -> io::Result<()> {
+        self.writes(who);
         self.change(question(init::CHOWN, who).bytes(path).u32(uid).u32(gid).u32(follow.into()))
     }
 
     /// utimensat(2): seconds and nanoseconds of access and modification.
     pub fn set_times(&self, who: &Who, path: &[u8], times: [i64; 4]) -> io::Result<()> {
+        self.writes(who);
         let mut message = question(init::UTIMES, who);
         message.bytes(path);
         times.iter().for_each(|&t| {
@@ -335,6 +387,13 @@ impl Init {
         if self.owner != std::process::id() || self.ended.swap(true, Ordering::Relaxed) {
             return;
         }
+        if !self.all_at_once {
+            // Without a namespace it ends the others itself. A copy of the socket may be open in a forked child of ours.
+            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+            if wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(60))).unwrap_or(true) {
+                return;
+            }
+        }
         // ESRCH: it has ended already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         let _ = wait_readable(self.pidfd.as_fd(), Some(Duration::from_secs(5)));
@@ -374,7 +433,7 @@ impl Started {
 }
 
 /// Waits until `fd` is readable or closed.
-fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     let end = timeout.map(|t| Instant::now() + t);
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));

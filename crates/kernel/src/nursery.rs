@@ -43,7 +43,8 @@ impl Bounds {
 pub struct Nursery {
     begun: Begun,
     key: Key,
-    user_namespace: File,
+    /// None without namespaces.
+    user_namespace: Option<File>,
     answers: Mutex<Answers>,
     next_source: AtomicU32,
     /// The first rootlet that it is asked for is the last, and takes its place.
@@ -157,7 +158,10 @@ impl Nursery {
         let mut family = Family::of_this_process();
         if let Entry::Vacant(place) = family.foreseen.entry(key) {
             let map = map.clone();
-            if let Ok(thread) = std::thread::Builder::new().spawn(move || Self::start(&map, bounds, true)) {
+            // Without namespaces, it has to outlive its rootlet.
+            let for_one = !map.is_identity();
+            let start = move || Self::start(&map, bounds, for_one);
+            if let Ok(thread) = std::thread::Builder::new().spawn(start) {
                 place.insert(thread);
             }
         }
@@ -174,7 +178,7 @@ impl Nursery {
     }
 
     fn start(map: &IdMap, bounds: Bounds, for_one: bool) -> Result<Self, StartError> {
-        let begun = Begun::new(bounds)?;
+        let begun = Begun::new(bounds, map.is_identity())?;
         let user_namespace = begun.map(map)?;
         Ok(Self {
             key: (map.clone(), bounds.key()),
@@ -192,9 +196,10 @@ impl Nursery {
         &self.key.0
     }
 
-    /// Its user namespace, for idmapped mounts.
-    pub fn user_namespace(&self) -> BorrowedFd<'_> {
-        self.user_namespace.as_fd()
+    /// Its user namespace, for idmapped mounts; `EINVAL` when it is in none of its own.
+    pub fn user_namespace(&self) -> io::Result<BorrowedFd<'_>> {
+        let none = || io::Error::from_raw_os_error(libc::EINVAL);
+        self.user_namespace.as_ref().map(AsFd::as_fd).ok_or_else(none)
     }
 
     /// The word that lets rootlet's own calls through filters: in the sixth argument.
@@ -331,7 +336,10 @@ impl Nursery {
         let ready = socket::receive(&coming.socket, RecvFlags::empty()).map_err(|e| self.why_gone(e))?;
         let proc_is_the_hosts = ready.fields().u32() == Some(1);
         match (ready.errno, ready.kind, ready.fd) {
-            (0, tell::READY, Some(pidfd)) => Ok(Init::new(coming.socket, pidfd, proc_is_the_hosts)),
+            (0, tell::READY, Some(pidfd)) => {
+                let all_at_once = self.user_namespace.is_some();
+                Ok(Init::new(coming.socket, pidfd, all_at_once, proc_is_the_hosts))
+            }
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {
                 Err(SpawnError::Clone(io::Error::from_raw_os_error(errno)))

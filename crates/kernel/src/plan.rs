@@ -1,6 +1,9 @@
 //! The operations that make a rootlet, as data. A plan is a list of them; a new pid 1 performs it in order.
 
+use crate::Who;
 use crate::wire::op;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Namespaces of a new rootlet (clone(2)).
 pub mod namespaces {
@@ -95,6 +98,14 @@ pub enum Op {
     Hold(String),
     /// The root becomes read-only, and what is held.
     ReadOnly,
+    /// A directory of the host becomes `/`, by chroot(2), for a nursery without namespaces. Before anybody but `user` changes
+    /// a file that has other names and is not the user's, it becomes a file of its own.
+    Chroot {
+        /// Absolute, on the host.
+        path: PathBuf,
+        /// Whom the root is made for.
+        user: Who,
+    },
     /// Commands come under filters that have pid 1 asked about some calls.
     Supervise(Filters),
 }
@@ -192,6 +203,11 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
+            Op::Chroot { path, user } => {
+                self.u32(op::CHROOT).raw(path.as_os_str().as_bytes());
+                self.u32(user.uid).u32(user.gid).u32(user.groups.len() as u32);
+                user.groups.iter().fold(self, |plan, &group| plan.u32(group))
+            }
             Op::Supervise(f) => {
                 self.u32(op::SUPERVISE).u32(f.beside_others.into());
                 self.raw(&f.user).raw(&f.user_beside_others).raw(&f.root)

@@ -137,6 +137,11 @@ impl Tree {
         self.message.fields_so_far()
     }
 
+    /// What stands for it: two trees with the same bytes are the same.
+    pub fn bytes(&self) -> &[u8] {
+        self.records()
+    }
+
     /// A directory; an existing one only takes owner and mode. The empty path is the root of the tree.
     pub fn directory(&mut self, path: &str, mode: u32, uid: u32, gid: u32) -> &mut Self {
         self.directory_record(path.as_bytes(), &Meta { mode, uid, gid, ..Meta::default() });
@@ -265,6 +270,13 @@ impl TreeWriter<'_> {
         self.make_room(path, path.len())?;
         self.tree.truth_record(path, meta);
         self.xattrs(path, meta)
+    }
+
+    /// All entries of a small tree.
+    pub fn tree(&mut self, tree: &Tree) -> Result<(), TreeError> {
+        self.flush(b"")?;
+        self.tree.message.raw(tree.records());
+        self.flush(b"")
     }
 
     /// A symlink; `meta.mode` is ignored.

@@ -54,7 +54,7 @@ pub mod hello {
     /// tmpfs takes `user.*` attributes here, so that the upper layer can be in memory (Linux 6.6).
     pub const TMPFS_XATTRS: u32 = 1;
     /// What failed on the way is told by the step; nothing works then.
-    pub const STEP_NAMES: [&str; 12] = [
+    pub const STEP_NAMES: [&str; 13] = [
         "make a user namespace",
         "make a mount namespace",
         "become root of the user namespace",
@@ -67,6 +67,7 @@ pub mod hello {
         "close descriptors",
         "install the system call filter",
         "drop capabilities",
+        "prepare to work without namespaces",
     ];
 }
 
@@ -112,6 +113,9 @@ pub mod op {
     /// Whether sticky directories hold what is somebody else's, then three filters (strings of `sock_filter`s): for the user's
     /// commands, for those where that is so, and for root's. pid 1 answers what they ask.
     pub const SUPERVISE: u32 = 21;
+    /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
+    /// the others may reach by other names are copied before anybody but this user changes them.
+    pub const CHROOT: u32 = 22;
 }
 
 /// What the library asks of a rootlet's pid 1.

@@ -168,6 +168,9 @@ impl Builder {
     }
 
     fn spawn_on(&self, tier: Tier) -> Result<Rootlet> {
+        if tier == Tier::Chroot {
+            return self.spawn_by_chroot();
+        }
         let spec = self.spec.clone().with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base, tier)?;
         facts::check(&facts)?;
@@ -206,8 +209,9 @@ impl Builder {
         let live = Live {
             init: Arc::new(init),
             cgroup,
+            skeleton: None,
             _staging: guards.staging,
-            _prepared: prepared,
+            _prepared: Some(prepared),
             areas: planned.areas,
             made: guards.made,
             map,
@@ -235,7 +239,7 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    fn of(spec: &Spec, facts: &Facts) -> Result<Self> {
+    pub fn of(spec: &Spec, facts: &Facts) -> Result<Self> {
         let sam = User::sam();
         // `--user sam` on a base without a sam means the default account, not an error.
         let asked = match &spec.user {
@@ -259,7 +263,7 @@ type Known = Vec<(String, Arc<Facts>)>;
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// The facts of a base: kept beside it, or read from a directory, or asked of a bare rootlet of it.
-fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
+pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     // A directory may change at any time; what is on top of it, in a snapshot, may not.
     if base.layer_count() == 0 {
         match base.kind() {
@@ -275,6 +279,7 @@ fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     drop(known);
     match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
         Some(facts) => Ok(remember(base, facts)),
+        None if tier == Tier::Chroot => Ok(know(base, Facts::of_directory(base.flat()?.path())?)),
         None => Ok(know(base, ask_base(base, tier)?)),
     }
 }

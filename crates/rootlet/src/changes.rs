@@ -3,6 +3,7 @@
 use crate::plan::Area;
 use crate::rootlet::Live;
 use crate::{Error, Result, Rootlet};
+use rootlet_base::flat::Difference;
 use rootlet_kernel::{Stat, Who};
 use std::ffi::OsStr;
 use std::fmt;
@@ -53,6 +54,13 @@ impl Rootlet {
     /// in bind mounts, volumes and tmpfs is not part of it, nor is what rootlet itself put there. A file that was opened
     /// for writing and left as it was is no change.
     pub fn changes(&self) -> Result<Vec<Change>> {
+        if let Some((skeleton, hidden)) = &self.live().skeleton {
+            let failed = |e| Error::io("failed to read what was changed", e);
+            let mut found: Vec<_> =
+                skeleton.changes(hidden).map_err(failed)?.into_iter().map(Change::from).collect();
+            found.sort();
+            return Ok(found);
+        }
         let mut found = Vec::new();
         for area in &self.live().areas {
             let mut walk = Walk { live: self.live(), area, root: Who::default(), found: &mut found };
@@ -210,6 +218,19 @@ impl Walk<'_> {
 fn same(old: &Stat, new: &Stat) -> bool {
     let facts = |s: &Stat| (s.mode, s.uid, s.gid, s.size, s.mtime, s.mtime_nsec);
     facts(old) == facts(new)
+}
+
+impl From<Difference> for Change {
+    fn from(found: Difference) -> Self {
+        let kind = match (&found.before, &found.now) {
+            (None, _) => ChangeKind::Added,
+            (_, None) => ChangeKind::Removed,
+            _ => ChangeKind::Modified,
+        };
+        let path = Path::new("/").join(found.path);
+        let (mode, uid, gid) = found.now.map_or((0, 0, 0), |st| (st.st_mode, st.st_uid, st.st_gid));
+        Self { path, kind, mode, uid, gid }
+    }
 }
 
 impl Change {

@@ -271,6 +271,7 @@ impl<'a> Command<'a> {
 
     fn start(&mut self, otherwise: fn() -> Stdio) -> Result<Child> {
         let exec = self.exec()?;
+        self.rootlet.live().admit(&exec.who)?;
         let init = self.rootlet.init();
         if let Some(tty) = self.tty {
             let failed = |e| Error::new(ErrorKind::Command, "failed to open a terminal inside").caused_by(e);
@@ -303,7 +304,7 @@ impl<'a> Command<'a> {
         if let Some(user) = &self.user {
             let identity: Identity = self.rootlet.identity(user)?;
             let live = self.rootlet.live();
-            take_identity(&mut exec, &identity, &live.spec)?;
+            take_identity(&mut exec, &identity, live)?;
             exec.env = environment(live, &identity);
         }
         if let Some(workdir) = &self.workdir {

@@ -156,7 +156,8 @@ fn memory_and_mounts(tier: Tier) -> Vec<Check> {
     };
     let mut checks = vec![memory];
     if caller().is_root() {
-        checks.push(match mount::clone_idmapped(Path::new("/"), nursery.user_namespace(), false) {
+        let cloned = nursery.user_namespace().and_then(|ns| mount::clone_idmapped(Path::new("/"), ns, false));
+        checks.push(match cloned {
             Ok(_) => good("idmapped mounts", false, "the root file system has them".into()),
             Err(e) => bad(
                 "idmapped mounts",

@@ -5,7 +5,7 @@ use crate::host;
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
 use rootlet_kernel::{Nursery, Source, StartError, Tree, mount};
-use rootlet_spec::User;
+use rootlet_spec::{Tier, User};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -20,9 +20,11 @@ pub fn resolver(store: &Store) -> Resolver {
     let resolver = Resolver::new(store);
     let User { uid, gid, .. } = User::sam();
     let sam = Identity { uid, gid, ..Identity::default() };
-    match crate::tier::likely().and_then(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
-        Ok(map) => resolver.unpack_for(map),
-        Err(_) => resolver,
+    // Without mounts, all layers become one tree, once the last has come.
+    let layered = crate::tier::likely().ok().filter(|tier| *tier != Tier::Chroot);
+    match layered.map(|tier| host::caller().id_map(tier, &BaseKind::Layers, &sam)) {
+        Some(Ok(map)) => resolver.unpack_for(map),
+        _ => resolver,
     }
 }
 
@@ -253,7 +255,7 @@ pub(crate) fn own(map: &rootlet_kernel::IdMap, path: &Path) -> io::Result<()> {
 /// A directory whose ids on disk are those inside.
 fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
     use std::os::fd::AsFd;
-    nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace(), recursive)?.as_fd())
+    nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace()?, recursive)?.as_fd())
 }
 
 fn owned_directory(nursery: &Arc<Nursery>, path: &Path) -> Result<Source> {

@@ -70,6 +70,9 @@ impl Caller {
             let one = OneId { uid, gid, groups: who.groups.clone() };
             return Ok(IdMap::one(one, self.uid, self.gid));
         }
+        if tier == Tier::Chroot {
+            return Ok(IdMap::identity());
+        }
         let (Some(uids), Some(gids)) = (self.uids, self.gids) else { return Err(self.no_sub_ids()) };
         if self.uid == 0 {
             return Ok(IdMap::new(with_high(uids, uid), with_high(gids, gid)));
@@ -106,6 +109,39 @@ impl Caller {
         )
         .with_hint(format!("give it some: {}", crate::doctor::how_to_get_sub_ids()))
     }
+}
+
+/// The capabilities of this process that it can give away.
+pub(crate) fn own_capabilities() -> u64 {
+    static OWN: OnceLock<u64> = OnceLock::new();
+    *OWN.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let set = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));
+        set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0)
+    })
+}
+
+/// Whether this process may do what a root without mounts needs: change its root directory and its ids, and own files as it likes.
+pub(crate) fn may_chroot() -> Result<()> {
+    const NEEDED: [(&str, u32); 7] = [
+        ("CHOWN", 0),
+        ("DAC_OVERRIDE", 1),
+        ("FOWNER", 3),
+        ("SETGID", 6),
+        ("SETUID", 7),
+        ("SETPCAP", 8),
+        ("SYS_CHROOT", 18),
+    ];
+    let own = own_capabilities();
+    let lacks: Vec<_> = NEEDED.iter().filter(|(_, cap)| own & 1 << cap == 0).map(|(name, _)| *name).collect();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Host,
+        format!("failed to use the tier chroot: root lacks the capabilities {}", lacks.join(", ")),
+    )
+    .with_hint("start the container with docker's default capabilities; in Kubernetes, do not drop ALL"))
 }
 
 /// With one id, a directory's files could only be the user's own: to store other rights in them would change the directory.

@@ -33,6 +33,7 @@ mod builder;
 mod cgroup;
 mod changes;
 mod child;
+mod chroot;
 mod command;
 pub mod doctor;
 mod error;

@@ -223,6 +223,7 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::Enter => "change to the new root".into(),
         Op::Hold(target) => format!("open {target}, to be made read-only"),
         Op::ReadOnly => "make the root read-only".into(),
+        Op::Chroot { path, .. } => format!("change the root directory to {}", path.display()),
         Op::Supervise(_) => "have pid 1 asked about owners".into(),
     }
 }

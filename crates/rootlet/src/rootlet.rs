@@ -2,6 +2,7 @@
 
 use crate::builder::{self, Builder};
 use crate::cgroup::Cgroup;
+use crate::chroot;
 use crate::command::Command;
 use crate::facts::Facts;
 use crate::files::Files;
@@ -11,10 +12,11 @@ use crate::plan::Area;
 use crate::prepared::Prepared;
 use crate::report::Report;
 use crate::tier;
-use crate::{Identity, Result};
+use crate::{Error, Identity, Result};
+use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::{GroupSpec, Spec, User, UserSpec};
+use rootlet_spec::{GroupSpec, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -46,10 +48,12 @@ pub struct Rootlet {
 pub(crate) struct Live {
     pub init: Arc<Init>,
     pub cgroup: Option<Cgroup>,
+    /// The root itself, without mounts; and the places whose changes are not its own.
+    pub skeleton: Option<(Skeleton, Vec<String>)>,
     /// The writable layer on disk, removed when it is dropped.
     pub _staging: Option<Staging>,
     /// The skin is a tree in the nursery's memory, and gone with the last that holds it.
-    pub _prepared: Arc<Prepared>,
+    pub _prepared: Option<Arc<Prepared>>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,
@@ -67,6 +71,37 @@ impl Drop for Live {
     fn drop(&mut self) {
         // A command or a file handle may still hold pid 1: it ends all the same, before what it uses is removed.
         self.init.end();
+        let Some((skeleton, _)) = &self.skeleton else { return };
+        // What anybody but its user wrote may lie anywhere in it.
+        if self.init.writers().iter().any(|who| who != skeleton.user()) {
+            skeleton.touched();
+        }
+        skeleton.distrust(self.init.opened());
+    }
+}
+
+impl Live {
+    /// Lets an identity run commands.
+    pub fn admit(&self, who: &Who) -> Result<()> {
+        let Some((skeleton, _)) = &self.skeleton else { return Ok(()) };
+        if skeleton.is_for(who) {
+            return Ok(());
+        }
+        let failed = |e| Error::io("failed to copy what the user could change", e);
+        // Nobody moves a file meanwhile from where it was not looked for yet to where it was.
+        let mut running = 0;
+        loop {
+            match self.init.count().map_err(failed)? {
+                more if more > running => running = more,
+                _ => break,
+            }
+            self.init.kill_all(libc::SIGSTOP).map_err(failed)?;
+        }
+        let separated = skeleton.separate(who);
+        if running > 0 {
+            self.init.kill_all(libc::SIGCONT).map_err(failed)?;
+        }
+        separated.map_err(failed)
     }
 }
 
@@ -91,9 +126,9 @@ impl Rootlet {
             _ => (sam.uid, sam.gid),
         };
         let who = Identity { uid, gid, ..Identity::default() };
-        let tier = tier::tiers(spec).ok().and_then(|tiers| tiers.first().copied());
-        let map = tier.and_then(|tier| host::caller().id_map(tier, &kind, &who).ok());
-        if let (Some(map), Ok(bounds)) = (map, builder::bounds(spec)) {
+        let Some(tier) = tier::tiers(spec).ok().and_then(|tiers| tiers.first().copied()) else { return };
+        let bounds = if tier == Tier::Chroot { chroot::bounds(spec) } else { builder::bounds(spec) };
+        if let (Ok(map), Ok(bounds)) = (host::caller().id_map(tier, &kind, &who), bounds) {
             Nursery::foresee(&map, bounds);
         }
     }
@@ -227,15 +262,18 @@ fn exec_of(live: &Live) -> Result<Exec> {
         },
         ..Exec::default()
     };
-    take_identity(&mut exec, &live.identity, spec)?;
+    take_identity(&mut exec, &live.identity, live)?;
     exec.env = environment(live, &live.identity);
     Ok(exec)
 }
 
 /// The rights of an identity: root has what is allowed, anyone else has none, though they could be gained by a setuid
 /// program where that is allowed (a real kubelet does the same with added capabilities).
-pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, spec: &Spec) -> Result<()> {
-    let allowed = spec.caps.mask()?;
+pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -> Result<()> {
+    let allowed = match live.report.tier {
+        Tier::Chroot => chroot::capabilities(&live.spec)?,
+        _ => live.spec.caps.mask()?,
+    };
     exec.who = who(identity);
     exec.effective = if identity.uid == 0 { allowed } else { 0 };
     Ok(())

@@ -28,6 +28,13 @@ impl Rootlet {
         let failed = |e: std::io::Error| {
             Error::new(ErrorKind::Io, "failed to copy the writable layer into the store").caused_by(e)
         };
+        if let Some((skeleton, hidden)) = &live.skeleton {
+            skeleton.copy_to(staging.path(), hidden).map_err(failed)?;
+            let facts = Facts::of_directory(staging.path())?;
+            let base = staging.adopt(&live.base, name)?;
+            crate::builder::know(&base, facts);
+            return Ok(base);
+        }
         // Every directory is made and opened while it is still the caller's: a copy gives it the owner it has inside.
         let mut directories = Vec::new();
         for area in &live.areas {

@@ -102,6 +102,11 @@ impl Store {
         }
         self.sweep(&mut removed)?;
         self.sweep_tmp();
+        let layers = entries(&self.path().join("layers"))?.into_iter();
+        let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());
+        for home in entries(&self.path().join("contents"))?.into_iter().chain(snapshots) {
+            crate::flat::sweep(&home, options.keep_recent, &mut removed.problems);
+        }
         Ok(removed)
     }
 
@@ -184,10 +189,7 @@ impl Store {
 
     /// Takes a content out of the store: whoever waits for its lock finds it gone.
     fn discard(&self, content: &Path, lock: Locked, removed: &mut Removed) {
-        let gone = self.set_aside(content).and_then(|aside| {
-            fs::remove_dir_all(&aside)
-                .map_err(|e| Error::io(format!("failed to remove {}", aside.display()), e))
-        });
+        let gone = self.set_aside(content).and_then(|aside| remove_tree(&aside));
         removed.problems.extend(gone.err());
         drop(lock);
     }

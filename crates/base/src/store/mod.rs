@@ -7,7 +7,8 @@
 //! ├── bases/NAME.json              a name: which content, where it came from, when; NAME is percent-encoded
 //! ├── contents/ID/                 a content. Its shared lock says "in use", its mtime when it was last
 //! │   ├── content.json             its layers and the image's defaults
-//! │   └── facts                    what the library knows about it (Base::cache_facts)
+//! │   ├── facts                    what the library knows about it (Base::cache_facts)
+//! │   └── flat/, patterns/         as one tree, and roots made of it without mounts: see [`crate::flat`]
 //! ├── images/                      an OCI image layout: `skopeo list-tags`, `skopeo copy oci:…/images:NAME …` read it
 //! │   ├── oci-layout, index.json
 //! │   ├── blobs/sha256/HEX         manifests, configs and compressed layers, each verified before it got this name
@@ -48,10 +49,11 @@ mod staging;
 pub use gc::{GcOptions, Removed};
 pub use info::{BaseInfo, LayerInfo};
 pub use staging::Staging;
+pub(crate) use staging::{TmpDir, remove_tree};
 
 #[cfg(feature = "tarball")]
 pub(crate) use layers::unmapped;
-pub(crate) use layers::{About, LayerDir, MapRecord};
+pub(crate) use layers::{About, LayerDir, MapRecord, NO_LOWER};
 pub(crate) use lock::Locked;
 pub(crate) use record::{Content, Layer, NameRecord, Origin, Stamp, now};
 

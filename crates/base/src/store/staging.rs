@@ -62,7 +62,7 @@ impl TmpDir {
     }
 
     /// Renames it to `place`, whose parent exists.
-    fn settle(&mut self, place: &Path) -> Result<()> {
+    pub(crate) fn settle(&mut self, place: &Path) -> Result<()> {
         fs::rename(&self.path, place)
             .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
         self.lock = None;
@@ -114,6 +114,11 @@ impl Staging {
         &self.tree
     }
 
+    /// The directory around it.
+    pub(crate) fn home(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Makes a base of `parent`'s layers with this one on top. It is bound to the id map of this staging,
     /// which [`Base::layer_paths`] checks.
     ///
@@ -146,7 +151,9 @@ impl Staging {
         }
         let held = store.hold_new_content(&content)?;
         let place = LayerDir::new(&store, key);
-        let about = About { whole_map: true, ..About::default() };
+        // Without a user namespace it is a whole root, not what differs (see `flat`).
+        let whole = self.map == IdMap::identity();
+        let about = About { whole_map: true, hides_lower: whole, ..About::default() };
         place.write_about(&store, &about)?;
         let place = place.serving(&about, &self.map, NO_LOWER)?;
         self.settle(&place)?;
@@ -189,8 +196,19 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
         return gone(fs::remove_file(path)).map_err(failed);
     }
     let tree = path.join("root");
-    if let Ok(Some(map)) = read_json::<MapRecord>(&path.join("map.json")) {
-        let removed = Worker::start(&map.to_map())
+    let map = match read_json::<MapRecord>(&path.join("map.json")) {
+        Ok(Some(map)) => Some(map.to_map()),
+        // Trees without mounts are of true owners.
+        _ if rustix::process::geteuid().is_root() => Some(IdMap::identity()),
+        _ => None,
+    };
+    for whole in ["flat", "patterns"].map(|name| path.join(name)).iter().filter(|whole| whole.is_dir()) {
+        Worker::start(&IdMap::identity())
+            .map_err(|e| Error::no_worker(e).within(failed_to(whole)))
+            .and_then(|mut worker| worker.remove(whole).map_err(|e| failed(e.source)))?;
+    }
+    if let Some(map) = map.filter(|_| fs::symlink_metadata(&tree).is_ok()) {
+        let removed = Worker::start(&map)
             .map_err(|e| {
                 let hint =
                     "subordinate ids that were this user's may be so no longer: then let root remove it";

@@ -75,7 +75,7 @@ fn write(
     Ok(about)
 }
 
-fn verify(layer: &Layer, found: &Digests) -> Result<()> {
+pub(super) fn verify(layer: &Layer, found: &Digests) -> Result<()> {
     let wrong = |what: &str, found: Digest, promised: Digest| {
         Error::new(ErrorKind::Corrupt, format!("its {what} is {found}, and {promised} was promised"))
     };
@@ -93,7 +93,7 @@ fn verify(layer: &Layer, found: &Digests) -> Result<()> {
 }
 
 /// The layer's bytes, packed, and how many they are.
-fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
+pub(super) fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
     let (path, hint) = match &layer.origin {
         Origin::Blob { digest, .. } => (
             store.blob_file(*digest),
@@ -113,7 +113,7 @@ fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
 }
 
 /// A blob of the store that is damaged is removed, so that the next pull fetches it anew.
-fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
+pub(super) fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
     match &layer.origin {
         Origin::Blob { digest, .. } if error.kind() == ErrorKind::Corrupt => {
             let _ = std::fs::remove_file(store.blob_file(*digest));

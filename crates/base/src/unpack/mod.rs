@@ -3,6 +3,8 @@
 #[cfg(feature = "tarball")]
 mod entries;
 #[cfg(feature = "tarball")]
+mod flatten;
+#[cfg(feature = "tarball")]
 mod layer;
 #[cfg(feature = "tarball")]
 mod lower;
@@ -19,6 +21,7 @@ mod tests;
 
 #[cfg(feature = "tarball")]
 pub(crate) use {
+    flatten::flatten,
     layer::{check_tar, unpack},
     stream::LayerStream,
     tar::TarReader,
@@ -81,7 +84,7 @@ pub(crate) fn check_staged(staging: &Staging, map: &IdMap) -> Result<()> {
     }
 }
 
-fn other_map(name: &str) -> Error {
+pub(crate) fn other_map(name: &str) -> Error {
     Error::new(
         ErrorKind::OtherIdMap,
         format!("failed to use `{name}`: the snapshot was made with other user and group ids"),
@@ -100,12 +103,22 @@ fn unpack(
     _map: &IdMap,
     _resolver: &Resolver,
 ) -> Result<(About, PathBuf)> {
-    Err(Error::new(
+    Err(no_feature(name, layer))
+}
+
+#[cfg(not(feature = "tarball"))]
+pub(crate) fn flatten(name: &str, layers: &[Layer], _: &Resolver, _: &std::path::Path) -> Result<()> {
+    layers.first().map_or(Ok(()), |layer| Err(no_feature(name, layer)))
+}
+
+#[cfg(not(feature = "tarball"))]
+fn no_feature(name: &str, layer: &Layer) -> Error {
+    Error::new(
         ErrorKind::Unsupported,
         format!(
             "failed to unpack the layer {} of `{name}`: this build of rootlet has no feature `tarball`",
             layer.key
         ),
     )
-    .with_hint("add the feature in Cargo.toml: `rootlet = { version = \"…\", features = [\"tarball\"] }`"))
+    .with_hint("add the feature in Cargo.toml: `rootlet = { version = \"…\", features = [\"tarball\"] }`")
 }

@@ -3,6 +3,7 @@
 use rootlet_kernel::{IdMap, SubIds};
 use std::path::PathBuf;
 
+#[allow(dead_code, reason = "each test takes what it needs")]
 /// An id map of this caller: a reserved range as root, the subordinate ids else.
 pub fn map() -> IdMap {
     let uid = rustix::process::getuid().as_raw();
