@@ -156,9 +156,9 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
 }
 
 fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
-    match launch::launcher(is_nested_root(exec)) {
-        Some(launcher) => launcher.start(exec).map_err(|e| (exec::STEP_CLONE, e))?,
-        None => clone_and_execute(exec),
+    let nested_root = is_nested_root(exec);
+    if !launch::start_elsewhere(exec, nested_root).map_err(|e| (exec::STEP_CLONE, e))? {
+        clone_and_execute(exec);
     }
     // The child wrote through the pointer while we were stopped.
     match core::hint::black_box(exec) {

@@ -69,9 +69,16 @@ impl Drop for As {
     }
 }
 
-/// Whether root asks.
-fn root() -> bool {
-    owner::has_rights()
+/// Looks at the truth of a file, which takes pid 1's own rights; it is told whether root asks.
+fn with_own_rights<T>(look: impl FnOnce(bool) -> Result<T>) -> Result<T> {
+    let root = owner::has_rights();
+    if root {
+        return look(true);
+    }
+    owner::raise_rights();
+    let found = look(false);
+    owner::lower_rights()?;
+    found
 }
 
 fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -112,7 +119,7 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
         init::UNLINK => change(fields, |fields, path| {
             let flags = number(fields)? as usize;
             tree::with_parent(sys::AT_FDCWD, path, |dir, name| {
-                gate::remove(dir, name, root())?;
+                with_own_rights(|root| gate::remove(dir, name, root))?;
                 sys::unlinkat(dir, name, flags)
             })
         }),
@@ -126,8 +133,8 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
             let to = string(fields)?;
             tree::with_parent(sys::AT_FDCWD, from, |from_dir, from| {
                 tree::with_parent(sys::AT_FDCWD, to, |dir, name| {
-                    gate::remove(from_dir, from, root())?;
-                    gate::remove(dir, name, root())?;
+                    with_own_rights(|root| gate::remove(from_dir, from, root))?;
+                    with_own_rights(|root| gate::remove(dir, name, root))?;
                     sys::renameat(from_dir, from, dir, name)
                 })
             })
@@ -144,16 +151,18 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
         }),
         init::CHMOD => change_file(*fields, |fields, path| {
             let mode = number(fields)?;
-            on_target(path, true, |fd| match gate::chmod(fd, mode, root())? {
+            on_target(path, true, |fd| match with_own_rights(|root| gate::chmod(fd, mode, root))? {
                 Verdict::Kernel => owner::chmod(fd, mode),
                 _ => Ok(()),
             })
         }),
         init::CHOWN => change_file(*fields, |fields, path| {
             let (uid, gid, follow) = (number(fields)?, number(fields)?, number(fields)?);
-            on_target(path, follow != 0, |fd| match gate::chown(fd, uid, gid, root())? {
-                Verdict::Kernel => sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH).map(|_| ()),
-                _ => Ok(()),
+            on_target(path, follow != 0, |fd| {
+                match with_own_rights(|root| gate::chown(fd, uid, gid, root))? {
+                    Verdict::Kernel => sys::fchownat(fd, lit(c""), uid, gid, sys::AT_EMPTY_PATH).map(|_| ()),
+                    _ => Ok(()),
+                }
             })
         }),
         init::UTIMES => change_file(*fields, |fields, path| {
@@ -162,7 +171,7 @@ pub fn serve(socket: Fd, message: &mut Message, trees: &[Fd]) -> bool {
                 *t = fields.u64().ok_or(sys::EBADMSG)? as i64;
             }
             on_target(path, true, |fd| {
-                gate::set_times(fd, false, root())?;
+                with_own_rights(|root| gate::set_times(fd, false, root))?;
                 sys::utimensat(fd, lit(c""), &times, sys::AT_EMPTY_PATH).map(|_| ())
             })
         }),
@@ -309,7 +318,7 @@ fn stat(fields: &mut Reader, trees: &[Fd], answer: &mut Answer) -> Result<()> {
     let (path, follow) = (string(fields)?, number(fields)?);
     let flags = sys::O_PATH | if follow != 0 { 0 } else { sys::O_NOFOLLOW };
     let fd = open(tree, path, flags, 0)?;
-    let told = sys::fstat(fd).and_then(|st| Ok(tell_stat(&st, gate::told(fd)?)));
+    let told = sys::fstat(fd).and_then(|st| Ok(tell_stat(&st, with_own_rights(|_| gate::told(fd))?)));
     sys::close(fd);
     answer.stat(&told?);
     Ok(())
@@ -398,7 +407,7 @@ fn stat_entry(dir: Fd, name: Str) -> Result<Stat> {
         return Ok(tell_stat(&st, None));
     }
     let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
-    let truth = gate::told(fd);
+    let truth = with_own_rights(|_| gate::told(fd));
     sys::close(fd);
     Ok(tell_stat(&st, truth?))
 }

@@ -1,8 +1,8 @@
 //! What an owner may do to a file whatever its bits say, where one id stands for all: the kernel takes every file for the
-//! user's, so it is decided here by the truth beside the file.
+//! user's, so it is decided here by the truth beside the file, which takes pid 1's own rights to read.
 
 use crate::one_id::{Owner, User};
-use crate::owner::{self, OwnRights};
+use crate::owner;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
 
 /// An id that is to stay as it is (chown(2)).
@@ -31,7 +31,6 @@ fn mode_of(fd: Fd) -> Result<u32> {
 }
 
 pub fn chmod(fd: Fd, mode: u32, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     match owner::of(fd)? {
         truth if foreign(truth) && !root => Err(sys::EPERM),
         Some(truth) => owner::give(fd, Owner { mode: mode & 0o7777, ..truth }).map(|()| Verdict::Done),
@@ -41,7 +40,6 @@ pub fn chmod(fd: Fd, mode: u32, root: bool) -> Result<Verdict> {
 
 /// The kernel would know only of the one id: what it would refuse with EINVAL is refused as production does, or written down.
 pub fn chown(fd: Fd, uid: u32, gid: u32, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     let Some(one) = owner::one() else { return Ok(Verdict::Kernel) };
     let stored = mode_of(fd)?;
     let natural = Owner { uid: one.uid, gid: one.gid, mode: stored & 0o7777 };
@@ -85,7 +83,6 @@ fn dropped_bits(one: &User, stored: u32, old: Owner) -> u32 {
 
 /// utimensat(2). `now`: both times become now, which who may write may do as well.
 pub fn set_times(fd: Fd, now: bool, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     if root || !foreign(owner::of(fd)?) {
         return Ok(Verdict::Kernel);
     }
@@ -98,7 +95,6 @@ pub fn set_times(fd: Fd, now: bool, root: bool) -> Result<Verdict> {
 
 /// link(2) of a file of somebody else, where the host protects such (proc_sys_fs(5), protected_hardlinks).
 pub fn link(fd: Fd, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     if root || !foreign(owner::of(fd)?) || !protected_hardlinks() {
         return Ok(Verdict::Kernel);
     }
@@ -118,7 +114,6 @@ fn protected_hardlinks() -> bool {
 
 /// Removing or renaming what `name` is in a directory that may be sticky (inode(7)).
 pub fn remove(dir: Fd, name: Str, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     // What may not be written at all is for the kernel to refuse, and it comes first.
     if root || mode_of(dir)? & 0o1000 == 0 || !is_writable(dir)? || !foreign(owner::of(dir)?) {
         return Ok(Verdict::Kernel);
@@ -142,7 +137,6 @@ pub fn set_attribute(name: &[u8]) -> Result<Verdict> {
 
 /// In a sticky directory, attributes too are its owner's (xattr(7)).
 pub fn mark(fd: Fd, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     let mode = mode_of(fd)?;
     let sticky = mode & sys::S_IFMT == sys::S_IFDIR && mode & 0o1200 == 0o1200;
     if !root && sticky && foreign(owner::of(fd)?) { Err(sys::EPERM) } else { Ok(Verdict::Kernel) }
@@ -150,7 +144,6 @@ pub fn mark(fd: Fd, root: bool) -> Result<Verdict> {
 
 /// open(2) with O_NOATIME is its owner's; what may not be opened at all is for the kernel to refuse.
 pub fn open_without_a_trace(fd: Fd, flags: usize, root: bool) -> Result<Verdict> {
-    let _rights = OwnRights::take();
     // O_RDONLY, O_WRONLY, O_RDWR.
     let wanted = [0o400, 0o200, 0o600, 0o600][flags & 3];
     let may = mode_of(fd)? & wanted == wanted;
@@ -159,7 +152,6 @@ pub fn open_without_a_trace(fd: Fd, flags: usize, root: bool) -> Result<Verdict>
 
 /// The owner that the library is told.
 pub fn told(fd: Fd) -> Result<Option<Owner>> {
-    let _rights = OwnRights::take();
     let truth = owner::of(fd)?;
     // Root's bits are as they are on disk.
     let root = owner::one().is_some_and(|one| one.uid == 0);

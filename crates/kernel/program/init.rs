@@ -5,7 +5,7 @@ use crate::exec::Command;
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, Str, lit};
 use crate::wire::{Reader, init, tell};
-use crate::{exec, files, launch, plain, setup, supervise, tree};
+use crate::{exec, files, plain, setup, tree};
 use core::cell::UnsafeCell;
 
 /// Commands that run at the same time.
@@ -43,10 +43,6 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
         let mut fds = [
             PollFd { fd: socket, events: POLLIN, revents: 0 },
             PollFd { fd: signals, events: POLLIN, revents: 0 },
-            // Negative descriptors are not looked at.
-            PollFd { fd: launch::ALL[0].0.listener(), events: POLLIN, revents: 0 },
-            PollFd { fd: launch::ALL[1].0.listener(), events: POLLIN, revents: 0 },
-            PollFd { fd: launch::ALL[2].0.listener(), events: POLLIN, revents: 0 },
         ];
         match sys::poll(&mut fds) {
             Ok(_) | Err(sys::EINTR) => {}
@@ -56,11 +52,6 @@ pub fn run(socket: Fd, trees: &[Fd]) -> ! {
             let mut info = [0u8; 128];
             let _ = sys::read(signals, &mut info);
             commands.reap();
-        }
-        for (asked, (_, root)) in fds[2..].iter().zip(launch::ALL) {
-            if asked.revents & POLLIN != 0 {
-                supervise::answer(asked.fd, root);
-            }
         }
         if fds[0].revents != 0 {
             match Message::receive(socket) {

@@ -55,19 +55,24 @@ pub fn one() -> Option<User<'static>> {
 /// Everything that root of a user namespace may do.
 const ALL: u64 = (1 << 41) - 1;
 
-/// Whether pid 1 acts for the user now.
+/// Whether the main thread acts for the user now.
 static LOWERED: AtomicBool = AtomicBool::new(false);
 
-/// Leaves pid 1 the rights of the one id alone: what it does for the user, it does without its own.
+/// Leaves the main thread the rights of the one id alone: what it does for the user, it does without its own.
 pub fn lower_rights() -> Result<()> {
-    sys::capset(0, ALL, 0)?;
+    set_rights(false)?;
     LOWERED.store(true, Relaxed);
     Ok(())
 }
 
 pub fn raise_rights() {
-    let _ = sys::capset(ALL, ALL, 0);
+    let _ = set_rights(true);
     LOWERED.store(false, Relaxed);
+}
+
+/// Gives the calling thread its own rights, or those of the one id alone.
+pub fn set_rights(own: bool) -> Result<()> {
+    sys::capset(if own { ALL } else { 0 }, ALL, 0).map(|_| ())
 }
 
 fn truth() -> Str<'static> {
@@ -205,29 +210,6 @@ fn write_truth(fd: Fd, owner: Owner) -> Result<()> {
 
 pub fn has_rights() -> bool {
     !LOWERED.load(Relaxed)
-}
-
-/// Pid 1's own rights, for as long as this lives: the truth may be read by nobody else.
-pub struct OwnRights {
-    lowered: bool,
-}
-
-impl OwnRights {
-    pub fn take() -> Self {
-        let lowered = !has_rights();
-        if lowered {
-            raise_rights();
-        }
-        Self { lowered }
-    }
-}
-
-impl Drop for OwnRights {
-    fn drop(&mut self) {
-        if self.lowered {
-            let _ = lower_rights();
-        }
-    }
 }
 
 /// Root, in a namespace whose one id is not root's.

@@ -95,16 +95,17 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
     init::run(socket, setup.trees.get())
 }
 
-/// Keeps the filters, and begins the thread that the first command will want.
+/// From here on pid 1 is asked about what commands call.
 fn supervise(fields: &mut Reader) -> Result<()> {
     if number(fields)? != 0 {
         launch::set_beside_others();
     }
-    for (launcher, _) in launch::ALL {
-        launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
+    let mut filters = [&b""[..]; 3];
+    for filter in &mut filters {
+        *filter = fields.bytes().ok_or(sys::EBADMSG)?;
     }
     init::block_signals();
-    launch::launcher(false).map_or(Ok(()), launch::Launcher::begin)
+    launch::supervise(filters)
 }
 
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {

@@ -326,11 +326,8 @@ pub fn resolve(q: &Call, dir: u32, path: Str, flags: usize) -> Result<Fd> {
         }
         false => (descriptor(q, dir)?, 0),
     };
-    if !q.root {
-        owner::lower_rights()?;
-    }
-    let found = sys::openat2(dir, path, flags, 0, scope);
-    owner::raise_rights();
+    let found = owner::set_rights(q.root).and_then(|()| sys::openat2(dir, path, flags, 0, scope));
+    let _ = owner::set_rights(true);
     sys::close(dir);
     found
 }

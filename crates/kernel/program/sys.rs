@@ -40,7 +40,7 @@ mod nr {
     pub const MOUNT: usize = 165; pub const UMOUNT2: usize = 166; pub const SETHOSTNAME: usize = 170;
     pub const FSETXATTR: usize = 190; pub const FGETXATTR: usize = 193; pub const FLISTXATTR: usize = 196;
     pub const SETXATTR: usize = 188; pub const GETXATTR: usize = 191; pub const REMOVEXATTR: usize = 197;
-    pub const FUTEX: usize = 202; pub const PROCESS_VM_READV: usize = 310; pub const PROCESS_VM_WRITEV: usize = 311;
+    pub const EVENTFD2: usize = 290; pub const FUTEX: usize = 202; pub const PROCESS_VM_READV: usize = 310; pub const PROCESS_VM_WRITEV: usize = 311;
     pub const OPENAT: usize = 257; pub const MKDIRAT: usize = 258;
     pub const MKNODAT: usize = 259; pub const FCHOWNAT: usize = 260; pub const UNLINKAT: usize = 263; pub const LINKAT: usize = 265;
     pub const SYMLINKAT: usize = 266; pub const READLINKAT: usize = 267; pub const FCHMODAT: usize = 268;
@@ -64,7 +64,7 @@ mod nr {
     pub const MOUNT: usize = 40; pub const UMOUNT2: usize = 39; pub const SETHOSTNAME: usize = 161;
     pub const FSETXATTR: usize = 7; pub const FGETXATTR: usize = 10; pub const FLISTXATTR: usize = 13;
     pub const SETXATTR: usize = 5; pub const GETXATTR: usize = 8; pub const REMOVEXATTR: usize = 14;
-    pub const FUTEX: usize = 98; pub const PROCESS_VM_READV: usize = 270; pub const PROCESS_VM_WRITEV: usize = 271;
+    pub const EVENTFD2: usize = 19; pub const FUTEX: usize = 98; pub const PROCESS_VM_READV: usize = 270; pub const PROCESS_VM_WRITEV: usize = 271;
     pub const OPENAT: usize = 56; pub const MKDIRAT: usize = 34;
     pub const MKNODAT: usize = 33; pub const FCHOWNAT: usize = 54; pub const UNLINKAT: usize = 35; pub const LINKAT: usize = 37;
     pub const SYMLINKAT: usize = 36; pub const READLINKAT: usize = 78; pub const FCHMODAT: usize = 53;
@@ -632,6 +632,10 @@ fn clone_on(
     if r < 0 { Err(Errno(-r as i32)) } else { Ok(r as usize) }
 }
 
+/// A counter that is readable when it is not 0 (eventfd(2)).
+pub fn eventfd() -> Result<Fd> {
+    call!(nr::EVENTFD2, 0, 0o2000000 | 0o4000).map(|fd| fd as Fd)
+}
 /// Waits until somebody wakes `word`, unless it is not `value` (futex(2), among the threads of this process).
 pub fn futex_wait(word: &core::sync::atomic::AtomicU32, value: u32) {
     const WAIT_PRIVATE: usize = 128;
@@ -742,6 +746,7 @@ pub fn signalfd(mask: u64) -> Result<Fd> {
 
 /// struct pollfd of poll(2).
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct PollFd {
     pub fd: Fd,
     pub events: i16,
