@@ -37,8 +37,8 @@ fn a_locked_container_is_to_be_started_otherwise() {
 }
 
 #[test]
-fn so_is_one_without_user_namespaces() {
-    mends(Some(Host::no_user_namespaces().in_a_pod()), "seccompProfile: {type: Unconfined}");
+fn user_namespaces_that_are_too_few_are_to_be_allowed() {
+    mends(Some(Host::no_user_namespaces()), "sysctl -w user.max_user_namespaces=");
 }
 
 #[test]

@@ -48,6 +48,7 @@ const PASSES: &[Pass] = &[
     Pass { root: true, tier: None },
     Pass { root: false, tier: None },
     Pass { root: false, tier: Some("one-id") },
+    Pass { root: true, tier: Some("chroot") },
 ];
 
 impl Pass {

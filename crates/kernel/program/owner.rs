@@ -146,12 +146,11 @@ pub fn give(fd: Fd, owner: Owner) -> Result<()> {
     if !matches!(kind, sys::S_IFREG | sys::S_IFDIR) {
         return mark_special(fd, owner.uid != one.uid);
     }
-    let path = Numbered::of_fd(fd);
-    let done = match one.is_own(owner) {
-        true => sys::removexattr(path.get()?, truth()),
-        false => sys::setxattr(path.get()?, truth(), &owner.to_bytes()),
-    };
-    match done {
+    if !one.is_own(owner) {
+        return write_truth(fd, owner);
+    }
+    match sys::removexattr(Numbered::of_fd(fd).get()?, truth()) {
+        // ENODATA, ENOTSUP.
         Err(Errno(61 | 95) | sys::EPERM) => Ok(()),
         r => r.map(|_| ()),
     }
@@ -181,19 +180,27 @@ pub fn chmod(fd: Fd, mode: u32) -> Result<()> {
 
 /// A new directory, which is whoever's makes it: root's where nobody's rights were taken on.
 pub fn make_directory(dir: Fd, name: Str, mode: u32) -> Result<()> {
-    sys::mkdirat(dir, name, mode)?;
-    claim(dir, name, mode)
+    let Some(one) = one().filter(|_| acts_as_another_root()) else {
+        return sys::mkdirat(dir, name, mode).map(|_| ());
+    };
+    let root = Owner { uid: 0, gid: 0, mode };
+    sys::mkdirat(dir, name, one.stored_mode(root))?;
+    let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+    let written = match sys::fstat(fd) {
+        Ok(st) if is_the_hosts(st.mnt_id) => chmod(fd, mode),
+        Ok(_) => write_truth(fd, root),
+        Err(e) => Err(e),
+    };
+    sys::close(fd);
+    written
 }
 
-/// Makes what root has just made root's.
-pub fn claim(dir: Fd, name: Str, mode: u32) -> Result<()> {
-    if !acts_as_another_root() {
-        return Ok(());
+fn write_truth(fd: Fd, owner: Owner) -> Result<()> {
+    match sys::setxattr(Numbered::of_fd(fd).get()?, truth(), &owner.to_bytes()) {
+        // ENOTSUP: a file system that keeps none.
+        Err(Errno(95) | sys::EPERM) => Ok(()),
+        r => r.map(|_| ()),
     }
-    let fd = sys::openat(dir, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
-    let given = give(fd, Owner { uid: 0, gid: 0, mode });
-    sys::close(fd);
-    given
 }
 
 pub fn has_rights() -> bool {

@@ -189,6 +189,7 @@ fn parent_of(pid: i32) -> Result<i32> {
 }
 
 fn to_number(digits: &[u8]) -> Option<i32> {
-    let number = |n: i32, &b: &u8| b.is_ascii_digit().then(|| n.wrapping_mul(10).wrapping_add(i32::from(b - b'0')));
+    let number =
+        |n: i32, &b: &u8| b.is_ascii_digit().then(|| n.wrapping_mul(10).wrapping_add(i32::from(b - b'0')));
     if digits.is_empty() { None } else { digits.iter().try_fold(0, number) }
 }

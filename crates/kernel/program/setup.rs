@@ -88,14 +88,23 @@ pub fn run(socket: Fd, plan: Reader) -> ! {
         sys::close(fd);
     }
     init::block_signals();
-    if launch::launcher(false).is_some_and(|launcher| launcher.begin().is_err()) {
-        sys::exit(1);
-    }
     // The kernel takes its time for this, which the library needs to ask for a command.
     if setup.let_go().is_err() {
         sys::exit(1);
     }
     init::run(socket, setup.trees.get())
+}
+
+/// Keeps the filters, and begins the thread that the first command will want.
+fn supervise(fields: &mut Reader) -> Result<()> {
+    if number(fields)? != 0 {
+        launch::set_beside_others();
+    }
+    for (launcher, _) in launch::ALL {
+        launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
+    }
+    init::block_signals();
+    launch::launcher(false).map_or(Ok(()), launch::Launcher::begin)
 }
 
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
@@ -131,7 +140,11 @@ impl Setup {
             }
             op::MKDIR_OUTSIDE => {
                 let (path, mode) = (text(fields)?, number(fields)?);
-                owner::make_directory(here, path, mode)?;
+                // What nobody else enters needs no owner.
+                match mode & 0o077 {
+                    0 => drop(sys::mkdirat(here, path, mode)?),
+                    _ => owner::make_directory(here, path, mode)?,
+                }
             }
             op::ROOT_OVERLAY => {
                 let data = text(fields)?;
@@ -172,14 +185,7 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
-            op::SUPERVISE => {
-                if number(fields)? != 0 {
-                    launch::set_beside_others();
-                }
-                for (launcher, _) in launch::ALL {
-                    launcher.set_filter(fields.bytes().ok_or(sys::EBADMSG)?)?;
-                }
-            }
+            op::SUPERVISE => supervise(fields)?,
             op::CHROOT => self.chroot(fields)?,
             _ => return Err(sys::ENOSYS),
         }

@@ -67,7 +67,8 @@ pub fn examine() -> Examination {
         });
         checks.extend(memory_and_mounts(tier));
     }
-    checks.extend([cgroup(), store()]);
+    checks.extend(best.map(|(tier, _)| cgroup(tier)));
+    checks.push(store());
     let (tier, own_proc) = best.map_or((None, false), |(tier, own_proc)| (Some(tier), own_proc));
     Examination { tier, own_proc, checks }
 }
@@ -84,23 +85,30 @@ pub(crate) fn how_to_get_sub_ids() -> String {
 
 /// A whole rootlet of this tier, with a command in it; whether it has a /proc of its own.
 fn whole(tier: Tier) -> crate::Result<bool> {
-    if tier == Tier::Chroot {
-        // This machine's own root is too large to be copied; an empty one shows as much.
-        let empty = std::env::temp_dir().join(format!("rootlet-doctor-{}", std::process::id()));
-        let made = std::fs::create_dir(&empty)
-            .map_err(|e| crate::Error::io(format!("failed to make {}", empty.display()), e))
-            .and_then(|()| spawn(&format!("dir:{}", empty.display()), tier));
-        let _ = std::fs::remove_dir_all(&empty);
-        return made.map(|_| false);
-    }
-    let root = spawn("host", tier)?;
-    root.command("/bin/sh").args(["-c", ":"]).output()?;
-    Ok(!root.init().proc_is_the_hosts())
+    with_rootlet(tier, |root| match tier {
+        // An empty root has nothing to be run.
+        Tier::Chroot => Ok(false),
+        _ => root.command("/bin/sh").args(["-c", ":"]).output().map(|_| !root.init().proc_is_the_hosts()),
+    })
 }
 
-fn spawn(base: &str, tier: Tier) -> crate::Result<crate::Rootlet> {
-    let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve(base, &store))?;
-    crate::Rootlet::builder(&base).tier(tier).spawn()
+/// Does something with a rootlet of this tier: of this machine's own root, or where that would have to be copied, of an empty
+/// one.
+fn with_rootlet<T>(tier: Tier, act: impl FnOnce(&crate::Rootlet) -> crate::Result<T>) -> crate::Result<T> {
+    let empty = std::env::temp_dir().join(format!("rootlet-doctor-{}", std::process::id()));
+    let name = match tier {
+        Tier::Chroot => {
+            std::fs::create_dir(&empty)
+                .map_err(|e| crate::Error::io(format!("failed to make {}", empty.display()), e))?;
+            format!("dir:{}", empty.display())
+        }
+        _ => "host".into(),
+    };
+    let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve(&name, &store));
+    let made = base.map_err(Into::into).and_then(|base| crate::Rootlet::builder(&base).tier(tier).spawn());
+    let done = made.and_then(|root| act(&root));
+    let _ = std::fs::remove_dir(&empty);
+    done
 }
 
 /// `works`: rootlets can be made here, in this tier or another.
@@ -122,7 +130,7 @@ fn tier_check(tier: Tier, tried: &crate::Result<bool>, works: bool) -> Check {
         Tier::Chroot => mend::chroot(),
         _ => mend::user_namespaces(error.raw_os_error()),
     };
-    if tier == Tier::Exact && !caller().is_root() && spawn("host", Tier::OneId).is_ok() {
+    if tier == Tier::Exact && !caller().is_root() && whole(Tier::OneId).is_ok() {
         // Namespaces are allowed: it is the ids.
         mended = match (caller().sub_ids(), mend::no_new_privileges()) {
             (None, _) => mend::sub_ids(),
@@ -232,14 +240,8 @@ fn has_tools() -> bool {
     found("newuidmap") && found("newgidmap")
 }
 
-/// A rootlet of this machine's own root, in the tier that it gets.
-fn rootlet() -> crate::Result<crate::Rootlet> {
-    let base = Store::open_default().and_then(|store| rootlet_base::Base::resolve("host", &store))?;
-    crate::Rootlet::builder(&base).spawn()
-}
-
 /// Each limit by itself, since an ordinary user is often given only some controllers.
-fn cgroup() -> Check {
+fn cgroup(tier: Tier) -> Check {
     let name = "limits of the whole tree";
     let none = Limits::default;
     let each = [
@@ -252,7 +254,7 @@ fn cgroup() -> Check {
     let mut refused = None;
     let mut kept = Vec::new();
     for (option, limits) in each {
-        match limited(&limits) {
+        match limited(tier, &limits) {
             Ok(Ok(())) => kept.push(option),
             Ok(Err(why)) => refused = refused.or(Some((option, why))),
             Err(e) => return bad(name, false, causes(&e), cost, advice(e.hint())),
@@ -268,12 +270,14 @@ fn cgroup() -> Check {
     bad(name, false, found, cost, Mend { text: mend_cgroup(&why), is_command: false })
 }
 
-fn limited(limits: &Limits) -> crate::Result<Result<(), Why>> {
-    let root = rootlet()?;
-    let made = crate::limits::cgroup(root.init(), limits)?;
+fn limited(tier: Tier, limits: &Limits) -> crate::Result<Result<(), Why>> {
+    let mut made = None;
     // What runs in a cgroup goes before the cgroup.
-    drop(root);
-    Ok(made.map(drop))
+    with_rootlet(tier, |root| {
+        made = Some(crate::limits::cgroup(root.init(), limits)?);
+        Ok(())
+    })?;
+    Ok(made.map_or(Ok(()), |made| made.map(drop)))
 }
 
 fn mend_cgroup(why: &Why) -> String {

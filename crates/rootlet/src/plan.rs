@@ -73,6 +73,8 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     if inputs.net != Net::Host {
         p.namespaces |= namespaces::NET;
     }
+    // First, since the kernel looks through a new filter while the mounts are made.
+    p.ops.extend(inputs.asking.clone().map(Op::Supervise));
     let up = match &inputs.disk {
         Some(place) => place.clone(),
         None => {
@@ -100,7 +102,6 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     if inputs.read_only {
         p.ops.push(Op::ReadOnly);
     }
-    p.ops.extend(inputs.asking.clone().map(Op::Supervise));
     p
 }
 
@@ -127,7 +128,7 @@ fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str) -> String {
     let n = p.areas.len();
     let (upper, work) = (format!("{up}/u{n}"), format!("{up}/w{n}"));
     p.ops.push(Op::MakePlace(upper.clone(), 0o755));
-    p.ops.push(Op::MakePlace(work.clone(), 0o755));
+    p.ops.push(Op::MakePlace(work.clone(), 0o700));
     let mut tree = p.areas.iter().map(|a| 1 + a.lowers.len() as u32).sum::<u32>();
     let mut keep = |place: &str| {
         p.ops.push(Op::KeepOpen(place.to_owned()));
