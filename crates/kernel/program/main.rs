@@ -19,6 +19,7 @@ mod launch;
 mod links;
 mod listing;
 mod message;
+mod numbers;
 mod nursery;
 #[allow(dead_code)]
 #[path = "../src/one_id.rs"]

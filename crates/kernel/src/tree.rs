@@ -316,9 +316,13 @@ impl TreeWriter<'_> {
     /// Hides all that the layers below have in the directory `path`, which is made (0755 root) where it is missing
     /// (overlayfs: the attribute `user.overlay.opaque`).
     pub fn opaque(&mut self, path: &[u8]) -> Result<(), TreeError> {
-        self.make_room(path, 2 * path.len())?;
-        if !self.directories.iter().any(|(known, _)| known == path) {
-            self.directory(path, &Meta { mode: 0o755, ..Meta::default() })?;
+        self.make_room(path, 3 * path.len())?;
+        match self.directories.iter().find(|(known, _)| known == path).map(|(_, time)| *time) {
+            // It ends the file that came before, which the attribute would else be taken for.
+            Some((sec, nsec)) => {
+                self.tree.message.u32(record::TIMES).bytes(path).u64(sec as u64).u32(nsec);
+            }
+            None => self.directory(path, &Meta { mode: 0o755, ..Meta::default() })?,
         }
         self.xattr(path, b"user.overlay.opaque", b"y")
     }

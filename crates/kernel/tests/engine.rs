@@ -157,6 +157,30 @@ fn the_largest_attributes_are_made_and_copied() {
     remove(&directory);
 }
 
+/// Behind a file of its own, which is where an image may say so.
+#[test]
+fn an_opaque_directory_is_marked_itself() {
+    let directory = tempdir("opaque");
+    base(&directory);
+    let layer = directory.join("layer");
+    let mut worker = Worker::start(&map()).unwrap();
+    let mut writer = worker.writer(&layer).unwrap();
+    let meta = Meta { mode: 0o755, ..Meta::default() };
+    writer.directory(b"known", &meta).unwrap();
+    writer.file(b"known/file", &meta, 1, &mut &b"x"[..]).unwrap();
+    writer.opaque(b"known").unwrap();
+    writer.file(b"other/file", &meta, 1, &mut &b"x"[..]).unwrap();
+    writer.opaque(b"other").unwrap();
+    writer.finish().unwrap();
+    let marks = |path: &str| {
+        let open = std::fs::File::open(layer.join(path)).unwrap();
+        rustix::fs::fgetxattr(&open, "user.overlay.opaque", &mut [0u8; 8][..]).is_ok()
+    };
+    let marked = ["known", "known/file", "other", "other/file"].map(marks);
+    assert_eq!(marked, [true, false, true, false]);
+    remove(&directory);
+}
+
 fn remove(directory: &std::path::Path) {
     Worker::start(&map()).unwrap().remove(&directory.join("layer")).unwrap();
     std::fs::remove_dir(directory).unwrap();

@@ -135,13 +135,23 @@ pub(crate) fn may_chroot() -> Result<()> {
     let own = own_capabilities();
     let lacks: Vec<_> = NEEDED.iter().filter(|(_, cap)| own & 1 << cap == 0).map(|(name, _)| *name).collect();
     if lacks.is_empty() {
-        return Ok(());
+        return match ["/proc/self/uid_map", "/proc/self/gid_map"].into_iter().all(maps_many) {
+            true => Ok(()),
+            false => Err(caller().no_sub_ids()),
+        };
     }
     Err(Error::new(
         ErrorKind::Host,
         format!("failed to use the tier chroot: root lacks the capabilities {}", lacks.join(", ")),
     )
     .with_hint("start the container with docker's default capabilities; in Kubernetes, do not drop ALL"))
+}
+
+/// Whether a map has the ids that a system's files have.
+fn maps_many(map: &str) -> bool {
+    let text = std::fs::read_to_string(map).unwrap_or_default();
+    let counts = text.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    counts.sum::<u64>() >= u64::from(SubIds::USUAL) - 1
 }
 
 /// With one id, a directory's files could only be the user's own: to store other rights in them would change the directory.
