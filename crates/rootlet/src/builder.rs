@@ -153,15 +153,14 @@ impl Builder {
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
         }
         let mut refused = Vec::new();
-        let tiers = tier::tiers(&self.spec)?;
-        for tier in &tiers {
-            match self.spawn_on(*tier) {
-                // What the host refuses, it may allow in a weaker form.
-                Err(error) if error.kind() == ErrorKind::Host => refused.push((*tier, error)),
-                made => {
-                    refused.iter().for_each(|(tier, error)| tier::refuse(*tier, error));
-                    return made;
+        for tier in tier::tiers(&self.spec)? {
+            match self.spawn_on(tier) {
+                // What the host refuses, it may allow in a weaker form, whose report says what was refused.
+                Err(error) if error.kind() == ErrorKind::Host => {
+                    tier::refuse(tier, &error);
+                    refused.push((tier, error));
                 }
+                made => return made,
             }
         }
         Err(tier::none(refused))

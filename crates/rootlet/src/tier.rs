@@ -79,24 +79,25 @@ pub(crate) fn lacks(require: Require) -> Error {
         .with_hint(why.join("; "))
 }
 
-/// The error of a host that refused every tier which was tried.
+/// The error of a host that refused every tier which was tried. They are tried again next time: nothing is left to be used
+/// instead.
 pub(crate) fn none(mut refused: Vec<(Tier, Error)>) -> Error {
+    let mut known = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|(tier, _)| refused.iter().all(|(tried, _)| tried != tier));
+    drop(known);
     if let [_] = refused[..] {
         return refused.remove(0).1;
     }
     let why: Vec<String> = refused.iter().map(|(tier, error)| format!("{tier}: {error}")).collect();
     let what = format!("this host allows no rootlet ({})", why.join("; "));
-    let error = Error::new(ErrorKind::Host, what);
-    let mend = doctor::user_namespaces(error_of(&refused));
-    match (mend.is_empty(), refused.last().and_then(|(_, last)| last.hint())) {
-        (false, _) => error.with_hint(mend),
-        (true, Some(hint)) => error.with_hint(hint),
-        (true, None) => error.with_hint("`rootlet doctor` says what is missing"),
-    }
-}
-
-fn error_of(refused: &[(Tier, Error)]) -> Option<i32> {
-    refused.last().and_then(|(_, error)| error.raw_os_error())
+    let last = refused.last().map(|(_, error)| error);
+    let mend = doctor::user_namespaces(last.and_then(Error::raw_os_error));
+    let hint = last.and_then(Error::hint).unwrap_or("`rootlet doctor` says what is missing");
+    Error::new(ErrorKind::Host, what).with_hint(match (mend.is_empty(), caller().is_root()) {
+        (true, _) => hint.to_owned(),
+        (false, true) => format!("{mend}; or for the tier chroot: {hint}"),
+        (false, false) => mend,
+    })
 }
 
 /// The tier that a rootlet will likely get, where nothing else is asked for.
