@@ -3,6 +3,7 @@
 use super::is_root;
 use rootlet::Tier;
 use rootlet_tests::{Host, Leftovers, alone, assert_nothing_left, rootlet_command, skipped};
+use std::os::unix::fs::PermissionsExt;
 
 /// The tier that it names, and all that it says.
 pub fn examine(host: &Host) -> (Option<Tier>, String) {
@@ -63,4 +64,30 @@ fn the_programs_that_map_ids_are_to_be_installed() {
     if !is_root() {
         mends(Some(Host::no_programs()), "uidmap");
     }
+}
+
+/// What mends is run by sudo, which here only writes down what it is asked for; one that refuses is an error.
+#[test]
+fn what_a_command_mends_is_mended_when_asked() {
+    if is_root() {
+        return;
+    }
+    let programs = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/sh", programs.path().join("sh")).unwrap();
+    let fix = |sudo: &str| {
+        let file = programs.path().join("sudo");
+        std::fs::write(&file, format!("#!/bin/sh\n{sudo}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // No newuidmap is found there.
+        rootlet_command().args(["doctor", "--fix"]).env("PATH", programs.path()).output().unwrap()
+    };
+    let asked = programs.path().join("asked");
+    let mended = fix(&format!("echo \"$@\" >> '{}'", asked.display()));
+    let said = String::from_utf8_lossy(&mended.stderr).into_owned();
+    assert!(mended.status.success() && said.contains("+ sudo "), "{said}");
+    let asked = std::fs::read_to_string(asked).unwrap();
+    assert_eq!(asked.matches("uidmap").count(), 1, "once, although two checks miss it: {asked}");
+    let refused = fix("exit 1");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(125) && said.contains("hint: "), "{said}");
 }
