@@ -77,7 +77,7 @@ fn dev_holds_what_every_program_needs_and_no_hardware() {
 
 #[test]
 fn only_the_three_streams_are_open() {
-    rootlet_tests::needs_namespaces!("/proc to read");
+    rootlet_tests::needs_own_proc!();
     // One that a careless caller would leak: without close-on-exec, and numbered beyond any that we might use.
     let file = std::fs::File::open("/dev/zero").unwrap();
     let leak = rustix::io::fcntl_dupfd_cloexec(&file, 500).unwrap();

@@ -23,7 +23,7 @@ fn the_machines_own_files_are_there_and_what_is_written_is_not_theirs() {
 
 #[test]
 fn its_own_processes_are_all_that_a_command_sees() {
-    rootlet_tests::needs_namespaces!("root of this machine");
+    rootlet_tests::needs_own_proc!();
     let root = with_probe(&host()).user("root").spawn().unwrap();
     let seen = root.command("sh").args(["-c", "echo /proc/[0-9]*"]).output().unwrap();
     // Rootlet's pid 1, and the shell.

@@ -17,7 +17,7 @@ fn shown(mut child: Child) -> String {
 
 #[test]
 fn a_command_on_a_terminal_leads_a_session_and_the_foreground() {
-    rootlet_tests::needs_namespaces!("/dev/pts");
+    rootlet_tests::needs_own_proc!();
     in_each_base_as("sam", |root| {
         let started = |word: &str| root.command("/probe").arg(word).tty(40, 100).spawn().unwrap();
         let terminal: BTreeMap<String, String> = serde_json::from_str(&shown(started("tty"))).unwrap();

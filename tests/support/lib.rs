@@ -38,6 +38,22 @@ macro_rules! needs_namespaces {
     };
 }
 
+/// Whether this run of the tests is one where rootlets have the host's /proc (`ROOTLET_TEST_PROC=hosts`).
+pub fn hosts_proc() -> bool {
+    std::env::var("ROOTLET_TEST_PROC").is_ok_and(|proc| proc == "hosts")
+}
+
+/// Ends the calling test where rootlets have no /proc of their own, as docs/differences.md says.
+#[macro_export]
+macro_rules! needs_own_proc {
+    () => {
+        $crate::needs_namespaces!("/proc to read");
+        if $crate::hosts_proc() {
+            return eprintln!("/proc is the host's");
+        }
+    };
+}
+
 /// Fails when something is there that was not there before.
 #[track_caller]
 pub fn assert_nothing_left(before: &Leftovers) {

@@ -41,20 +41,24 @@ struct Pass {
     /// Not the strongest tier that the machine gives, but this one: then only what runs in rootlets is run, since the rest
     /// does not change with it.
     tier: Option<&'static str>,
+    /// Parts of /proc are hidden, as in most containers.
+    masked_proc: bool,
 }
 
 /// All passes. What nobody here can be (real root, for an ordinary caller) is left out.
 const PASSES: &[Pass] = &[
-    Pass { root: true, tier: None },
-    Pass { root: false, tier: None },
-    Pass { root: false, tier: Some("one-id") },
-    Pass { root: true, tier: Some("chroot") },
+    Pass { root: true, tier: None, masked_proc: false },
+    Pass { root: false, tier: None, masked_proc: false },
+    Pass { root: false, tier: Some("one-id"), masked_proc: false },
+    Pass { root: false, tier: Some("one-id"), masked_proc: true },
+    Pass { root: true, tier: Some("chroot"), masked_proc: false },
 ];
 
 impl Pass {
     fn title(&self) -> String {
         let who = if self.root { "root" } else { "an ordinary user" };
-        self.tier.map_or_else(|| format!("tests, as {who}"), |tier| format!("tests, as {who}, tier {tier}"))
+        let tier = self.tier.map(|tier| format!(", tier {tier}")).unwrap_or_default();
+        format!("tests, as {who}{tier}{}", if self.masked_proc { ", masked /proc" } else { "" })
     }
 
     /// The tests of this pass; the targets are those of one that is whole.
@@ -65,6 +69,8 @@ impl Pass {
             None => tests.args(targets),
             Some(tier) => {
                 let engine = ["engine", "library", "programs", "faults"];
+                // /proc is of no concern to the last two.
+                let engine = &engine[..if self.masked_proc { 2 } else { 4 }];
                 tests.args(engine.iter().flat_map(|name| ["--test", name])).env("ROOTLET_TIER", tier)
             }
         };
@@ -161,7 +167,20 @@ fn as_test_user(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch, 
     }
     let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
     tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
+    if pass.masked_proc {
+        tests = behind_a_masked_proc(&tests);
+    }
     loud(&mut tests)
+}
+
+/// The same command where parts of /proc are hidden.
+fn behind_a_masked_proc(command: &Command) -> Command {
+    let script = concat!(include_str!("../../tests/support/hosts/mask-proc.sh"), "exec \"$@\"");
+    let mut masked = Command::new("unshare");
+    masked.args(["--mount", "sh", "-ec", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    masked.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    masked.env("ROOTLET_TEST_PROC", "hosts").current_dir(workspace());
+    masked
 }
 
 /// Where the tests find what they need (`tests/support` reads these).

@@ -116,11 +116,7 @@ impl Host {
 
     /// A container whose /proc is masked as docker and podman do it, for which the kernel refuses a new one.
     pub fn masked_proc() -> Self {
-        Self::mounted(
-            "for d in /proc/acpi /proc/scsi; do test ! -d $d || mount -t tmpfs -o ro tmpfs $d; done
-            for f in /proc/kcore /proc/keys /proc/timer_list; do test ! -e $f || mount --bind /dev/null $f; done
-            for d in /proc/bus /proc/fs /proc/irq /proc/sys; do mount --bind $d $d; mount -o remount,bind,ro $d; done",
-        )
+        Self::mounted(include_str!("mask-proc.sh"))
     }
 
     /// A pod with user namespaces of its own: root there, with 65,536 ids, is nobody outside. For an ordinary user with
