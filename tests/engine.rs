@@ -20,6 +20,8 @@ mod hostile;
 mod identity;
 #[path = "engine/limits.rs"]
 mod limits;
+#[path = "engine/one_id.rs"]
+mod one_id;
 #[path = "engine/peer.rs"]
 mod peer;
 #[path = "engine/refusals.rs"]

@@ -308,38 +308,36 @@ pub fn on_parent(
     found.unwrap_or(Ok(Verdict::Kernel))
 }
 
+/// What a path of the one who asks leads to, with his rights. Magic links of /proc lead where the process goes to whom they belong,
+/// and pid 1 may follow its own: to the layers that all rootlets share. So none is followed, but for the descriptors of the one who asks.
 pub fn resolve(q: &Call, dir: u32, path: Str, flags: usize) -> Result<Fd> {
-    // Links of /proc that say "self" are ours when we follow them.
-    for own in [&b"/proc/self/"[..], b"/proc/thread-self/"] {
-        if let Some(rest) = path.bytes().strip_prefix(own) {
-            return resolve_own(q, b"/", rest, flags);
-        }
-    }
-    if let Some(rest) = path.bytes().strip_prefix(b"/dev/fd/") {
-        return resolve_own(q, b"/fd/", rest, flags);
-    }
-    let absolute = path.bytes().first() == Some(&b'/');
-    let (dir, scope) = match absolute {
-        true => {
+    let (dir, path, scope) = match own_descriptor(path) {
+        Some((fd, rest)) if rest.is_empty() => return descriptor(q, fd),
+        Some((fd, rest)) => (descriptor(q, fd)?, rest, 0),
+        None if path.bytes().first() == Some(&b'/') => {
             let root = Numbered::new(b"/proc/", number_in_proc(q.pid), b"/root");
-            (sys::openat(sys::AT_FDCWD, root.get()?, sys::O_PATH, 0)?, sys::RESOLVE_IN_ROOT)
+            (sys::openat(sys::AT_FDCWD, root.get()?, sys::O_PATH, 0)?, path, sys::RESOLVE_IN_ROOT)
         }
-        false => (descriptor(q, dir)?, 0),
+        None => (descriptor(q, dir)?, path, 0),
     };
+    let scope = scope | sys::RESOLVE_NO_MAGICLINKS;
     let found = owner::set_rights(q.root).and_then(|()| sys::openat2(dir, path, flags, 0, scope));
     let _ = owner::set_rights(true);
     sys::close(dir);
     found
 }
 
-fn resolve_own(q: &Call, between: &[u8], rest: &[u8], flags: usize) -> Result<Fd> {
-    let start = Numbered::new(b"/proc/", number_in_proc(q.pid), between);
-    let start = start.get()?.bytes();
-    let mut room = [0; PATH_MAX + 64];
-    let len = start.len() + rest.len();
-    room[..start.len()].copy_from_slice(start);
-    room[start.len()..len].copy_from_slice(rest);
-    sys::openat(sys::AT_FDCWD, Str::new(&room[..=len])?, flags, 0)
+/// The number in `/proc/self/fd/7` or `/dev/fd/7`, and what follows.
+fn own_descriptor(path: Str) -> Option<(u32, Str)> {
+    let places = [&b"/proc/self/fd/"[..], b"/proc/thread-self/fd/", b"/dev/fd/"];
+    let start = places.into_iter().find(|start| path.bytes().starts_with(start))?.len();
+    let digits = path.bytes()[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = path.bytes()[start..start + digits]
+        .iter()
+        .try_fold(0u32, |n, digit| n.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
+    let slashes = path.bytes()[start + digits..].iter().take_while(|&&byte| byte == b'/').count();
+    let ends = start + digits == path.bytes().len();
+    (digits > 0 && (ends || slashes > 0)).then_some((number?, path.skip(start + digits + slashes)))
 }
 
 /// utimensat(2): both times at once as they are, or at times of the caller's.

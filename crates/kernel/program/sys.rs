@@ -134,6 +134,11 @@ impl<'a> Str<'a> {
     pub fn bytes(self) -> &'a [u8] {
         &self.0[..self.0.len() - 1]
     }
+    /// Without its first `n` bytes, of which it has so many.
+    pub fn skip(self, n: usize) -> Self {
+        Self(&self.0[n..])
+    }
+
     pub fn is_empty(self) -> bool {
         self.0.len() == 1
     }
