@@ -33,6 +33,12 @@ impl Registry {
         if !has("docker-registry") {
             return None;
         }
+        // A port that is free may be somebody else's a moment later.
+        Some(std::iter::repeat_with(|| Self::try_start(directory, setup)).take(10).flatten().next().unwrap())
+    }
+
+    /// `None` when it ended before it answered.
+    fn try_start(directory: &Path, setup: &Setup<'_>) -> Option<Self> {
         let ip = setup.address.unwrap_or(IpAddr::from([127, 0, 0, 1]));
         let address = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap();
         let storage = directory.join(format!("registry-{}", address.port()));
@@ -56,13 +62,18 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let registry = Self { process, address, storage };
+        let mut registry = Self { process, address, storage };
         let since = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        // One who connects to a port of his own hears himself.
+        let answers = || TcpStream::connect(address).is_ok_and(|to| to.local_addr().unwrap() != address);
+        while !answers() {
+            if registry.process.try_wait().unwrap().is_some() {
+                return None;
+            }
             assert!(since.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
             super::pause(Duration::from_millis(20));
         }
-        Some(registry)
+        registry.process.try_wait().unwrap().is_none().then_some(registry)
     }
 
     /// `HOST:PORT/NAME`
