@@ -92,10 +92,9 @@ fn look(path: &Path, all: &mut BTreeMap<PathBuf, (u64, u64, i64, i64, u32)>) {
 fn pid_1_leads_nobody_to_the_layers() {
     each("sam", |base, builder| {
         // Its own projection of the layers, which no other test uses or makes meanwhile.
-        let store = tempfile::tempdir().unwrap();
-        let name = base.name().to_owned();
-        let store = rootlet::Store::open(store.path().join("store")).unwrap();
-        let base = Base::resolve(&name, &store).unwrap();
+        let own = rootlet_tests::OwnStore::default();
+        let store = rootlet::Store::open(own.path()).unwrap();
+        let base = Base::resolve(base.name(), &store).unwrap();
         drop(builder);
         let root = with_probe(&base).user("sam").group("27").tier(Tier::OneId).spawn().unwrap();
         let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());

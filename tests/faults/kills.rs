@@ -3,11 +3,11 @@
 use super::{Process, alpine_in, tree, wait_for_end};
 use rootlet::spec::Writable;
 use rootlet::{Base, Rootlet};
-use rootlet_tests::{Leftovers, assert_nothing_left};
+use rootlet_tests::{Leftovers, OwnStore, assert_nothing_left};
 use rustix::process::{Signal, WaitOptions, pidfd_send_signal};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// So many callers are killed; each is the last of up to three other blows.
@@ -47,8 +47,8 @@ fn start_victim(store: &Path) -> Child {
 fn whoever_is_killed_nothing_is_left() {
     // By itself, since whom a killed process leaves running becomes a child of this one.
     rootlet_tests::alone(|| {
-        let store = OwnStore::new();
-        let Some(base) = alpine_in(&store.0) else { return };
+        let store = OwnStore::default();
+        let Some(base) = alpine_in(store.path()) else { return };
         // What is made once is made now: by us, and by the first who has a writable layer on disk.
         make_one(&base);
         let (before, kept) = (Leftovers::before(), store.listing());
@@ -56,7 +56,7 @@ fn whoever_is_killed_nothing_is_left() {
         let mut chance = Chance::new();
         let mut blows = BTreeMap::new();
         for _ in 0..CALLERS {
-            let mut seen = kill_one_after_the_other(start_victim(&store.0), &mut chance, &mut blows);
+            let mut seen = kill_one_after_the_other(start_victim(store.path()), &mut chance, &mut blows);
             // Those too who came to us when whoever had started them was killed.
             seen.extend(this_tree().filter(|process| !ours.contains(&process.pid)));
             seen.iter().for_each(wait_for_end);
@@ -128,31 +128,5 @@ impl Chance {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % n as u64) as usize
-    }
-}
-
-/// A store that nobody else uses, so that what is in it can be counted; removed when dropped.
-struct OwnStore(PathBuf);
-
-impl OwnStore {
-    fn new() -> OwnStore {
-        OwnStore(std::env::temp_dir().join(format!("killed-{}", std::process::id())))
-    }
-
-    /// The names of its directories and of what is in them, which are layers, documents and what is being made.
-    fn listing(&self) -> BTreeSet<PathBuf> {
-        let inner = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path());
-        inner(&self.0).flat_map(|path| inner(&path).collect::<Vec<_>>()).collect()
-    }
-}
-
-impl Drop for OwnStore {
-    fn drop(&mut self) {
-        // What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
-        if std::fs::remove_dir_all(&self.0).is_err() {
-            let mut within = Command::new("unshare");
-            within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(&self.0);
-            let _ = within.status();
-        }
     }
 }

@@ -4,6 +4,7 @@ mod alone;
 mod data;
 mod hosts;
 mod leftovers;
+mod own_store;
 mod pattern;
 mod skip;
 
@@ -14,6 +15,7 @@ pub use data::{
 };
 pub use hosts::Host;
 pub use leftovers::Leftovers;
+pub use own_store::OwnStore;
 pub use pattern::matches;
 pub use rootlet_probe as facts;
 pub use skip::skipped;
