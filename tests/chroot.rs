@@ -3,12 +3,12 @@
 
 use rootlet::spec::Mount;
 use rootlet::{Base, Builder, ErrorKind, Require, Rootlet, Store, Tier};
-use rootlet_tests::{Host, alone_on};
+use rootlet_tests::{Facts, Host, alone_on, look};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -64,24 +64,6 @@ impl Scene {
         let patterns = contents.iter().flat_map(|content| inner(&content.join("patterns")));
         let pools = patterns.flat_map(|pattern| inner(&pattern)).filter(|pool| !pool.ends_with("root"));
         pools.flat_map(|pool| inner(&pool)).filter(|place| place.is_dir()).collect()
-    }
-}
-
-/// Everything about a file but how many names it has and when somebody last looked.
-type Facts = (u32, u32, u32, u64, i64, i64, u64, Vec<u8>);
-
-fn look(path: &Path, all: &mut BTreeMap<PathBuf, Facts>) {
-    let m = fs::symlink_metadata(path).unwrap();
-    let contents = match m.file_type() {
-        kind if kind.is_file() => fs::read(path).unwrap(),
-        kind if kind.is_symlink() => fs::read_link(path).unwrap().into_os_string().into_encoded_bytes(),
-        _ => Vec::new(),
-    };
-    let size = if m.is_dir() { 0 } else { m.len() };
-    let facts = (m.mode(), m.uid(), m.gid(), size, m.mtime(), m.mtime_nsec(), m.ino(), contents);
-    all.insert(path.to_owned(), facts);
-    if m.is_dir() {
-        fs::read_dir(path).unwrap().flatten().for_each(|entry| look(&entry.path(), all));
     }
 }
 

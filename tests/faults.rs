@@ -133,6 +133,7 @@ fn a_thousand_rootlets_leave_no_growth() {
 
 #[test]
 fn no_user_namespaces_is_a_sentence() {
+    rootlet_tests::needs_namespaces!("refusal to make one");
     rootlet_tests::alone(|| {
         let Some(base) = alpine() else { return };
         // A user namespace of this test's own, in which no other can be made.

@@ -2,6 +2,7 @@
 
 mod alone;
 mod data;
+mod files;
 mod hosts;
 mod leftovers;
 mod own_store;
@@ -13,6 +14,7 @@ pub use data::{
     alpine_tar, confine, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe,
     rootlet_command, store,
 };
+pub use files::{Facts, look};
 pub use hosts::Host;
 pub use leftovers::Leftovers;
 pub use own_store::OwnStore;

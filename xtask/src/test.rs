@@ -34,46 +34,70 @@ impl Options {
     }
 }
 
-/// The tests once more or less, as somebody.
+/// The tests once more or less, as somebody, somewhere.
 struct Pass {
     /// As real root, or as an ordinary user.
     root: bool,
-    /// Not the strongest tier that the machine gives, but this one: then only what runs in rootlets is run, since the rest
-    /// does not change with it.
+    /// Not the strongest tier that the place gives, but this one.
     tier: Option<&'static str>,
-    /// Parts of /proc are hidden, as in most containers.
-    masked_proc: bool,
+    place: Place,
+    /// These alone, since the others do not change with the tier; or all.
+    tests: &'static [&'static str],
+}
+
+#[derive(PartialEq)]
+enum Place {
+    /// This machine as it is.
+    Here,
+    /// Where parts of /proc are hidden, as in most containers.
+    MaskedProc,
+    /// Under the filter and the capabilities of docker's default container.
+    Docker,
 }
 
 /// All passes. What nobody here can be (real root, for an ordinary caller) is left out.
 const PASSES: &[Pass] = &[
-    Pass { root: true, tier: None, masked_proc: false },
-    Pass { root: false, tier: None, masked_proc: false },
-    Pass { root: false, tier: Some("one-id"), masked_proc: false },
-    Pass { root: false, tier: Some("one-id"), masked_proc: true },
-    Pass { root: true, tier: Some("chroot"), masked_proc: false },
+    Pass { root: true, tier: None, place: Place::Here, tests: &[] },
+    Pass { root: false, tier: None, place: Place::Here, tests: &[] },
+    Pass {
+        root: false,
+        tier: ONE_ID,
+        place: Place::Here,
+        tests: &["engine", "library", "programs", "faults"],
+    },
+    Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
+    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
+    // They have the same program run outside as well, for which docker's container has not the means.
+    Pass { root: true, tier: CHROOT, place: Place::Here, tests: &["programs"] },
 ];
+const ONE_ID: Option<&str> = Some("one-id");
+const CHROOT: Option<&str> = Some("chroot");
 
 impl Pass {
     fn title(&self) -> String {
         let who = if self.root { "root" } else { "an ordinary user" };
         let tier = self.tier.map(|tier| format!(", tier {tier}")).unwrap_or_default();
-        format!("tests, as {who}{tier}{}", if self.masked_proc { ", masked /proc" } else { "" })
+        let place = match self.place {
+            Place::Here => "",
+            Place::MaskedProc => ", masked /proc",
+            Place::Docker => ", as in docker's default container",
+        };
+        format!("tests, as {who}{tier}{place}")
     }
 
     /// The tests of this pass; the targets are those of one that is whole.
     fn tests(&self, options: &Options, targets: &[&str]) -> Command {
         // Always the workspace: for a part of it cargo would build everything once more, with fewer features.
         let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
-        match self.tier {
-            None => tests.args(targets),
-            Some(tier) => {
-                let engine = ["engine", "library", "programs", "faults"];
-                // /proc is of no concern to the last two.
-                let engine = &engine[..if self.masked_proc { 2 } else { 4 }];
-                tests.args(engine.iter().flat_map(|name| ["--test", name])).env("ROOTLET_TIER", tier)
-            }
+        match self.tests {
+            [] => tests.args(targets),
+            some => tests.args(some.iter().flat_map(|name| ["--test", name])),
         };
+        tests.envs(self.tier.map(|tier| ("ROOTLET_TIER", tier)));
+        if self.place == Place::Docker {
+            let runner = target().join("debug/examples/in-docker");
+            tests.args(["--config", &format!("target.'cfg(all())'.runner='{}'", runner.display())]);
+        }
         tests.args(&options.filter);
         tests
     }
@@ -87,7 +111,7 @@ pub fn run(options: &Options) -> Result<()> {
         lint()?;
     }
     step("build");
-    run_cargo(&["build", "--workspace", "--all-features", "--bins"])?;
+    run_cargo(&["build", "--workspace", "--all-features", "--bins", "--examples"])?;
 
     let scratch = Scratch::new()?;
     let mut temporaries = vec![scratch.0.join("tmp")];
@@ -167,7 +191,7 @@ fn as_test_user(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch, 
     }
     let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
     tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
-    if pass.masked_proc {
+    if pass.place == Place::MaskedProc {
         tests = behind_a_masked_proc(&tests);
     }
     loud(&mut tests)

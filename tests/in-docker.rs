@@ -1,0 +1,73 @@
+//! Runs the tests of a test binary as in a container of docker's as it is by default, one after the other, and sees after each
+//! that it has changed nothing of what rootlets share. `cargo xtask test` has cargo start the binaries through it:
+//! `in-docker BINARY [FILTER]`.
+
+use rootlet_tests::{Facts, Host, look};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let binary = words.next().expect("in-docker BINARY [FILTER]");
+    let list =
+        Command::new(&binary).args(["--list", "--format=terse"]).args(words).output().expect("it starts");
+    let Some(docker) = Host::docker() else {
+        rootlet_tests::skipped("no copy of docker's profile");
+        return ExitCode::SUCCESS;
+    };
+    let list = String::from_utf8(list.stdout).expect("names are text");
+    let mut shared = BTreeMap::new();
+    let failed = list.lines().filter_map(|line| line.strip_suffix(": test")).filter(|name| {
+        let output = run(&docker, &binary, name);
+        let changed = changed(&mut shared);
+        let good = output.status.success() && changed.is_empty();
+        println!("test {name} ... {}", if good { "ok" } else { "FAILED" });
+        let said = String::from_utf8_lossy(&output.stderr);
+        said.lines().filter(|line| line.starts_with("SKIPPED ")).for_each(|line| eprintln!("{line}"));
+        if !good {
+            println!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            changed.iter().take(10).for_each(|path| println!("changed: {}", path.display()));
+        }
+        !good
+    });
+    if failed.count() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(docker: &Host, binary: &str, name: &str) -> Output {
+    let mut command = docker.command(binary);
+    command.args(["--exact", name]).env("ROOTLET_TIER", "chroot").output().expect("a test binary starts")
+}
+
+/// What is not as it was before, in trees that were there before; a new one is looked at for the next time.
+fn changed(shared: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Facts>>) -> Vec<PathBuf> {
+    let mut changed = Vec::new();
+    shared.retain(|tree, _| tree.exists());
+    for tree in trees(&rootlet_tests::store()) {
+        let mut now = BTreeMap::new();
+        look(&tree, &mut now);
+        if let Some(before) = shared.get(&tree).filter(|before| **before != now) {
+            let either = before.keys().chain(now.keys());
+            changed.extend(either.filter(|path| before.get(*path) != now.get(*path)).cloned());
+        }
+        shared.insert(tree, now);
+    }
+    changed
+}
+
+/// The trees that nobody may write: layers, bases without mounts, and the patterns of roots.
+fn trees(store: &Path) -> Vec<PathBuf> {
+    let inner = |path: PathBuf| -> Vec<PathBuf> {
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let mut places = inner(store.join("contents"));
+    places.extend(inner(store.join("layers")).into_iter().flat_map(inner));
+    let patterns = places.iter().flat_map(|place| inner(place.join("patterns"))).collect::<Vec<_>>();
+    let flat = places.iter().map(|place| place.join("flat")).collect::<Vec<_>>();
+    let all = places.into_iter().chain(flat).chain(patterns);
+    all.map(|tree| tree.join("root")).filter(|tree| tree.is_dir()).collect()
+}
