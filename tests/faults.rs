@@ -131,6 +131,27 @@ fn a_thousand_rootlets_leave_no_growth() {
     });
 }
 
+/// An ordinary user's nursery waits for other programs while it starts: here they kill it. Another tier is not what helps.
+#[test]
+fn a_nursery_killed_while_it_starts_says_nothing_of_the_host() {
+    if rustix::process::geteuid().is_root() || rootlet_tests::one_id() {
+        return;
+    }
+    let Some(base) = alpine() else { return };
+    let programs = tempfile::tempdir().unwrap();
+    for name in ["newuidmap", "newgidmap"] {
+        let path = programs.path().join(name);
+        std::fs::write(&path, "#!/bin/sh\nkill -9 $1\nexit 1\n").unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut command = rootlet_tests::rootlet_command();
+    command.args(["run", "--base", base.name(), "--", "true"]);
+    let out =
+        command.env("PATH", programs.path()).env("ROOTLET_STORE", rootlet_tests::store()).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(125) && said.contains("it was killed"), "{said}");
+}
+
 #[test]
 fn no_user_namespaces_is_a_sentence() {
     rootlet_tests::needs_namespaces!("refusal to make one");

@@ -9,6 +9,7 @@ use rustix::net::RecvFlags;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl Begun {
         match message.u64(capabilities).u64(pass).bytes(&filter).send(&self.socket, &[]) {
             // It may have ended already, where it may make no user namespace. Its own words say why, and are heard next.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            sent => sent.map_err(died),
+            sent => sent.map_err(|error| self.blame(died(error))),
         }
     }
 
@@ -108,6 +109,23 @@ impl Begun {
 
     pub fn is_alive(&self) -> bool {
         matches!(self.child().try_wait(), Ok(None))
+    }
+
+    /// What a step that failed has failed of: when somebody has killed the process meanwhile, of that.
+    pub fn blame(&self, error: StartError) -> StartError {
+        if self.was_killed() { StartError::killed() } else { error }
+    }
+
+    fn was_killed(&self) -> bool {
+        /// What a process that is ending has among its flags, from before the first thing of it is gone (the kernel's sched.h).
+        const PF_EXITING: u64 = 4;
+        let mut child = self.child();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+        // Behind the name: state, parent, process group, session, terminal, its process group, flags (proc_pid_stat(5)).
+        let flags = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse().ok());
+        let ending = flags.is_some_and(|flags: u64| flags & PF_EXITING != 0);
+        let ended = if ending { child.wait().ok() } else { child.try_wait().ok().flatten() };
+        ended.is_some_and(|status| status.signal() == Some(libc::SIGKILL))
     }
 
     pub fn pid(&self) -> u32 {

@@ -179,7 +179,7 @@ impl Nursery {
 
     fn start(map: &IdMap, bounds: Bounds, for_one: bool) -> Result<Self, StartError> {
         let begun = Begun::new(bounds, map.is_identity())?;
-        let user_namespace = begun.map(map)?;
+        let user_namespace = begun.map(map).map_err(|error| begun.blame(error))?;
         Ok(Self {
             key: (map.clone(), bounds.key()),
             user_namespace,
@@ -232,7 +232,8 @@ impl Nursery {
         if let Some(flags) = answers.hello {
             return Ok(flags);
         }
-        let message = socket::receive(self.begun.socket(), RecvFlags::empty()).map_err(died)?;
+        let message = socket::receive(self.begun.socket(), RecvFlags::empty());
+        let message = message.map_err(|error| self.begun.blame(died(error)))?;
         if message.errno != 0 {
             return Err(failed_step(&message));
         }

@@ -211,7 +211,10 @@ pub(crate) const NO_MOUNTS: &str = "mounts are refused by a security module (App
 pub(crate) fn explain(error: StartError) -> Error {
     let missing_tool =
         error.source.kind() == std::io::ErrorKind::NotFound && error.step.starts_with("run new");
-    let hint = if missing_tool {
+    let passing = error.is_passing();
+    let hint = if passing {
+        "try again; the limits are in /proc/sys/kernel/pid_max, `ulimit -u`, `ulimit -n`, and the container's cgroup"
+    } else if missing_tool {
         "install newuidmap and newgidmap: `apt-get install uidmap`, `dnf install shadow-utils`, `apk add shadow-uidmap`"
     } else if error.step.contains("newuidmap") || error.step.contains("newgidmap") {
         "the ranges in /etc/subuid and /etc/subgid must be the caller's, and newuidmap must keep its rights (no no_new_privs)"
@@ -225,7 +228,9 @@ pub(crate) fn explain(error: StartError) -> Error {
     };
     let what = error.to_string();
     let source = error.source;
-    Error::new(ErrorKind::Host, what).caused_by(source).with_hint(hint)
+    // Another tier would serve no better, or would serve worse for good.
+    let kind = if passing { ErrorKind::Setup } else { ErrorKind::Host };
+    Error::new(kind, what).caused_by(source).with_hint(hint)
 }
 
 #[cfg(test)]
