@@ -26,7 +26,14 @@ impl Rootlet {
         let live = self.live();
         let staging = live.base.store().stage_layer(&live.map)?;
         let failed = |e: std::io::Error| {
-            Error::new(ErrorKind::Io, "failed to copy the writable layer into the store").caused_by(e)
+            let what = "failed to copy the writable layer into the store";
+            match e.raw_os_error() {
+                // overlayfs makes none of the devices that stand for what was removed.
+                Some(libc::EPERM) => Error::new(ErrorKind::Io, what).caused_by(e).with_hint(
+                    "a store on overlayfs, as in a container, cannot keep what was removed: set ROOTLET_STORE to a directory of a volume",
+                ),
+                _ => Error::new(ErrorKind::Io, what).caused_by(e),
+            }
         };
         if let Some((skeleton, hidden)) = &live.skeleton {
             skeleton.copy_to(staging.path(), hidden).map_err(failed)?;
