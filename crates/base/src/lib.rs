@@ -20,6 +20,8 @@ mod error;
 pub mod flat;
 mod image;
 mod name;
+#[cfg(feature = "tarball")]
+mod pack;
 mod progress;
 mod reference;
 mod resolve;
@@ -31,6 +33,8 @@ pub use base::{Base, BaseKind, Defaults};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use name::BaseName;
+#[cfg(feature = "tarball")]
+pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
 pub use resolve::{Limits, Platform, Pull, Resolver};
