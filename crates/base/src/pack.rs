@@ -67,7 +67,8 @@ impl LayerWriter {
     pub fn begin(store: &Store) -> Result<Self> {
         let directory = store.stage()?;
         let path = directory.path().join("layer");
-        let file = File::create(&path).map_err(|e| Error::io(format!("failed to make {}", path.display()), e))?;
+        let file =
+            File::create(&path).map_err(|e| Error::io(format!("failed to make {}", path.display()), e))?;
         let packed = Packed { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
         let zstd = zstd::stream::write::Encoder::new(packed, ZSTD_LEVEL).map_err(failed)?;
         Ok(Self { tar: tar::Builder::new(Unpacked { zstd, hash: Sha256::new() }), directory })
@@ -140,7 +141,9 @@ impl LayerWriter {
                 records.push((name.into(), text));
             }
         }
-        records.extend(entry.xattrs.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), value.as_slice())));
+        records.extend(
+            entry.xattrs.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), value.as_slice())),
+        );
         if !records.is_empty() {
             self.tar.append_pax_extensions(records.iter().map(|(name, value)| (name.as_str(), *value)))?;
         }
@@ -353,7 +356,8 @@ mod tests {
             documents: Vec::new(),
         };
         let below = put(&resolver, content, vec![write(&store)], "below", "made").unwrap();
-        let above = below.with_layers(vec![write(&store)], Defaults::default(), "above", "made", &[]).unwrap();
+        let above =
+            below.with_layers(vec![write(&store)], Defaults::default(), "above", "made", &[]).unwrap();
         assert_eq!(above.layer_count(), 2);
         assert_eq!(resolver.stored("above").unwrap().unwrap().1.id(), above.id());
     }

@@ -1,6 +1,12 @@
 //! Where bases come from: one module each. Those that need a feature say so when it is missing.
 
 pub(crate) mod directory;
+#[cfg(feature = "network")]
+pub(crate) mod download;
+#[cfg(feature = "network")]
+pub(crate) mod http;
+#[cfg(feature = "packages")]
+pub(crate) mod mirror;
 pub(crate) mod oci_layout;
 pub(crate) mod tarball;
 
