@@ -25,6 +25,8 @@ mod pack;
 mod progress;
 mod reference;
 mod resolve;
+#[cfg(feature = "packages")]
+mod setup;
 mod source;
 pub mod store;
 mod unpack;
@@ -38,4 +40,6 @@ pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
 pub use resolve::{Limits, Platform, Pull, Resolver};
+#[cfg(feature = "packages")]
+pub use setup::{Script, Setup};
 pub use store::{BaseInfo, GcOptions, LayerInfo, Removed, Staging, Store};

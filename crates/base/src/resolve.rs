@@ -28,6 +28,8 @@ pub struct Resolver {
     pub(crate) limits: Limits,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) unpack_for: Option<IdMap>,
+    #[cfg(feature = "packages")]
+    pub(crate) setup: Option<Arc<dyn crate::Setup>>,
 }
 
 /// When an image is fetched from its registry: `docker run --pull`.
@@ -146,6 +148,8 @@ impl Resolver {
             limits: Limits::default(),
             progress: Arc::new(Silent),
             unpack_for: None,
+            #[cfg(feature = "packages")]
+            setup: None,
         }
     }
 
@@ -183,6 +187,13 @@ impl Resolver {
     /// from it is told by [`Base::layer_paths`], which everybody calls afterwards.
     pub fn unpack_for(mut self, map: IdMap) -> Self {
         self.unpack_for = Some(map);
+        self
+    }
+
+    /// Who runs the scripts of packages.
+    #[cfg(feature = "packages")]
+    pub fn setup(mut self, setup: Arc<dyn crate::Setup>) -> Self {
+        self.setup = Some(setup);
         self
     }
 
