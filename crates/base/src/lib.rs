@@ -22,6 +22,7 @@ mod image;
 mod name;
 #[cfg(feature = "tarball")]
 mod pack;
+mod packages;
 mod progress;
 mod reference;
 mod resolve;
@@ -37,6 +38,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use name::BaseName;
 #[cfg(feature = "tarball")]
 pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
+pub use packages::PackageSet;
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
 pub use resolve::{Limits, Platform, Pull, Resolver};

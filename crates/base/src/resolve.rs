@@ -210,6 +210,8 @@ impl Resolver {
             BaseName::Tar(path) => source::tarball::resolve(self, path),
             BaseName::Oci(path, tag) => source::oci_layout::resolve(self, path, tag),
             BaseName::Archive(path, tag) => source::archive::resolve(self, path, tag),
+            BaseName::Apt(packages) => source::apt::resolve(self, packages),
+            BaseName::Apk(packages) => source::apk::resolve(self, packages),
             BaseName::Image(image) => source::registry::resolve(self, image),
         }
     }
