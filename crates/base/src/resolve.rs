@@ -6,6 +6,7 @@ use crate::store::{Content, Locked, NameRecord, Stamp, Store, now};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Result, source};
 use rootlet_kernel::IdMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -30,6 +31,20 @@ pub struct Resolver {
     pub(crate) unpack_for: Option<IdMap>,
     #[cfg(feature = "packages")]
     pub(crate) setup: Option<Arc<dyn crate::Setup>>,
+}
+
+/// The turn to make something: see [`Resolver::turn`].
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Locked,
+    path: PathBuf,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Whoever waits for it finds that it is gone, and makes it anew.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// When an image is fetched from its registry: `docker run --pull`.
@@ -214,6 +229,39 @@ impl Resolver {
             BaseName::Apk(packages) => source::apk::resolve(self, packages),
             BaseName::Image(image) => source::registry::resolve(self, image),
         }
+    }
+
+    /// What the store knows under exactly this name; nothing is fetched or made.
+    ///
+    /// Errors: the store cannot be read.
+    pub fn known(&self, name: &str) -> Result<Option<Base>> {
+        Ok(self.stored(name)?.map(|(_, base)| base))
+    }
+
+    /// Whether the network is out of bounds.
+    pub fn is_offline(&self) -> bool {
+        self.offline || self.pull == Pull::Never
+    }
+
+    /// The store that bases are kept in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who hears how far it is.
+    pub fn hears(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Takes the turn to make what `name` is to stand for: nobody else makes it until the result is dropped.
+    ///
+    /// Errors: the store cannot be written.
+    ///
+    /// # Locking
+    /// Exclusive on `locks/NAME`.
+    pub fn turn(&self, name: &str) -> Result<Turn> {
+        let path = self.store.lock_file(name);
+        Ok(Turn { _lock: Locked::exclusive(&path)?, path })
     }
 
     /// A base that the store does not hold: its name says all there is to know.

@@ -65,7 +65,7 @@ pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
         )
         .with_hint(format!("make it where there is a network: `rootlet base pull {name}`")));
     }
-    let _turn = Locked::exclusive(&resolver.store.lock_file(&name))?;
+    let _turn = resolver.turn(&name)?;
     match find()? {
         Some(base) if resolver.pull == Pull::Missing => Ok(base),
         _ => Build::begin(resolver, &set, Path::new("/"))
