@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a base is found: which network it may use, which platform is wanted, how large it may be. A base keeps
 /// the limits and the progress that it was found with, for its layers are unpacked later.
@@ -86,11 +87,19 @@ pub struct Limits {
     pub ratio: u64,
     /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
     pub document_bytes: u64,
+    /// How long one script may take that makes a root complete: a package's, or a recipe's. An hour.
+    pub script_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { layer_bytes: 32 << 30, layer_entries: 10_000_000, ratio: 500, document_bytes: 4 << 20 }
+        Self {
+            layer_bytes: 32 << 30,
+            layer_entries: 10_000_000,
+            ratio: 500,
+            document_bytes: 4 << 20,
+            script_time: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -241,6 +250,11 @@ impl Resolver {
     /// Whether the network is out of bounds.
     pub fn is_offline(&self) -> bool {
         self.offline || self.pull == Pull::Never
+    }
+
+    /// What a layer may hold, and a script may take.
+    pub fn bounds(&self) -> &Limits {
+        &self.limits
     }
 
     /// The store that bases are kept in.

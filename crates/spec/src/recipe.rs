@@ -73,7 +73,7 @@ pub struct RecipeUser {
     /// Groups besides, by name; a missing one is made.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// `/home/NAME`.
+    /// Not said: the name below `/home`.
     #[serde(default)]
     pub home: Option<String>,
     /// `/bin/sh`.
@@ -254,7 +254,7 @@ impl RecipeUser {
         self.gid.unwrap_or(self.uid)
     }
 
-    /// Its home: `/home/NAME`, where none is said.
+    /// Its home: the name below `/home`, where none is said.
     pub fn home(&self) -> String {
         self.home.clone().unwrap_or_else(|| format!("/home/{}", self.name))
     }

@@ -16,7 +16,7 @@ pub(super) fn into(root: &Rootlet, copy: &CopyIn, directory: &Path) -> Result<()
         return Err(Error::new(ErrorKind::Recipe, format!("`{}` is not absolute", copy.to))
             .with_hint("write where it is to be from the root on: `/usr/local/bin/`"));
     }
-    let mode = copy.mode.as_deref().map(|text| octal(text)).transpose()?;
+    let mode = copy.mode.as_deref().map(octal).transpose()?;
     let owner = copy.owner.as_deref().map(|owner| root.identity(owner)).transpose()?;
     let path = directory.join(&copy.from);
     let mut target = PathBuf::from(&copy.to);

@@ -4,7 +4,7 @@ use super::Step;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Digest};
 use rootlet_spec::recipe::Recipe;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -105,8 +105,18 @@ fn digest(path: &Path) -> Result<Digest> {
     read.map_err(|e| Error::io(format!("failed to read {}", path.display()), e))
 }
 
-/// Enough of the files that a recipe reads to see, without reading them, that they are as they were.
-pub(super) fn stamps(path: &Path) -> io::Result<Vec<(PathBuf, u64, u64, i64, i64)>> {
+/// Enough of a file to see, without reading it, that it is as it was: nobody sets the time of its last change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    size: u64,
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+/// The stamps of a file, or of all that is in a directory.
+pub(super) fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
     let (mut stamps, mut left) = (Vec::new(), vec![fs::canonicalize(path)?]);
     while let Some(path) = left.pop() {
         let m = fs::symlink_metadata(&path)?;
@@ -115,7 +125,7 @@ pub(super) fn stamps(path: &Path) -> io::Result<Vec<(PathBuf, u64, u64, i64, i64
                 left.push(entry?.path());
             }
         }
-        stamps.push((path, m.size(), m.ino(), m.ctime(), m.ctime_nsec()));
+        stamps.push(Stamp { path, size: m.size(), inode: m.ino(), changed: (m.ctime(), m.ctime_nsec()) });
     }
     stamps.sort();
     Ok(stamps)

@@ -3,7 +3,8 @@
 //! apt says what it would fetch; that comes into the store, by its digests, and apt finds it there: what one build fetched, all
 //! others have. The others fetch for themselves.
 
-use super::perform::{quoted, step};
+use super::perform::{quoted, script};
+use crate::setup::Job;
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Digest, PackageFile, Resolver};
 use std::fs::File;
@@ -37,7 +38,8 @@ pub(super) fn install(
     match MANAGERS.iter().find(|(program, _)| root.exists(program)) {
         Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, epoch),
         Some((_, command)) => {
-            step(root, &format!("set -e\n{command} {words}"), None, &[], epoch).map(|()| Vec::new())
+            let (text, time) = (format!("set -e\n{command} {words}"), resolver.bounds().script_time);
+            script(root, &Job { text: &text, user: None, env: &[], epoch, time }).map(|()| Vec::new())
         }
         None => {
             let known = MANAGERS.map(|(program, _)| program.rsplit('/').next().unwrap_or(program)).join(", ");
@@ -59,7 +61,10 @@ fn apt(resolver: &Resolver, root: &Rootlet, words: &str, epoch: u64) -> Result<V
          apt-get {OPTIONS} update\n\
          apt-get {OPTIONS} --print-uris install {words} > /tmp/rootlet-uris\n"
     );
-    step(root, &begin, None, &env, epoch)?;
+    let run = |text: &str| {
+        script(root, &Job { text, user: None, env: &env, epoch, time: resolver.bounds().script_time })
+    };
+    run(&begin)?;
     let failed = |e| Error::io("failed to hand packages to apt", e);
     let listed = root.read_to_string("/tmp/rootlet-uris").map_err(failed)?;
     let files: Vec<(String, PackageFile)> = listed.lines().filter_map(uri).collect();
@@ -73,7 +78,7 @@ fn apt(resolver: &Resolver, root: &Rootlet, words: &str, epoch: u64) -> Result<V
     let end = format!(
         "set -e\napt-get {OPTIONS} -o Dpkg::Options::=--force-unsafe-io install {words}\nrm -f {ARCHIVES}/*.deb\n"
     );
-    step(root, &end, None, &env, epoch)?;
+    run(&end)?;
     Ok(wanted.iter().map(|file| file.digest).collect())
 }
 

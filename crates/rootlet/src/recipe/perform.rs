@@ -2,14 +2,14 @@
 
 use super::{Step, account, copy, packages};
 use crate::commit::Commit;
-use crate::setup::{Said, shell};
+use crate::setup::{Job, Said, shell};
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Base, Digest, LayerWriter, PackedLayer, Resolver};
 use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
 use rootlet_spec::{GroupSpec, Net, UserSpec};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, and what was fetched.
 const LEAVE_OUT: [&str; 22] = [
@@ -149,7 +149,8 @@ impl Kitchen<'_> {
             })?;
             env.push((secret.name.clone(), value));
         }
-        step(root, &format!("set -e\n{}", run.command), run.user.as_deref(), &env, epoch)
+        let (text, user) = (format!("set -e\n{}", run.command), run.user.as_deref());
+        script(root, &Job { text: &text, user, env: &env, epoch, time: self.time() })
     }
 
     /// As the user, who could not change it later otherwise.
@@ -181,24 +182,22 @@ impl Kitchen<'_> {
                 "{venv}/bin/python3 -m pip install --no-cache-dir --disable-pip-version-check{wanted}\n"
             );
         }
-        step(root, &text, user, &[], epoch)
+        script(root, &Job { text: &text, user, env: &[], epoch, time: self.time() })
+    }
+
+    fn time(&self) -> Duration {
+        self.resolver.bounds().script_time
     }
 }
 
 /// Runs a script; where it fails, the rootlet is kept to be looked at.
-pub(super) fn step(
-    root: &Rootlet,
-    text: &str,
-    user: Option<&str>,
-    env: &[(String, String)],
-    epoch: u64,
-) -> Result<()> {
-    let Some(Said { status, last_words }) = shell(root, text, user, env, epoch)? else { return Ok(()) };
+pub(super) fn script(root: &Rootlet, job: &Job<'_>) -> Result<()> {
+    let Some(Said { end, last_words }) = shell(root, job)? else { return Ok(()) };
     let kept = root.keep().map_or_else(
         |e| format!("its root could not be kept: {e}"),
         |id| format!("look at what it left: `rootlet enter --user root {id}`"),
     );
-    Err(Error::new(ErrorKind::Recipe, format!("the command ended with {status}{last_words}")).with_hint(kept))
+    Err(Error::new(ErrorKind::Recipe, format!("the command {end}{last_words}")).with_hint(kept))
 }
 
 /// A word for a shell.

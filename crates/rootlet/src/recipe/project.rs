@@ -1,6 +1,7 @@
 //! A project: the recipes of its `rootlet.toml`.
 
-use super::{Build, Step, StepState, key, step};
+use super::key::{Stamp, stamps};
+use super::{Build, Step, StepState, step};
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Resolver};
 use rootlet_spec::recipe::{self, Recipe};
@@ -25,7 +26,7 @@ struct Built {
     recipe: Recipe,
     /// What it began with, by name and id.
     parent: (String, String),
-    stamps: Vec<(PathBuf, u64, u64, i64, i64)>,
+    stamps: Vec<Stamp>,
 }
 
 impl Project {
@@ -182,10 +183,10 @@ impl Project {
         }
     }
 
-    fn stamps(&self, recipe: &Recipe) -> Option<Vec<(PathBuf, u64, u64, i64, i64)>> {
+    fn stamps(&self, recipe: &Recipe) -> Option<Vec<Stamp>> {
         let mut all = Vec::new();
         for path in step::plan(recipe).iter().filter_map(Step::reads) {
-            all.extend(key::stamps(&self.directory().join(path)).ok()?);
+            all.extend(stamps(&self.directory().join(path)).ok()?);
         }
         Some(all)
     }

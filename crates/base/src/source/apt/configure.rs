@@ -8,6 +8,7 @@ use crate::source::mirror::without_credentials;
 use crate::{Error, Result, Script};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// What a build leaves behind that is nobody's: logs with times in them, caches, copies of what was there before, locks.
 const LEAVE_OUT: [&str; 16] = [
@@ -31,7 +32,7 @@ const LEAVE_OUT: [&str; 16] = [
 
 /// Runs the scripts that come before unpacking, each after those of what it depends on, and lets dpkg do the rest. `order` has
 /// the names of the packages.
-pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u64) -> Script {
+pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u64, time: Duration) -> Script {
     let dpkg = controls.iter().find(|control| control.name == "dpkg").map_or("", |control| &control.version);
     // No service is started: nothing of a build lives on.
     let mut text = String::from(
@@ -64,6 +65,7 @@ pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u6
         text,
         env: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         network: false,
+        time,
         epoch,
         leave_out: LEAVE_OUT.map(str::to_owned).into(),
     }

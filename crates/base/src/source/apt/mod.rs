@@ -143,7 +143,7 @@ impl<'a> Build<'a> {
         let unpacked = pack::put(self.resolver, self.content(), vec![layer.finish()?], None, "", None)?;
 
         let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
-        let script = configure::script(name, &controls, &names, epoch);
+        let script = configure::script(name, &controls, &names, epoch, self.resolver.limits.script_time);
         let task = Task::begin(&*self.resolver.progress, "configure", Step::SetUp, None);
         let configured = self.resolver.set_up(&unpacked, &script)?;
         drop(task);
