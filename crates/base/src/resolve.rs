@@ -34,6 +34,15 @@ pub struct Resolver {
     pub(crate) setup: Option<Arc<dyn crate::Setup>>,
 }
 
+/// What a name led to at some time, so that it can be had again: what a lock file holds of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Of an image's manifest, of a tarball, or of the list of packages.
+    pub digest: Digest,
+    /// The list of packages, as JSON.
+    pub manifest: Option<String>,
+}
+
 /// The turn to make something: see [`Resolver::turn`].
 #[derive(Debug)]
 pub struct Turn {
@@ -265,6 +274,49 @@ impl Resolver {
     /// Who hears how far it is.
     pub fn hears(&self) -> &dyn Progress {
         &*self.progress
+    }
+
+    /// What the name of a base leads to now; `None` for what cannot be had again by it: a directory, a snapshot, this machine.
+    ///
+    /// Errors: the store cannot be read; the tarball is gone.
+    pub fn pin(&self, name: &str) -> Result<Option<Pin>> {
+        let name: BaseName = name.parse::<BaseName>()?.absolute()?;
+        let Some((record, base)) = self.stored(&self.name_for_platform(name.to_string()))? else {
+            return Ok(None);
+        };
+        Ok(match (&name, record.manifest) {
+            (BaseName::Image(_), Some(digest)) => Some(Pin { digest, manifest: None }),
+            #[cfg(feature = "packages")]
+            (BaseName::Apt(_), Some(digest)) => {
+                Some(Pin { digest, manifest: source::apt::pin(self, digest) })
+            }
+            (BaseName::Tar(_), _) => {
+                base.layers().first().map(|layer| Pin { digest: layer.key, manifest: None })
+            }
+            _ => None,
+        })
+    }
+
+    /// The base that a name led to when it was pinned.
+    ///
+    /// Errors: those of [`Resolver::resolve`]; it is something else by now, and what it was cannot be had any more.
+    pub fn pinned(&self, name: &str, pin: &Pin) -> Result<Base> {
+        match name.parse::<BaseName>()?.absolute()? {
+            BaseName::Image(image) => source::registry::resolve(self, image.at(pin.digest)),
+            #[cfg(feature = "packages")]
+            apt @ BaseName::Apt(_) => source::apt::pinned(self, &apt.to_string(), pin),
+            other => {
+                let base = self.resolve(&other.to_string())?;
+                match base.layers().first().is_some_and(|layer| layer.key == pin.digest) {
+                    true => Ok(base),
+                    false => Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!("`{other}` is not what it was when it was pinned"),
+                    )
+                    .with_hint("`rootlet update` takes it as it is now")),
+                }
+            }
+        }
     }
 
     /// Takes the turn to make what `name` is to stand for: nobody else makes it until the result is dropped.

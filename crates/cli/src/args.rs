@@ -43,6 +43,11 @@ pub enum Command {
     Enter(Later<Enter>),
     Doctor(Doctor),
     Build(Build),
+    /// Write down in rootlet.lock what the recipes are built from
+    #[command(after_help = "What rootlet.lock says already stays, as far as it fits the recipes.")]
+    Lock(LockArgs),
+    /// Look for newer images and packages, and write them into rootlet.lock
+    Update(LockArgs),
     /// List recipes, and show what they do
     #[command(subcommand)]
     Recipe(Recipe),
@@ -258,6 +263,9 @@ pub struct RecipeFile {
     /// The file of recipes [default: rootlet.toml, here or in a directory above]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Base")]
     pub file: Option<PathBuf>,
+    /// Refuse what rootlet.lock does not say
+    #[arg(long, help_heading = "Base")]
+    pub locked: bool,
 }
 
 /// How an image gets into the store.
@@ -364,6 +372,19 @@ pub struct Build {
     pub recipes: RecipeFile,
     #[command(flatten)]
     pub pull: Pull,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// What `lock` and `update` take.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// The file of recipes [default: rootlet.toml, here or in a directory above]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,

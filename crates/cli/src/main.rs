@@ -63,6 +63,8 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
         Command::Build(args) => recipe::build(&args)?,
+        Command::Lock(args) => recipe::lock(&args, false)?,
+        Command::Update(args) => recipe::lock(&args, true)?,
         Command::Recipe(command) => recipe::recipe(command)?,
         Command::Base(command) => store::base(command)?,
         Command::Gc(args) => store::gc(&args)?,

@@ -1,16 +1,16 @@
 //! Recipes: `build`, `recipe list | show`, and `run -r NAME`.
 
-use crate::args::{Build as BuildArgs, From, Recipe as RecipeCommand, RecipeFile};
+use crate::args::{Build as BuildArgs, From, LockArgs, Recipe as RecipeCommand, RecipeFile};
 use crate::failure::Failure;
 use crate::output::{print, table};
 use crate::store;
 use rootlet::Base;
-use rootlet::base::Resolver;
-use rootlet::recipe::{Build, Project, StepState, expanded};
+use rootlet::base::{Pull, Resolver};
+use rootlet::recipe::{Build, LOCK_FILE, Lock, Locked, Project, StepState, expanded};
 use rootlet::spec::printable;
 use rootlet::spec::recipe::Recipe;
 use std::env::current_dir;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The base that a run begins with: a recipe's, a preset's, or the one that is named.
 pub fn base(from: &From, resolver: &Resolver) -> Result<Base, Failure> {
@@ -34,6 +34,18 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         let base = project.base(name, &resolver)?;
         print(&format!("{}  {}\n", base.id(), printable(name)))
     })
+}
+
+/// `rootlet lock` and `rootlet update`.
+pub fn lock(args: &LockArgs, update: bool) -> Result<(), Failure> {
+    let (locked, pull) = if update { (Locked::Anew, Pull::Always) } else { (Locked::AsFar, Pull::Missing) };
+    let project = load(args.file.as_deref())?.with_lock(locked);
+    let resolver = store::with_bars(rootlet::resolver(&store::open(&args.store)?).pull(pull), args.quiet);
+    let before = Lock::load(project.directory())?;
+    let lock = Lock::of(&project, &resolver)?;
+    lock.save(project.directory())?;
+    let said = if before.as_ref() == Some(&lock) { "unchanged" } else { "written" };
+    print(&format!("{} {said}\n", printable(&project.directory().join(LOCK_FILE).to_string_lossy())))
 }
 
 /// `rootlet recipe …`.
@@ -79,7 +91,12 @@ fn show(steps: &[StepState]) -> Result<(), Failure> {
 }
 
 fn project(arg: &RecipeFile) -> Result<Project, Failure> {
-    match &arg.file {
+    let locked = if arg.locked { Locked::Strictly } else { Locked::AsFar };
+    Ok(load(arg.file.as_deref())?.with_lock(locked))
+}
+
+fn load(file: Option<&Path>) -> Result<Project, Failure> {
+    match file {
         Some(file) => Ok(Project::load(file)?),
         None => Ok(Project::find(&here()?)?),
     }

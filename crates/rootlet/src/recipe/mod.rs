@@ -11,11 +11,13 @@
 mod account;
 mod copy;
 mod key;
+mod lock;
 mod packages;
 mod perform;
 mod project;
 mod step;
 
+pub use lock::{LOCK_FILE, Lock, Locked, PackagePin};
 pub use project::{FILE, Project, expanded};
 pub use step::{Step, StepState};
 
@@ -52,7 +54,7 @@ impl<'a> Build<'a> {
     pub fn base(&self, name: &str, recipe: &Recipe) -> Result<Base> {
         let mut base = self.parent(recipe)?;
         let inherited = base.defaults().clone();
-        for step in step::plan(recipe) {
+        for step in step::plan(recipe, self.pins(name, recipe)?) {
             base = self.step(name, &base, recipe, &step)?;
         }
         let defaults = defaults(inherited, recipe);
@@ -64,13 +66,13 @@ impl<'a> Build<'a> {
     ///
     /// # Errors
     /// A file that it copies is not there.
-    pub fn explain(&self, recipe: &Recipe) -> Result<Vec<StepState>> {
+    pub fn explain(&self, name: &str, recipe: &Recipe) -> Result<Vec<StepState>> {
         let offline = Build { resolver: &self.resolver.clone().offline(true), ..self.clone() };
         let mut parent = offline.parent(recipe).ok();
         let first =
             StepState { what: format!("from {}", from(recipe)?), key: None, is_cached: parent.is_some() };
         let mut states = vec![first];
-        for step in step::plan(recipe) {
+        for step in step::plan(recipe, self.pins(name, recipe)?) {
             let key = match &parent {
                 Some(base) => Some(key::key(base, recipe, &step, self.directory)?),
                 None => None,
@@ -98,13 +100,43 @@ impl<'a> Build<'a> {
             true => format!("dir:{}", path.display()),
             false => self.relative(from),
         };
-        let base = self.resolver.resolve(&name)?;
+        let base = match self.lock().and_then(|lock| lock.base(&name)) {
+            Some(pin) => self.resolver.pinned(&name, &pin)?,
+            None => self.resolver.resolve(&name)?,
+        };
+        if self.is_strict()
+            && self.lock().is_none_or(|lock| lock.base(&name).is_none())
+            && self.resolver.pin(&name)?.is_some()
+        {
+            return Err(unlocked(format!("what `{name}` is")));
+        }
         match base.kind() {
             BaseKind::Host => Err(Error::new(ErrorKind::Recipe, "a recipe cannot begin with `host`")
                 .with_hint(
                     "this machine changes all the time: begin with an image, a tarball or `apt:SUITE`",
                 )),
             _ => Ok(base),
+        }
+    }
+
+    fn lock(&self) -> Option<&'a Lock> {
+        self.project.and_then(Project::lock)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.project.is_some_and(|project| project.locked() == Locked::Strictly)
+    }
+
+    /// The packages that the lock file has for a recipe. `called` is its whole name.
+    fn pins(&self, called: &str, recipe: &Recipe) -> Result<&'a [PackagePin]> {
+        let wanted = step::packages(recipe);
+        let short = called.rsplit('#').next().unwrap_or(called);
+        match self.lock().and_then(|lock| lock.packages(short, &wanted)) {
+            Some(pins) => Ok(pins),
+            None if self.is_strict() && !wanted.is_empty() => {
+                Err(unlocked(format!("the packages of `{short}`")))
+            }
+            None => Ok(&[]),
         }
     }
 
@@ -122,11 +154,14 @@ impl<'a> Build<'a> {
     /// Exclusive on the step.
     fn step(&self, name: &str, parent: &Base, recipe: &Recipe, step: &Step) -> Result<Base> {
         let key = key::key(parent, recipe, step, self.directory)?;
-        if let Some(base) = self.resolver.known(&key)? {
+        let anew = self.project.is_some_and(|project| project.locked() == Locked::Anew)
+            && matches!(step, Step::Packages(..));
+        let find = || Ok::<_, Error>(self.resolver.known(&key)?.filter(|_| !anew));
+        if let Some(base) = find()? {
             return Ok(base);
         }
         let _turn = self.resolver.turn(&key)?;
-        if let Some(base) = self.resolver.known(&key)? {
+        if let Some(base) = find()? {
             return Ok(base);
         }
         let kitchen = Kitchen { resolver: self.resolver, directory: self.directory, recipe, parent };
@@ -136,8 +171,30 @@ impl<'a> Build<'a> {
         let made = kitchen.perform(step);
         hears.end(&what, rootlet_base::Step::SetUp);
         let done = made.map_err(|e| e.within(format!("failed to build `{name}`: {step}")))?;
-        Ok(parent.with_layers(vec![done.packed], parent.defaults().clone(), &key, &what, &done.blobs)?)
+        let (defaults, pins) = (parent.defaults().clone(), done.installed.pins);
+        let base =
+            parent.with_layers(vec![done.packed], defaults.clone(), &key, &what, &done.installed.blobs)?;
+        if let Step::Packages(names, unpinned) = step
+            && let Ok(json) = serde_json::to_vec(&pins)
+        {
+            base.set_note(PINS, &json);
+            // Once they are pinned, it is the same step.
+            if unpinned.is_empty() && !pins.is_empty() {
+                let pinned = Step::Packages(names.clone(), pins);
+                let key = key::key(parent, recipe, &pinned, self.directory)?;
+                base.with_layers(Vec::new(), defaults, &key, &what, &[])?.set_note(PINS, &json);
+            }
+        }
+        Ok(base)
     }
+}
+
+/// What the packages of a step are, beside the base that came of it.
+const PINS: &str = "packages";
+
+fn unlocked(what: String) -> Error {
+    Error::new(ErrorKind::Recipe, format!("{LOCK_FILE} does not say {what}"))
+        .with_hint("`rootlet lock` writes it down; without `--locked` it is looked for")
 }
 
 fn from(recipe: &Recipe) -> Result<&str> {

@@ -3,6 +3,7 @@
 //! apt says what it would fetch; that comes into the store, by its digests, and apt finds it there: what one build fetched, all
 //! others have. The others fetch for themselves.
 
+use super::PackagePin;
 use super::perform::{quoted, script};
 use crate::setup::Job;
 use crate::{Error, ErrorKind, Result, Rootlet};
@@ -11,7 +12,7 @@ use std::fs::File;
 use std::io;
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
-const OPTIONS: &str = "-q -y --no-install-recommends -o APT::Install-Suggests=0 -o Acquire::Languages=none -o DPkg::Lock::Timeout=60";
+const OPTIONS: &str = "-q -y --no-install-recommends -o APT::Install-Suggests=0 -o Acquire::Languages=none -o Acquire::ForceHash=sha256";
 
 /// A package manager: its program, and how it installs.
 const MANAGERS: [(&str, &str); 6] = [
@@ -23,23 +24,36 @@ const MANAGERS: [(&str, &str); 6] = [
     ("/usr/bin/pacman", "pacman -Sy --noconfirm --needed"),
 ];
 
-/// Installs them, and tells which downloads belong to them.
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    /// Downloads that belong to it.
+    pub blobs: Vec<Digest>,
+    /// What was installed, as far as the package manager tells.
+    pub pins: Vec<PackagePin>,
+}
+
+/// Installs them; with `pins`, exactly those versions.
 pub(super) fn install(
     resolver: &Resolver,
     root: &Rootlet,
     names: &[String],
+    pins: &[PackagePin],
     epoch: u64,
-) -> Result<Vec<Digest>> {
+) -> Result<Installed> {
     if let Some(name) = names.iter().find(|name| name.starts_with('-') || name.contains(char::is_whitespace))
     {
         return Err(Error::new(ErrorKind::Recipe, format!("`{name}` is not the name of a package")));
     }
-    let words = names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(" ");
+    let exact = pins.iter().map(|pin| format!("{}={}", pin.name, pin.version));
+    let words: Vec<String> = if pins.is_empty() { names.to_vec() } else { exact.collect() };
+    let words = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     match MANAGERS.iter().find(|(program, _)| root.exists(program)) {
-        Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, epoch),
+        Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, pins, epoch),
         Some((_, command)) => {
             let (text, time) = (format!("set -e\n{command} {words}"), resolver.bounds().script_time);
-            script(root, &Job { text: &text, user: None, env: &[], epoch, time }).map(|()| Vec::new())
+            script(root, &Job { text: &text, user: None, env: &[], epoch, time })?;
+            Ok(Installed::default())
         }
         None => {
             let known = MANAGERS.map(|(program, _)| program.rsplit('/').next().unwrap_or(program)).join(", ");
@@ -50,7 +64,13 @@ pub(super) fn install(
     }
 }
 
-fn apt(resolver: &Resolver, root: &Rootlet, words: &str, epoch: u64) -> Result<Vec<Digest>> {
+fn apt(
+    resolver: &Resolver,
+    root: &Rootlet,
+    words: &str,
+    pins: &[PackagePin],
+    epoch: u64,
+) -> Result<Installed> {
     let env: Vec<(String, String)> = [("DEBIAN_FRONTEND", "noninteractive"), ("LC_ALL", "C")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -68,6 +88,8 @@ fn apt(resolver: &Resolver, root: &Rootlet, words: &str, epoch: u64) -> Result<V
     let failed = |e| Error::io("failed to hand packages to apt", e);
     let listed = root.read_to_string("/tmp/rootlet-uris").map_err(failed)?;
     let files: Vec<(String, PackageFile)> = listed.lines().filter_map(uri).collect();
+    let found: Vec<PackagePin> = files.iter().filter_map(|(name, file)| pin(name, file)).collect();
+    same(pins, &found)?;
     let wanted: Vec<PackageFile> = files.iter().map(|(_, file)| file.clone()).collect();
     root.create_dir_all(ARCHIVES).map_err(failed)?;
     for ((name, _), path) in files.iter().zip(resolver.packages(&wanted)?) {
@@ -79,7 +101,28 @@ fn apt(resolver: &Resolver, root: &Rootlet, words: &str, epoch: u64) -> Result<V
         "set -e\napt-get {OPTIONS} -o Dpkg::Options::=--force-unsafe-io install {words}\nrm -f {ARCHIVES}/*.deb\n"
     );
     run(&end)?;
-    Ok(wanted.iter().map(|file| file.digest).collect())
+    Ok(Installed { blobs: wanted.iter().map(|file| file.digest).collect(), pins: found })
+}
+
+/// Errors where what apt would install is not what was pinned.
+fn same(pins: &[PackagePin], found: &[PackagePin]) -> Result<()> {
+    let drifted = found.iter().find(|found| !pins.contains(found));
+    match drifted.filter(|_| !pins.is_empty()) {
+        None => Ok(()),
+        Some(PackagePin { name, version, .. }) => Err(Error::new(
+            ErrorKind::Recipe,
+            format!("`{name}` of the version {version} is not what the lock file says"),
+        )
+        .with_hint("`rootlet update` writes what there is now into it")),
+    }
+}
+
+/// `x_1%3a2_amd64.deb` is x of the version 1:2.
+fn pin(name: &str, file: &PackageFile) -> Option<PackagePin> {
+    let mut parts = name.split('_');
+    let (name, version) = (parts.next()?, parts.next()?);
+    let version = version.replace("%3a", ":").replace("%3A", ":");
+    Some(PackagePin { name: name.to_owned(), version, sha256: Some(file.digest) })
 }
 
 /// `'http://…/x_1%3a2_amd64.deb' x_1%3a2_amd64.deb 12345 SHA256:…`; other digests are left to apt.

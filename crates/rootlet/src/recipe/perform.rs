@@ -1,10 +1,11 @@
 //! A step is done: a rootlet on what is there so far, what the step says, and a layer of what it changed.
 
+use super::packages::Installed;
 use super::{Step, account, copy, packages};
 use crate::commit::Commit;
 use crate::setup::{Job, Said, shell};
 use crate::{Error, ErrorKind, Result, Rootlet};
-use rootlet_base::{Base, Digest, LayerWriter, PackedLayer, Resolver};
+use rootlet_base::{Base, LayerWriter, PackedLayer, Resolver};
 use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
 use rootlet_spec::{GroupSpec, Net, UserSpec};
 use std::collections::BTreeMap;
@@ -65,22 +66,23 @@ pub(super) struct Kitchen<'a> {
 /// A step that was done.
 pub(super) struct Done {
     pub packed: PackedLayer,
-    /// Downloads that belong to it.
-    pub blobs: Vec<Digest>,
+    pub installed: Installed,
 }
 
 impl Kitchen<'_> {
     pub(super) fn perform(&self, step: &Step) -> Result<Done> {
         let (network, secrets) = match step {
-            Step::Packages(_) | Step::Python(..) => (self.recipe.network, &[][..]),
+            Step::Packages(..) | Step::Python(..) => (self.recipe.network, &[][..]),
             Step::Run(_, _, secrets, network) => (*network, secrets.as_slice()),
             _ => (StepNetwork::None, &[][..]),
         };
         let root = self.rootlet(network, secrets)?;
         let epoch = self.epoch(&root);
-        let mut blobs = Vec::new();
+        let mut installed = Installed::default();
         match step {
-            Step::Packages(names) => blobs = packages::install(self.resolver, &root, names, epoch)?,
+            Step::Packages(names, pins) => {
+                installed = packages::install(self.resolver, &root, names, pins, epoch)?;
+            }
             Step::Timezone(zone) => copy::timezone(&root, zone)?,
             Step::User(user) => account::make(&root, user)?,
             Step::Copy(what) => copy::into(&root, what, self.directory)?,
@@ -89,7 +91,7 @@ impl Kitchen<'_> {
         }
         let commit = Commit { epoch, leave_out: LEAVE_OUT.map(str::to_owned).into() };
         let packed = root.commit(&commit, LayerWriter::begin(self.resolver.store())?)?;
-        Ok(Done { packed, blobs })
+        Ok(Done { packed, installed })
     }
 
     fn rootlet(&self, network: StepNetwork, secrets: &[Secret]) -> Result<Rootlet> {

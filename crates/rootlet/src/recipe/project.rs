@@ -1,9 +1,10 @@
 //! A project: the recipes of its `rootlet.toml`.
 
 use super::key::{Stamp, stamps};
-use super::{Build, Step, StepState, step};
+use super::lock::RootPin;
+use super::{Build, Lock, Locked, PINS, PackagePin, Step, StepState, step};
 use crate::{Error, ErrorKind, Result};
-use rootlet_base::{Base, Resolver};
+use rootlet_base::{Base, Pin, Resolver};
 use rootlet_spec::recipe::{self, Recipe};
 use rootlet_spec::{preset, similar};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,15 @@ pub const FILE: &str = "rootlet.toml";
 pub struct Project {
     file: PathBuf,
     recipes: BTreeMap<String, Recipe>,
+    lock: Option<Lock>,
+    locked: Locked,
+}
+
+/// What a lock file says of a recipe.
+pub(super) struct MadeOf {
+    /// The base that it begins with.
+    pub base: Option<(String, Pin)>,
+    pub packages: Option<RootPin>,
 }
 
 /// What a recipe was built from, as it looked: beside the base that came of it.
@@ -26,6 +36,7 @@ struct Built {
     recipe: Recipe,
     /// What it began with, by name and id.
     parent: (String, String),
+    lock: Option<Lock>,
     stamps: Vec<Stamp>,
 }
 
@@ -61,9 +72,26 @@ impl Project {
             }
         })?;
         let recipes = recipes.into_iter().map(|(name, recipe)| Ok((name, expanded(recipe)?)));
-        let project = Self { recipes: recipes.collect::<Result<_>>()?, file };
+        let lock = Lock::load(file.parent().unwrap_or(Path::new("/")))?;
+        let project =
+            Self { recipes: recipes.collect::<Result<_>>()?, file, lock, locked: Locked::default() };
         project.recipes.keys().try_for_each(|name| project.check(name))?;
         Ok(project)
+    }
+
+    /// How its lock file is used.
+    pub fn with_lock(mut self, locked: Locked) -> Self {
+        self.locked = locked;
+        self
+    }
+
+    /// The lock file that is used.
+    pub(super) fn lock(&self) -> Option<&Lock> {
+        self.lock.as_ref().filter(|_| self.locked != Locked::Anew)
+    }
+
+    pub(super) fn locked(&self) -> Locked {
+        self.locked
     }
 
     /// All of them, by name, with their presets filled in.
@@ -106,7 +134,9 @@ impl Project {
     pub fn base(&self, name: &str, resolver: &Resolver) -> Result<Base> {
         let recipe = self.recipe(name)?;
         let called = self.name_of(name);
-        if let Some(base) = self.unchanged(&called, recipe, resolver)? {
+        if let Some(base) =
+            self.unchanged(&called, recipe, resolver)?.filter(|_| self.locked == Locked::AsFar)
+        {
             return Ok(base);
         }
         let base = self.build(resolver).base(&called, recipe)?;
@@ -119,7 +149,29 @@ impl Project {
     /// # Errors
     /// Those of [`Build::explain`], and there is no such recipe.
     pub fn explain(&self, name: &str, resolver: &Resolver) -> Result<Vec<StepState>> {
-        self.build(resolver).explain(self.recipe(name)?)
+        self.build(resolver).explain(&self.name_of(name), self.recipe(name)?)
+    }
+
+    /// What a recipe that was built is made of.
+    pub(super) fn made_of(&self, name: &str, resolver: &Resolver) -> Result<MadeOf> {
+        let recipe = self.recipe(name)?;
+        let from = recipe.from.as_deref().filter(|from| !self.recipes.contains_key(*from));
+        let pin = match from {
+            Some(from) => {
+                resolver.pin(from).ok().flatten().or_else(|| self.lock().and_then(|lock| lock.base(from)))
+            }
+            None => None,
+        };
+        let wanted = step::packages(recipe);
+        let steps = self.explain(name, resolver)?;
+        let made =
+            steps.iter().find(|step| step.what.starts_with("packages ")).and_then(|step| step.key.as_ref());
+        let base = made.map(|key| resolver.known(key)).transpose()?.flatten();
+        let pins = base.and_then(|base| base.note(PINS)).and_then(|json| serde_json::from_slice(&json).ok());
+        let packages = pins
+            .filter(|pins: &Vec<PackagePin>| !pins.is_empty())
+            .map(|packages| RootPin { wanted, packages });
+        Ok(MadeOf { base: from.map(str::to_owned).zip(pin), packages })
     }
 
     /// What the base of a recipe is called.
@@ -162,7 +214,10 @@ impl Project {
         };
         let same_parent =
             resolver.known(&built.parent.0)?.is_some_and(|parent| parent.id() == built.parent.1);
-        let same = same_parent && built.recipe == *recipe && self.stamps(recipe) == Some(built.stamps);
+        let same = same_parent
+            && built.recipe == *recipe
+            && built.lock == self.lock
+            && self.stamps(recipe) == Some(built.stamps);
         Ok(same.then_some(base))
     }
 
@@ -176,8 +231,12 @@ impl Project {
             .ok()
             .filter(|parent| resolver.known(parent.name()).ok().flatten().is_some());
         let (Some(parent), Some(stamps)) = (parent, self.stamps(recipe)) else { return };
-        let built =
-            Built { recipe: recipe.clone(), parent: (parent.name().into(), parent.id().into()), stamps };
+        let built = Built {
+            recipe: recipe.clone(),
+            parent: (parent.name().into(), parent.id().into()),
+            lock: self.lock.clone(),
+            stamps,
+        };
         if let Ok(json) = serde_json::to_vec(&built) {
             base.set_note(called, &json);
         }
@@ -185,7 +244,7 @@ impl Project {
 
     fn stamps(&self, recipe: &Recipe) -> Option<Vec<Stamp>> {
         let mut all = Vec::new();
-        for path in step::plan(recipe).iter().filter_map(Step::reads) {
+        for path in step::plan(recipe, &[]).iter().filter_map(Step::reads) {
             all.extend(stamps(&self.directory().join(path)).ok()?);
         }
         Some(all)

@@ -1,5 +1,6 @@
 //! The steps of a recipe. Pure.
 
+use super::PackagePin;
 use rootlet_spec::recipe::{CopyIn, Python, Recipe, RecipeUser, RunIn, Secret, StepNetwork};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -8,8 +9,8 @@ use std::fmt;
 /// One step: what becomes a layer. Its form as JSON is part of its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Step {
-    /// Packages are installed.
-    Packages(Vec<String>),
+    /// Packages are installed; where a lock says so, exactly these and what they depend on.
+    Packages(Vec<String>, Vec<PackagePin>),
     /// The time zone is set.
     Timezone(String),
     /// An account is made.
@@ -33,15 +34,21 @@ pub struct StepState {
     pub is_cached: bool,
 }
 
-/// The steps of a recipe, in their order.
-pub(super) fn plan(recipe: &Recipe) -> Vec<Step> {
-    let mut steps = Vec::new();
+/// The packages that a recipe asks for, and what it needs besides.
+pub(super) fn packages(recipe: &Recipe) -> Vec<String> {
     let mut packages = recipe.packages.clone();
     if recipe.user.as_ref().is_some_and(|user| user.sudo) && !packages.iter().any(|name| name == "sudo") {
         packages.push("sudo".into());
     }
+    packages
+}
+
+/// The steps of a recipe, in their order; `pins` are those of its packages.
+pub(super) fn plan(recipe: &Recipe, pins: &[PackagePin]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let packages = packages(recipe);
     if !packages.is_empty() {
-        steps.push(Step::Packages(packages));
+        steps.push(Step::Packages(packages, pins.to_vec()));
     }
     steps.extend(recipe.timezone.clone().map(Step::Timezone));
     steps.extend(recipe.user.clone().map(Step::User));
@@ -69,7 +76,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Packages(names) => write!(f, "packages {}", names.join(" ")),
+            Self::Packages(names, _) => write!(f, "packages {}", names.join(" ")),
             Self::Timezone(zone) => write!(f, "timezone {zone}"),
             Self::User(user) => write!(f, "user {} {}:{}", user.name, user.uid, user.gid()),
             Self::Copy(copy) => write!(f, "copy {} {}", copy.from, copy.to),
@@ -95,8 +102,8 @@ mod tests {
             .timezone("UTC")
             .packages(["curl"]);
         recipe.user.as_mut().unwrap().sudo = true;
-        let told: Vec<String> = plan(&recipe).iter().map(Step::to_string).collect();
+        let told: Vec<String> = plan(&recipe, &[]).iter().map(Step::to_string).collect();
         assert_eq!(told, ["packages curl sudo", "timezone UTC", "user sam 1000:1000", "copy a /a", "run id"]);
-        assert!(plan(&Recipe::from("x").env("A", "1")).is_empty());
+        assert!(plan(&Recipe::from("x").env("A", "1"), &[]).is_empty());
     }
 }

@@ -1,9 +1,9 @@
 //! dpkg's own configuration of the packages, and what apt inside is told of where they are from.
 
-use super::Suite;
 use super::database::Control;
-use super::root::Extra;
+use super::manifest::Extra;
 use super::sources::Keys;
+use super::suites::Suite;
 use crate::source::mirror::without_credentials;
 use crate::{Error, Result, Script};
 use std::fmt::Write as _;
@@ -77,12 +77,12 @@ pub(super) fn sources_list(suites: &[Suite]) -> Result<Vec<Extra>> {
     for Suite { source, release, .. } in suites {
         let mut options = Vec::new();
         for (bytes, end) in own_keys(&source.keys)? {
-            let known = files.iter().position(|file: &Extra| file.bytes == bytes);
+            let known = files.iter().position(|file: &Extra| file.bytes() == bytes);
             let at = known.unwrap_or(files.len());
             let path = format!("etc/apt/keyrings/rootlet-{}.{end}", at + 1);
             options.push(format!("/{path}"));
             if known.is_none() {
-                files.push(Extra { path, bytes });
+                files.push(Extra::new(path, bytes));
             }
         }
         let mut said = String::new();
@@ -96,7 +96,7 @@ pub(super) fn sources_list(suites: &[Suite]) -> Result<Vec<Extra>> {
         let mirror = without_credentials(&source.mirror);
         let _ = writeln!(text, "deb {said}{mirror} {} {}", source.suite, components.join(" "));
     }
-    files.push(Extra { path: "etc/apt/sources.list".into(), bytes: text.into_bytes() });
+    files.push(Extra::new("etc/apt/sources.list", text.into_bytes()));
     Ok(files)
 }
 
