@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io;
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
+const PREFERENCES: &str = "/etc/apt/preferences.d";
 const OPTIONS: &str = "-q -y --no-install-recommends -o APT::Install-Suggests=0 -o Acquire::Languages=none -o Acquire::ForceHash=sha256";
 
 /// A package manager: its program, and how it installs.
@@ -45,9 +46,7 @@ pub(super) fn install(
     {
         return Err(Error::new(ErrorKind::Recipe, format!("`{name}` is not the name of a package")));
     }
-    let exact = pins.iter().map(|pin| format!("{}={}", pin.name, pin.version));
-    let words: Vec<String> = if pins.is_empty() { names.to_vec() } else { exact.collect() };
-    let words = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+    let words = names.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     match MANAGERS.iter().find(|(program, _)| root.exists(program)) {
         Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, pins, epoch),
         Some((_, command)) => {
@@ -84,8 +83,17 @@ fn apt(
     let run = |text: &str| {
         script(root, &Job { text, user: None, env: &env, epoch, time: resolver.bounds().script_time })
     };
-    run(&begin)?;
     let failed = |e| Error::io("failed to hand packages to apt", e);
+    if !pins.is_empty() {
+        // As versions of what is asked for, so that apt still knows what was asked for and what came along.
+        let pin = |pin: &PackagePin| {
+            format!("Package: {}\nPin: version {}\nPin-Priority: 1001\n\n", pin.name, pin.version)
+        };
+        root.create_dir_all(PREFERENCES).map_err(failed)?;
+        root.write(format!("{PREFERENCES}/rootlet"), pins.iter().map(pin).collect::<String>())
+            .map_err(failed)?;
+    }
+    run(&begin)?;
     let listed = root.read_to_string("/tmp/rootlet-uris").map_err(failed)?;
     let files: Vec<(String, PackageFile)> = listed.lines().filter_map(uri).collect();
     let found: Vec<PackagePin> = files.iter().filter_map(|(name, file)| pin(name, file)).collect();
@@ -106,14 +114,23 @@ fn apt(
 
 /// Errors where what apt would install is not what was pinned.
 fn same(pins: &[PackagePin], found: &[PackagePin]) -> Result<()> {
-    let drifted = found.iter().find(|found| !pins.contains(found));
-    match drifted.filter(|_| !pins.is_empty()) {
+    if pins.is_empty() {
+        return Ok(());
+    }
+    let more = found
+        .iter()
+        .find(|found| !pins.contains(found))
+        .map(|pin| (pin, "would be installed, and the lock file does not say so"));
+    let less = pins
+        .iter()
+        .find(|pin| !found.contains(pin))
+        .map(|pin| (pin, "is what the lock file says, and cannot be had"));
+    match less.or(more) {
         None => Ok(()),
-        Some(PackagePin { name, version, .. }) => Err(Error::new(
-            ErrorKind::Recipe,
-            format!("`{name}` of the version {version} is not what the lock file says"),
-        )
-        .with_hint("`rootlet update` writes what there is now into it")),
+        Some((PackagePin { name, version, .. }, why)) => {
+            Err(Error::new(ErrorKind::Recipe, format!("`{name}` of the version {version} {why}"))
+                .with_hint("`rootlet update` writes what there is now into it"))
+        }
     }
 }
 

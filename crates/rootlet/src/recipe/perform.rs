@@ -13,8 +13,9 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, and what was fetched.
-const LEAVE_OUT: [&str; 22] = [
+const LEAVE_OUT: [&str; 23] = [
     "/dev",
+    "/etc/apt/preferences.d/rootlet",
     "/etc/hostname",
     "/etc/hosts",
     "/etc/resolv.conf",
