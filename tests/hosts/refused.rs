@@ -166,6 +166,16 @@ fn a_store_can_be_full() {
 }
 
 #[test]
+fn overlayfs_lets_nobody_make_a_whiteout() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = format!("mknod {}/x c 0 0", directory.path().display());
+    is_refused(&Host::store_on_overlayfs(directory.path()), &make, "not permitted");
+    // Elsewhere it is allowed, which is the difference.
+    let (done, said) = sh(&Host::store_in_memory(directory.path(), "size=1m"), &make);
+    assert!(done, "{said}");
+}
+
+#[test]
 fn the_environment_is_as_bare_as_it_is_said_to_be() {
     let (_, said) = sh(&Host::no_home(), "env");
     assert!(

@@ -9,7 +9,7 @@ use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
-use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
+use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
 use rootlet_spec::{Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -187,6 +187,9 @@ impl Builder {
         };
         let init = match made {
             Ok(init) => init,
+            Err(error) if refuses_overlay(&error, &planned) && guards.give_up_disk(&nursery, &self.base) => {
+                return self.spawn_on(tier);
+            }
             // A step that failed may have missed what could not be made before it.
             Err(error) => {
                 prepared.check()?;
@@ -320,9 +323,7 @@ fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
     };
     let mut planned = plan(&inputs);
     // No /proc, no /dev: what stands there is one of the facts.
-    planned
-        .ops
-        .retain(|op| !matches!(op, rootlet_kernel::Op::FileSystem { .. } | rootlet_kernel::Op::Dev(_)));
+    planned.ops.retain(|op| !matches!(op, Op::FileSystem { .. } | Op::Dev(_)));
     let made = nursery.spawn(&Plan::new(planned.namespaces, &planned.ops));
     Facts::of_rootlet(&made.map_err(|error| explain(error, &planned))?)
 }
@@ -350,13 +351,21 @@ fn explain(error: SpawnError, planned: &Planned) -> Error {
     }
 }
 
+/// Whether the kernel found a file system that overlayfs cannot use.
+fn refuses_overlay(error: &SpawnError, planned: &Planned) -> bool {
+    let SpawnError::Step { index, source } = error else { return false };
+    let overlay = matches!(planned.ops.get(*index), Some(Op::RootOverlay(_) | Op::Overlay { .. }));
+    overlay && source.raw_os_error() == Some(libc::EINVAL)
+}
+
 fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
     match source.raw_os_error() {
         Some(libc::ENOSPC) => {
             Some("memory or disk for the writable layer is used up; try --writable disk, or free some")
         }
         Some(libc::EINVAL) if what.contains("overlay") => Some(
-            "the kernel has no overlayfs in user namespaces (Linux 5.11), or a layer lies on a file system it cannot use",
+            "the kernel has no overlayfs in user namespaces (Linux 5.11), or the store lies on a file system that it cannot use: \
+             set ROOTLET_STORE to a directory of another",
         ),
         Some(libc::EPERM) if what.contains("procfs") => {
             Some("this container hides parts of /proc; run `rootlet doctor`")

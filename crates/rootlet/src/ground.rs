@@ -4,7 +4,7 @@
 use crate::host;
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
-use rootlet_kernel::{Nursery, Source, StartError, Tree, mount};
+use rootlet_kernel::{Nursery, Source, StartError, Tree, holds_whiteout_files, mount};
 use rootlet_spec::{Tier, User};
 use std::collections::BTreeSet;
 use std::fs;
@@ -85,11 +85,11 @@ impl Ground {
         let paths = base.layer_paths(nursery.map())?;
         let mut ground = Self::default();
         match base.kind() {
-            BaseKind::Layers => ground.layers = stored(nursery, &paths)?,
+            BaseKind::Layers => ground.layers = laid(nursery, &paths)?,
             BaseKind::Directory(directory) => {
                 let snapshots = paths.iter().filter(|p| *p != directory).cloned().collect::<Vec<_>>();
                 ground.layers = vec![owned_directory(nursery, directory)?];
-                ground.snapshots = stored(nursery, &snapshots)?;
+                ground.snapshots = laid(nursery, &snapshots)?;
             }
             BaseKind::Host => {
                 ground.host(nursery)?;
@@ -210,6 +210,17 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
                 .map_err(|e| unmountable(format!("failed to mount the layer {}", path.display()), e))
         })
         .collect()
+}
+
+/// Likewise, and upon each the whiteouts that are files in it.
+fn laid(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut all = Vec::new();
+    for (path, layer) in paths.iter().zip(stored(nursery, paths)?) {
+        let whiteouts = holds_whiteout_files(path).then(|| nursery.add_whiteouts(&layer)).transpose();
+        all.push(layer);
+        all.extend(whiteouts.map_err(|e| Error::io("failed to copy whiteouts into memory", e))?);
+    }
+    Ok(all)
 }
 
 /// What a host forbids it may allow in another way; what else goes wrong does so in every way.

@@ -163,6 +163,17 @@ impl Host {
         Self::mounted(&script).with("ROOTLET_STORE", store)
     }
 
+    /// The store is on an overlayfs, as in a container without a volume: one of real root's, or one of a user namespace.
+    pub fn store_on_overlayfs(store: &Path) -> Self {
+        let more = if is_root() { "" } else { ",userxattr" };
+        let script = format!(
+            "cd '{}'; mount -t tmpfs -o size=256m tmpfs .; cd \"$PWD\"; mkdir lower upper work; chmod 700 upper
+             mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work{more} overlay \"$PWD\"; cd /",
+            store.display()
+        );
+        Self::mounted(&script).with("ROOTLET_STORE", store)
+    }
+
     /// The same in a pod, as a process sees it.
     pub fn in_a_pod(self) -> Self {
         self.with("KUBERNETES_SERVICE_HOST", "10.0.0.1")
