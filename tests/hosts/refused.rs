@@ -132,6 +132,22 @@ fn user_namespaces_have_no_power() {
 }
 
 #[test]
+fn no_host_name_is_set() {
+    let set = "unshare --map-root-user --uts hostname x";
+    is_refused(&Host::no_host_name(), set, "must be root");
+    // It is the name alone.
+    let (done, said) =
+        sh(&Host::no_host_name(), "unshare --map-root-user --uts --mount mount -t tmpfs tmpfs /mnt");
+    assert!(done, "{said}");
+}
+
+#[test]
+fn a_file_of_etc_is_mounted() {
+    let (_, said) = sh(&Host::mounted_in_etc(), "cat /proc/self/mountinfo");
+    assert!(said.lines().any(|line| line.split(' ').nth(4) == Some("/etc/hostname")), "{said}");
+}
+
+#[test]
 fn no_new_proc_is_mounted() {
     let mount = "unshare --map-root-user --mount --pid --fork mount -t proc proc /proc";
     is_refused(&Host::masked_proc(), mount, "ermission denied");

@@ -4,7 +4,7 @@ use crate::facts::{self, Facts};
 use crate::ground::Ground;
 use crate::host;
 use crate::plan::{Inputs, Planned, describe, plan};
-use crate::prepared::{Prepared, add_skin, places};
+use crate::prepared::{self, Guards, Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
@@ -187,7 +187,7 @@ impl Builder {
         };
         let init = match made {
             Ok(init) => init,
-            Err(error) if refuses_overlay(&error, &planned) && guards.give_up_disk(&nursery, &self.base) => {
+            Err(error) if self.can_do_without(&error, &planned, &guards, &nursery) => {
                 return self.spawn_on(tier);
             }
             // A step that failed may have missed what could not be made before it.
@@ -225,6 +225,23 @@ impl Builder {
             makes_account: who.account.is_some(),
         };
         Rootlet::new(live)
+    }
+    /// Whether what the host refused is something that can be done without, as the report then says. From now on it is.
+    fn can_do_without(
+        &self,
+        error: &SpawnError,
+        planned: &Planned,
+        guards: &Guards,
+        nursery: &Nursery,
+    ) -> bool {
+        let SpawnError::Step { index, source } = error else { return false };
+        match (planned.ops.get(*index), source.raw_os_error()) {
+            (Some(Op::RootOverlay(_) | Op::Overlay { .. }), Some(libc::EINVAL)) => {
+                guards.give_up_disk(nursery, &self.base)
+            }
+            (Some(Op::Hostname(_)), Some(libc::EPERM)) => prepared::give_up_hostname(),
+            _ => false,
+        }
     }
 }
 
@@ -318,7 +335,6 @@ fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
     let inputs = Inputs {
         skin: skin.place(),
         lowers: places(ground.snapshots.iter().chain(&ground.layers)),
-        hostname: "rootlet".into(),
         ..Inputs::default()
     };
     let mut planned = plan(&inputs);
@@ -349,13 +365,6 @@ fn explain(error: SpawnError, planned: &Planned) -> Error {
             Error::new(ErrorKind::Setup, "lost the nursery process while it made the root").caused_by(e)
         }
     }
-}
-
-/// Whether the kernel found a file system that overlayfs cannot use.
-fn refuses_overlay(error: &SpawnError, planned: &Planned) -> bool {
-    let SpawnError::Step { index, source } = error else { return false };
-    let overlay = matches!(planned.ops.get(*index), Some(Op::RootOverlay(_) | Op::Overlay { .. }));
-    overlay && source.raw_os_error() == Some(libc::EINVAL)
 }
 
 fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {

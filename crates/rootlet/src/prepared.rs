@@ -16,6 +16,7 @@ use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
 use rootlet_spec::{Mount, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// What is the same for all rootlets that look alike: the base's sources and the skin.
@@ -67,6 +68,14 @@ impl Guards {
         }
         can
     }
+}
+
+/// The system call filter around this process refuses sethostname(2), as podman's does by default.
+static HOSTNAME_REFUSED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn give_up_hostname() -> bool {
+    HOSTNAME_REFUSED.store(true, Ordering::Relaxed);
+    true
 }
 
 /// Stores on whose file systems the kernel refused a writable layer: found by trying, and not tried again in this process.
@@ -181,9 +190,14 @@ impl Prepared {
                 }
                 PartKind::File(source) => PlannedPart::File(target, source.place()),
                 PartKind::Tmpfs(mode) => PlannedPart::Tmpfs(target, *mode),
-                PartKind::Directory(_) | PartKind::Symlink(_) => return None,
+                PartKind::Directory(_) | PartKind::Copy(..) | PartKind::Symlink(_) => return None,
             })
         });
+        let refused = HOSTNAME_REFUSED.load(Ordering::Relaxed);
+        if refused {
+            let what = "the host name: it cannot be set under the system call filter around this, so the kernel's is the caller's";
+            guards.not_reproduced.push(what.into());
+        }
         let inputs = Inputs {
             skin: self.skin.place(),
             lowers: places(ground.layers.iter().chain(&ground.snapshots)),
@@ -191,7 +205,7 @@ impl Prepared {
             disk,
             mounts: planned_mounts(nursery, spec, &mut guards)?,
             directories: directories(facts, who, spec, &mut guards),
-            hostname: hostname(spec),
+            hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
             read_only: spec.read_only,
             asking: self.asking.clone(),

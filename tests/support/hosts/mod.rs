@@ -7,7 +7,7 @@
 mod docker;
 mod filter;
 
-use filter::{Answer, EACCES, ENOSPC, ENOSYS, Rule, Test, calls, compile};
+use filter::{Answer, EACCES, ENOSPC, ENOSYS, EPERM, Rule, Test, calls, compile};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
@@ -94,6 +94,17 @@ impl Host {
             ],
             Answer::Allow,
         ))
+    }
+
+    /// A filter that lets namespaces and mounts be made and no host name be set, as podman's does by default.
+    pub fn no_host_name() -> Self {
+        let rule = Rule { call: calls()["sethostname"], test: None, answer: EPERM };
+        Self::filtered(&compile(&[rule], Answer::Allow))
+    }
+
+    /// A file of /etc is mounted, as in every container.
+    pub fn mounted_in_etc() -> Self {
+        Self::mounted("mount --bind /etc/hostname /etc/hostname")
     }
 
     /// Ubuntu's AppArmor, where it lets a user namespace be made and then gives it no power: mounts are refused. (That it
