@@ -41,6 +41,12 @@ fn hash(accounts: &AccountFiles) -> u64 {
 
 static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
 
+/// Ends the rootlets that nobody has asked for yet.
+pub(crate) fn end_spares() {
+    let known = KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+    known.iter().for_each(|prepared| prepared.spare.end());
+}
+
 /// What lives as long as the rootlet, and what the plan makes besides the run.
 #[derive(Default)]
 pub(crate) struct Guards {
