@@ -124,6 +124,8 @@ impl Ground {
 
     /// This machine's own root, without what belongs to its running kernel and services.
     fn host(&mut self, nursery: &Arc<Nursery>) -> Result<()> {
+        // What cannot be mounted is left out below, but not because there is no nursery.
+        nursery.upper_in_memory().map_err(host::explain)?;
         let mounts = MountPoints::read()?;
         match host::caller().is_root() {
             true => match idmapped(nursery, Path::new("/"), false) {
