@@ -20,9 +20,14 @@ mod error;
 pub mod flat;
 mod image;
 mod name;
+#[cfg(feature = "tarball")]
+mod pack;
+mod packages;
 mod progress;
 mod reference;
 mod resolve;
+#[cfg(feature = "packages")]
+mod setup;
 mod source;
 pub mod store;
 mod unpack;
@@ -31,7 +36,14 @@ pub use base::{Base, BaseKind, Defaults};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use name::BaseName;
+#[cfg(feature = "tarball")]
+pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
+pub use packages::PackageSet;
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
-pub use resolve::{Limits, Platform, Pull, Resolver};
+pub use resolve::{Limits, Platform, Pull, Resolver, Turn};
+#[cfg(feature = "packages")]
+pub use setup::{Script, Setup};
+#[cfg(feature = "packages")]
+pub use source::mirror::PackageFile;
 pub use store::{BaseInfo, GcOptions, LayerInfo, Removed, Staging, Store};

@@ -1,6 +1,6 @@
 //! What a person writes to say which base is meant.
 
-use crate::{Error, ErrorKind, ImageRef, Result};
+use crate::{Error, ErrorKind, ImageRef, PackageSet, Result};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,6 +14,8 @@ use std::str::FromStr;
 /// | `tar:PATH` | a tarball: plain, gzip, zstd or xz, told by its content |
 /// | `oci:PATH[:TAG]` | an image of an OCI image layout |
 /// | `archive:PATH[:TAG]` | an image that `docker save` or `podman save` wrote, told by its content |
+/// | `apt:SUITE[+PACKAGE…][?OPTIONS]` | Debian or Ubuntu, made of its packages |
+/// | `apk:RELEASE[+PACKAGE…][?OPTIONS]` | Alpine, made of its packages |
 /// | `snapshot:NAME` | a snapshot that was given this name |
 /// | anything else | an image of a registry, read as docker reads it: see [`ImageRef`] |
 ///
@@ -31,6 +33,10 @@ pub enum BaseName {
     Oci(PathBuf, Option<String>),
     /// An image of a docker-archive or an oci-archive: the file and the tag.
     Archive(PathBuf, Option<String>),
+    /// A suite of Debian or Ubuntu. Options: `mirror`, `components`, `keyring`, `variant`.
+    Apt(PackageSet),
+    /// A release of Alpine. Options: `mirror`, `repositories`, `keys`.
+    Apk(PackageSet),
     /// A named snapshot.
     Snapshot(String),
     /// An image of a registry.
@@ -76,6 +82,8 @@ impl fmt::Display for BaseName {
             Self::Tar(path) => write!(f, "tar:{}", path.display()),
             Self::Oci(path, tag) => tagged(f, "oci", path, tag),
             Self::Archive(path, tag) => tagged(f, "archive", path, tag),
+            Self::Apt(packages) => write!(f, "apt:{packages}"),
+            Self::Apk(packages) => write!(f, "apk:{packages}"),
             Self::Snapshot(name) => write!(f, "snapshot:{name}"),
             Self::Image(image) => image.fmt(f),
         }
@@ -106,6 +114,12 @@ impl FromStr for BaseName {
             }
             Some(("archive" | "docker-archive" | "oci-archive", rest)) => {
                 path(rest).map(|_| split_tag(rest)).map(|(path, tag)| Self::Archive(path, tag))
+            }
+            Some(("apt", rest)) => {
+                PackageSet::parse(text, rest, &["mirror", "components", "keyring", "variant"]).map(Self::Apt)
+            }
+            Some(("apk", rest)) => {
+                PackageSet::parse(text, rest, &["mirror", "repositories", "keys"]).map(Self::Apk)
             }
             Some(("snapshot", name)) => snapshot_name(name).map(Self::Snapshot),
             _ => text.parse().map(Self::Image).map_err(|error: Error| explain(text, error)),
@@ -159,8 +173,8 @@ fn explain(text: &str, error: Error) -> Error {
         ));
     }
     error.with_hint(
-        "a base is `host`, `dir:PATH`, `tar:PATH`, `oci:PATH[:TAG]`, `archive:PATH[:TAG]` or an \
-        image such as `alpine:3.20`",
+        "a base is `host`, `dir:PATH`, `tar:PATH`, `oci:PATH[:TAG]`, `archive:PATH[:TAG]`, `apt:SUITE`, \
+        `apk:RELEASE` or an image such as `alpine:3.20`",
     )
 }
 
@@ -182,6 +196,14 @@ mod tests {
             ("archive:a.tar", BaseName::Archive("a.tar".into(), None)),
             ("docker-archive:a.tar", BaseName::Archive("a.tar".into(), None)),
             ("snapshot:warm", BaseName::Snapshot("warm".into())),
+            (
+                "apk:v3.20+curl",
+                BaseName::Apk(PackageSet {
+                    release: "v3.20".into(),
+                    add: vec!["curl".into()],
+                    ..PackageSet::default()
+                }),
+            ),
             ("host:1", BaseName::Image("host:1".parse().unwrap())),
             ("alpine", BaseName::Image("alpine".parse().unwrap())),
         ] {

@@ -6,8 +6,10 @@ use crate::store::{Content, Locked, NameRecord, Stamp, Store, now};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Result, source};
 use rootlet_kernel::IdMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a base is found: which network it may use, which platform is wanted, how large it may be. A base keeps
 /// the limits and the progress that it was found with, for its layers are unpacked later.
@@ -28,6 +30,22 @@ pub struct Resolver {
     pub(crate) limits: Limits,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) unpack_for: Option<IdMap>,
+    #[cfg(feature = "packages")]
+    pub(crate) setup: Option<Arc<dyn crate::Setup>>,
+}
+
+/// The turn to make something: see [`Resolver::turn`].
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Locked,
+    path: PathBuf,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Whoever waits for it finds that it is gone, and makes it anew.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// When an image is fetched from its registry: `docker run --pull`.
@@ -69,11 +87,19 @@ pub struct Limits {
     pub ratio: u64,
     /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
     pub document_bytes: u64,
+    /// How long one script may take that makes a root complete: a package's, or a recipe's. An hour.
+    pub script_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { layer_bytes: 32 << 30, layer_entries: 10_000_000, ratio: 500, document_bytes: 4 << 20 }
+        Self {
+            layer_bytes: 32 << 30,
+            layer_entries: 10_000_000,
+            ratio: 500,
+            document_bytes: 4 << 20,
+            script_time: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -146,6 +172,8 @@ impl Resolver {
             limits: Limits::default(),
             progress: Arc::new(Silent),
             unpack_for: None,
+            #[cfg(feature = "packages")]
+            setup: None,
         }
     }
 
@@ -186,6 +214,13 @@ impl Resolver {
         self
     }
 
+    /// Who runs the scripts of packages.
+    #[cfg(feature = "packages")]
+    pub fn setup(mut self, setup: Arc<dyn crate::Setup>) -> Self {
+        self.setup = Some(setup);
+        self
+    }
+
     /// The base of that name: see [`BaseName`].
     ///
     /// Errors: the name cannot be read; there is no such thing; it is not in the store and may not be
@@ -199,8 +234,48 @@ impl Resolver {
             BaseName::Tar(path) => source::tarball::resolve(self, path),
             BaseName::Oci(path, tag) => source::oci_layout::resolve(self, path, tag),
             BaseName::Archive(path, tag) => source::archive::resolve(self, path, tag),
+            BaseName::Apt(packages) => source::apt::resolve(self, packages),
+            BaseName::Apk(packages) => source::apk::resolve(self, packages),
             BaseName::Image(image) => source::registry::resolve(self, image),
         }
+    }
+
+    /// What the store knows under exactly this name; nothing is fetched or made.
+    ///
+    /// Errors: the store cannot be read.
+    pub fn known(&self, name: &str) -> Result<Option<Base>> {
+        Ok(self.stored(name)?.map(|(_, base)| base))
+    }
+
+    /// Whether the network is out of bounds.
+    pub fn is_offline(&self) -> bool {
+        self.offline || self.pull == Pull::Never
+    }
+
+    /// What a layer may hold, and a script may take.
+    pub fn bounds(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The store that bases are kept in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who hears how far it is.
+    pub fn hears(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// Takes the turn to make what `name` is to stand for: nobody else makes it until the result is dropped.
+    ///
+    /// Errors: the store cannot be written.
+    ///
+    /// # Locking
+    /// Exclusive on `locks/NAME`.
+    pub fn turn(&self, name: &str) -> Result<Turn> {
+        let path = self.store.lock_file(name);
+        Ok(Turn { _lock: Locked::exclusive(&path)?, path })
     }
 
     /// A base that the store does not hold: its name says all there is to know.

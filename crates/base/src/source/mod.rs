@@ -1,6 +1,12 @@
 //! Where bases come from: one module each. Those that need a feature say so when it is missing.
 
 pub(crate) mod directory;
+#[cfg(feature = "network")]
+pub(crate) mod download;
+#[cfg(feature = "network")]
+pub(crate) mod http;
+#[cfg(feature = "packages")]
+pub(crate) mod mirror;
 pub(crate) mod oci_layout;
 pub(crate) mod tarball;
 
@@ -37,6 +43,35 @@ pub(crate) mod archive {
     }
 }
 
+#[cfg(feature = "packages")]
+pub(crate) mod apk;
+#[cfg(feature = "packages")]
+pub(crate) mod apt;
+
+#[cfg(not(feature = "packages"))]
+pub(crate) mod apt {
+    //! Only what the store has.
+
+    use crate::{Base, PackageSet, Resolver, Result};
+
+    pub(crate) fn resolve(resolver: &Resolver, packages: PackageSet) -> Result<Base> {
+        let name = format!("apt:{packages}");
+        resolver.stored(&name)?.map(|(_, base)| base).ok_or_else(|| super::missing("packages", &name))
+    }
+}
+
+#[cfg(not(feature = "packages"))]
+pub(crate) mod apk {
+    //! Only what the store has.
+
+    use crate::{Base, PackageSet, Resolver, Result};
+
+    pub(crate) fn resolve(resolver: &Resolver, packages: PackageSet) -> Result<Base> {
+        let name = format!("apk:{packages}");
+        resolver.stored(&name)?.map(|(_, base)| base).ok_or_else(|| super::missing("packages", &name))
+    }
+}
+
 #[cfg(feature = "registry")]
 pub(crate) mod registry;
 #[cfg(not(feature = "registry"))]
@@ -50,7 +85,7 @@ pub(crate) mod registry {
 }
 
 /// This build cannot make the base, and the store does not have it.
-#[cfg(not(feature = "registry"))]
+#[cfg(not(all(feature = "registry", feature = "packages")))]
 fn missing(feature: &str, name: &str) -> crate::Error {
     crate::Error::new(
         crate::ErrorKind::Unsupported,

@@ -23,8 +23,9 @@ mod tests;
 pub(crate) use {
     flatten::flatten,
     layer::{check_tar, unpack},
-    stream::LayerStream,
-    tar::TarReader,
+    path::normalise,
+    stream::{LayerStream, decoder},
+    tar::{Entry as TarEntry, TarReader},
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

@@ -4,15 +4,18 @@ use super::config::Endpoint;
 use super::credentials::{self, Secret};
 use super::failure;
 use super::token::IdentityToken;
+use crate::source::download::{Incoming, Remote, Wanted, broken};
+use crate::source::http;
 use crate::{Digest, Error, ErrorKind, ImageRef, Result};
 use futures_util::StreamExt;
-use oci_client::client::{BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
+use oci_client::client::{
+    BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol, SizedStream,
+};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 /// What we take for a manifest. Docker's registry gives schema 1 to those who do not say.
 const MANIFESTS: &[&str] = &[
@@ -35,23 +38,15 @@ pub(super) struct Repository {
     pub(super) about: String,
 }
 
-/// Bytes of a blob, as they come.
-pub(super) struct Blob {
-    /// Whether they begin where they were asked to, rather than at the beginning.
-    pub(super) resumed: bool,
-    stream: oci_client::client::SizedStream,
-}
-
 impl Repository {
     /// `plain`: by http rather than https.
     pub(super) fn new(image: &ImageRef, endpoint: Endpoint, plain: bool) -> Result<Self> {
-        // The provider of the process, unless the program has set one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        http::provide();
         let credentials = credentials::find(&endpoint.host, &endpoint.repository)?;
         let authorities = certificates(&endpoint.host)?;
         let registry = format!("{}://{}", if plain { "http" } else { "https" }, endpoint.host);
         let about = format!("`{image}` from {registry}");
-        check_authorities(&about)?;
+        http::check_authorities(&about)?;
         let (auth, identity) = match credentials.secret {
             Secret::None => (RegistryAuth::Anonymous, None),
             Secret::Password(user, password) => (RegistryAuth::Basic(user, password), None),
@@ -70,9 +65,9 @@ impl Repository {
             protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
             accept_invalid_certificates: endpoint.insecure,
             extra_root_certificates: authorities,
-            connect_timeout: Some(CONNECT),
-            read_timeout: Some(READ),
-            user_agent: USER_AGENT,
+            connect_timeout: Some(http::CONNECT),
+            read_timeout: Some(http::READ),
+            user_agent: http::USER_AGENT,
             ..ClientConfig::default()
         };
         let client =
@@ -172,8 +167,8 @@ impl Repository {
     pub(super) async fn document(&self, digest: Digest, limit: u64) -> Result<Vec<u8>> {
         let mut blob = self.blob(digest, 0).await?;
         let mut bytes = Vec::new();
-        while let Some(part) = blob.next().await {
-            bytes.extend_from_slice(part.map_err(|e| failure::broken(e, &self.about))?.as_ref());
+        while let Some(part) = blob.bytes.next().await {
+            bytes.extend_from_slice((*part.map_err(|e| broken(e, &self.about))?).as_ref());
             if bytes.len() as u64 > limit {
                 return Err(Error::new(
                     ErrorKind::Limit,
@@ -192,28 +187,37 @@ impl Repository {
 
     /// A blob from `offset` on. A range is asked for even from the beginning: what comes then is not hashed
     /// on the way, since we do so.
-    pub(super) async fn blob(&self, digest: Digest, offset: u64) -> Result<Blob> {
+    async fn blob(&self, digest: Digest, offset: u64) -> Result<Incoming> {
         let image = self.pinned(digest);
         let digest = digest.to_string();
         self.renew().await?;
         self.client.store_auth_if_needed(&self.endpoint.host, &self.auth).await;
         match self.client.pull_blob_stream_partial(&image, digest.as_str(), offset, None).await {
-            Ok(BlobResponse::Partial(stream)) => Ok(Blob { resumed: true, stream }),
-            Ok(BlobResponse::Full(stream)) => Ok(Blob { resumed: false, stream }),
+            Ok(BlobResponse::Partial(stream)) => Ok(incoming(true, stream)),
+            Ok(BlobResponse::Full(stream)) => Ok(incoming(false, stream)),
             Err(e) => Err(self.failed(e)),
         }
     }
 }
 
-impl Blob {
-    pub(super) async fn next(&mut self) -> Option<std::io::Result<impl AsRef<[u8]> + use<>>> {
-        self.stream.next().await
-    }
+fn incoming(resumed: bool, stream: SizedStream) -> Incoming {
+    let bytes = stream.map(|part| part.map(|part| Box::new(part) as Box<dyn AsRef<[u8]> + Send>)).boxed();
+    Incoming { resumed, bytes }
 }
 
-const CONNECT: Duration = Duration::from_secs(10);
-const READ: Duration = Duration::from_secs(60);
-const USER_AGENT: &str = concat!("rootlet/", env!("CARGO_PKG_VERSION"));
+impl Remote for Repository {
+    /// As docker has it.
+    const AT_ONCE: usize = 3;
+    const NOUN: &str = "layer";
+
+    fn about(&self) -> &str {
+        &self.about
+    }
+
+    async fn open(&self, wanted: &Wanted, offset: u64) -> Result<Incoming> {
+        self.blob(wanted.digest, offset).await
+    }
+}
 
 /// A client that knows nothing of registries, and takes a secret nowhere else than where it is sent.
 fn plain_client(endpoint: &Endpoint, authorities: &[Certificate]) -> reqwest::Result<reqwest::Client> {
@@ -222,23 +226,10 @@ fn plain_client(endpoint: &Endpoint, authorities: &[Certificate]) -> reqwest::Re
         .redirect(reqwest::redirect::Policy::none())
         .danger_accept_invalid_certs(endpoint.insecure)
         .tls_certs_merge(authorities.collect::<reqwest::Result<Vec<_>>>()?)
-        .connect_timeout(CONNECT)
-        .read_timeout(READ)
-        .user_agent(USER_AGENT)
+        .connect_timeout(http::CONNECT)
+        .read_timeout(http::READ)
+        .user_agent(http::USER_AGENT)
         .build()
-}
-
-/// Errors where the system trusts nobody: `oci-client` would panic, even for plain http.
-fn check_authorities(about: &str) -> Result<()> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    match rustls::RootCertStore::empty().add_parsable_certificates(found) {
-        (0, _) => Err(Error::new(
-            ErrorKind::Configuration,
-            format!("failed to pull {about}: this machine has no certificate authorities"),
-        )
-        .with_hint("install the package `ca-certificates`, or name a file of authorities in SSL_CERT_FILE")),
-        _ => Ok(()),
-    }
 }
 
 /// The authorities that docker and podman trust for this registry besides the system's:

@@ -2,7 +2,6 @@
 
 use crate::{Error, ErrorKind};
 use oci_client::errors::{OciDistributionError as Failure, OciErrorCode as Code};
-use std::io;
 use std::path::Path;
 
 /// `about` is the image and where it was looked for; `file` is where the credentials were from.
@@ -49,22 +48,16 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
             _ => error(ErrorKind::Network, &format!("the registry answers {code}: {}", first_line(&message))),
         },
         Failure::RequestError(cause) => request(cause, about),
-        Failure::IoError(cause) => broken(cause, about),
+        Failure::IoError(cause) => crate::source::download::broken(cause, about),
         Failure::GenericError(Some(why)) => error(ErrorKind::Network, &why),
         Failure::DigestError(cause) => error(ErrorKind::Corrupt, "a digest is wrong").caused_by(cause),
         other => error(ErrorKind::Network, "the registry's answer is not understood").caused_by(other),
     }
 }
 
-/// The request did not come through. Of the chain of causes the last says most: `Connection refused`, a name
-/// that does not resolve, a certificate that nobody signed.
-fn request<E: std::error::Error>(cause: E, about: &str) -> Error {
-    let mut last = cause.to_string();
-    let mut next = cause.source();
-    while let Some(source) = next {
-        last = source.to_string();
-        next = source.source();
-    }
+/// The request did not come through.
+fn request(cause: impl std::error::Error, about: &str) -> Error {
+    let last = crate::source::http::last_cause(&cause);
     let error = Error::new(ErrorKind::Network, format!("failed to pull {about}: {last}"));
     let lower = last.to_ascii_lowercase();
     if lower.contains("certificate") || lower.contains("unknownissuer") {
@@ -76,13 +69,6 @@ fn request<E: std::error::Error>(cause: E, about: &str) -> Error {
     error.with_hint(
         "without a network, `--offline` uses what the store has; a proxy is taken from HTTPS_PROXY",
     )
-}
-
-/// The connection broke while a blob came.
-pub(super) fn broken(cause: io::Error, about: &str) -> Error {
-    Error::new(ErrorKind::Network, format!("failed to pull {about}: the connection broke"))
-        .caused_by(cause)
-        .with_hint("pull again: it goes on where it stopped")
 }
 
 /// A few tags out of many: those that begin as the missing one does, first.

@@ -7,12 +7,12 @@
 mod client;
 mod config;
 mod credentials;
-mod download;
 mod failure;
 mod token;
 
 use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
+use crate::source::download::{self, Wanted};
 use crate::store::{Content, Layer, Locked, Origin, write_atomically};
 use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result, unpack};
 use client::Repository;
@@ -161,11 +161,21 @@ impl Fetching<'_> {
             write_atomically(&store.tmp(), &path, bytes)
                 .map_err(|e| Error::io(format!("failed to write {}", path.display()), e))?;
         }
-        let blobs = image.layers.iter().map(|(_, blob)| blob);
+        let blobs = image.layers.iter().map(|(_, blob)| Wanted {
+            digest: blob.digest,
+            size: blob.size,
+            name: blob.digest.to_string(),
+            place: String::new(),
+        });
         let (landed, landings) = mpsc::channel();
         std::thread::scope(|scope| {
             let unpacking = scope.spawn(move || self.unpack(content, &landings));
-            runtime.block_on(download::all(self.resolver, from, blobs, landed))?;
+            // Nobody need listen.
+            let land = move |digest| landed.send(digest).unwrap_or_default();
+            let came = runtime.block_on(download::all(self.resolver, from, blobs, &land));
+            // Whoever waits for more learns that there is none.
+            drop(land);
+            came?;
             unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         Ok(held)

@@ -1,39 +1,66 @@
-//! Blobs: several at once, verified, and resumed where an earlier download stopped.
+//! Downloads into the store's blobs: several at once, verified, and resumed where an earlier one stopped.
 
-use super::client::Repository;
-use super::failure;
-use crate::image::Descriptor;
 use crate::progress::{Step, Task};
 use crate::store::Locked;
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::sync::mpsc::Sender;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-/// As docker has it.
-const AT_ONCE: usize = 3;
 /// How often a broken connection is mended.
 const ATTEMPTS: u32 = 4;
 
+/// A blob that is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub digest: Digest,
+    /// Its bytes, exactly.
+    pub size: u64,
+    /// What a person calls it.
+    pub name: String,
+    /// Where the remote has it, in the remote's own terms.
+    pub place: String,
+}
+
+/// Who has the blobs.
+pub(crate) trait Remote {
+    /// How many are fetched at once.
+    const AT_ONCE: usize;
+    /// What they are: `layer`, `package`.
+    const NOUN: &str;
+
+    /// What is fetched from where, for errors: `failed to pull {about}`.
+    fn about(&self) -> &str;
+
+    /// The bytes of a blob from `offset` on.
+    fn open(&self, wanted: &Wanted, offset: u64) -> impl Future<Output = Result<Incoming>>;
+}
+
+/// Bytes of a blob, as they come.
+pub(crate) struct Incoming {
+    /// Whether they begin where they were asked to, rather than at the beginning.
+    pub resumed: bool,
+    pub bytes: BoxStream<'static, io::Result<Box<dyn AsRef<[u8]> + Send>>>,
+}
+
 /// Downloads the blobs that the store lacks, and tells `landed` of each one that is there.
-pub(super) async fn all<'a>(
+pub(crate) async fn all<R: Remote>(
     resolver: &Resolver,
-    from: &Repository,
-    blobs: impl Iterator<Item = &'a Descriptor>,
-    landed: Sender<Digest>,
+    from: &R,
+    blobs: impl IntoIterator<Item = Wanted>,
+    landed: &dyn Fn(Digest),
 ) -> Result<()> {
     // The empty layer may come many times.
     let mut seen = HashSet::new();
-    let blobs: Vec<&Descriptor> = blobs.filter(|blob| seen.insert(blob.digest)).collect();
-    let landing = stream::iter(blobs).map(|blob| one(resolver, from, blob)).buffer_unordered(AT_ONCE);
+    let blobs: Vec<Wanted> = blobs.into_iter().filter(|blob| seen.insert(blob.digest)).collect();
+    let landing = stream::iter(blobs).map(|blob| one(resolver, from, blob)).buffer_unordered(R::AT_ONCE);
     landing
-        .try_for_each(|blob| {
-            // Nobody need listen.
-            let _ = landed.send(blob.digest);
+        .try_for_each(|digest| {
+            landed(digest);
             future::ready(Ok(()))
         })
         .await
@@ -41,12 +68,12 @@ pub(super) async fn all<'a>(
 
 /// # Locking
 /// Exclusive on the partial file: another that wants the blob waits, and then finds it.
-async fn one<'a>(resolver: &Resolver, from: &Repository, blob: &'a Descriptor) -> Result<&'a Descriptor> {
+async fn one<R: Remote>(resolver: &Resolver, from: &R, blob: Wanted) -> Result<Digest> {
     let place = resolver.store.blob_file(blob.digest);
     let beside = resolver.store.partial().join(blob.digest.hex());
     let lock = loop {
         if place.exists() {
-            return Ok(blob);
+            return Ok(blob.digest);
         }
         match Locked::try_made(&beside)? {
             Some(lock) => break lock,
@@ -57,47 +84,44 @@ async fn one<'a>(resolver: &Resolver, from: &Repository, blob: &'a Descriptor) -
     };
     if place.exists() {
         let _ = fs::remove_file(&beside);
-        return Ok(blob);
+        return Ok(blob.digest);
     }
-    let id = blob.digest.to_string();
     if blob.size > resolver.limits.layer_bytes {
         return Err(Error::new(
             ErrorKind::Limit,
-            format!("failed to pull {}: the layer {id} has {} bytes", from.about, blob.size),
+            format!("failed to pull {}: the {} {} has {} bytes", from.about(), R::NOUN, blob.name, blob.size),
         ));
     }
-    let task = Task::begin(&*resolver.progress, &id, Step::Download, Some(blob.size));
-    let mut download = Download::resume(resolver, from, blob, &task, &lock)?;
+    let task = Task::begin(&*resolver.progress, &blob.name, Step::Download, Some(blob.size));
+    let mut download = Download::resume(resolver, from, &blob, &task, &lock)?;
     download.fetch().await?;
     download.verify()?;
     fs::rename(&beside, &place)
         .map_err(|e| Error::io(format!("failed to move a blob to {}", place.display()), e))?;
-    Ok(blob)
+    Ok(blob.digest)
 }
 
-struct Download<'a> {
+struct Download<'a, R> {
     resolver: &'a Resolver,
-    from: &'a Repository,
-    blob: &'a Descriptor,
+    from: &'a R,
+    blob: &'a Wanted,
     task: &'a Task<'a>,
-    id: String,
     file: &'a fs::File,
     hasher: Sha256,
     done: u64,
 }
 
-impl<'a> Download<'a> {
+impl<'a, R: Remote> Download<'a, R> {
     /// Hashes what is there.
     fn resume(
         resolver: &'a Resolver,
-        from: &'a Repository,
-        blob: &'a Descriptor,
+        from: &'a R,
+        blob: &'a Wanted,
         task: &'a Task<'a>,
         lock: &'a Locked,
     ) -> Result<Self> {
-        let id = blob.digest.to_string();
         let mut download =
-            Self { resolver, from, blob, task, id, file: lock.file(), hasher: Sha256::new(), done: 0 };
+            Self { resolver, from, blob, task, file: lock.file(), hasher: Sha256::new(), done: 0 };
         let mut buffer = vec![0; 256 << 10];
         loop {
             match download.file.read(&mut buffer).map_err(|e| download.disk(e))? {
@@ -128,13 +152,22 @@ impl<'a> Download<'a> {
             let before = self.done;
             match self.attempt().await {
                 Ok(()) => {}
-                Err(e) if e.kind() != ErrorKind::Network => return Err(e),
+                Err(e) if e.kind() != ErrorKind::Network => {
+                    // What is wrong is not kept, so that the next pull begins anew.
+                    if e.kind() == ErrorKind::Corrupt {
+                        let _ = self.file.set_len(0);
+                    }
+                    return Err(e);
+                }
                 Err(e) => {
                     attempt = if self.done > before { 1 } else { attempt + 1 };
                     if attempt >= ATTEMPTS {
                         return Err(e.within(format!(
-                            "only {} of {} bytes of the layer {} came",
-                            self.done, self.blob.size, self.id
+                            "only {} of {} bytes of the {} {} came",
+                            self.done,
+                            self.blob.size,
+                            R::NOUN,
+                            self.blob.name
                         )));
                     }
                     self.resolver.progress.note(&format!("{e}; trying again"));
@@ -146,17 +179,18 @@ impl<'a> Download<'a> {
     }
 
     async fn attempt(&mut self) -> Result<()> {
-        let mut response = self.from.blob(self.blob.digest, self.done).await?;
-        if !response.resumed && self.done > 0 {
+        let before = self.done;
+        let mut incoming = self.from.open(self.blob, self.done).await?;
+        if !incoming.resumed && self.done > 0 {
             self.restart()?;
         }
-        while let Some(part) = response.next().await {
-            let part = part.map_err(|e| failure::broken(e, &self.from.about))?;
-            let part = part.as_ref();
+        while let Some(part) = incoming.bytes.next().await {
+            let part = part.map_err(|e| broken(e, self.from.about()))?;
+            let part = (*part).as_ref();
             self.done += part.len() as u64;
             if self.done > self.blob.size {
                 let _ = self.file.set_len(0);
-                return Err(self.corrupt("has more bytes than the manifest says"));
+                return Err(self.corrupt("has more bytes than was promised"));
             }
             self.file.write_all(part).map_err(|e| self.disk(e))?;
             self.hasher.update(part);
@@ -164,7 +198,11 @@ impl<'a> Download<'a> {
         }
         match self.done == self.blob.size {
             true => Ok(()),
-            false => Err(failure::broken(std::io::ErrorKind::UnexpectedEof.into(), &self.from.about)),
+            // It came to its end, and again.
+            false if self.done == before => {
+                Err(self.corrupt(&format!("has {} bytes, and {} were promised", self.done, self.blob.size)))
+            }
+            false => Err(broken(io::ErrorKind::UnexpectedEof.into(), self.from.about())),
         }
     }
 
@@ -182,11 +220,18 @@ impl<'a> Download<'a> {
     fn corrupt(&self, what: &str) -> Error {
         Error::new(
             ErrorKind::Corrupt,
-            format!("failed to pull {}: the layer {} {what}", self.from.about, self.id),
+            format!("failed to pull {}: the {} {} {what}", self.from.about(), R::NOUN, self.blob.name),
         )
     }
 
-    fn disk(&self, error: std::io::Error) -> Error {
-        Error::io(format!("failed to write the layer {}", self.id), error)
+    fn disk(&self, error: io::Error) -> Error {
+        Error::io(format!("failed to write the {} {}", R::NOUN, self.blob.name), error)
     }
+}
+
+/// The connection broke while bytes came.
+pub(crate) fn broken(cause: io::Error, about: &str) -> Error {
+    Error::new(ErrorKind::Network, format!("failed to pull {about}: the connection broke"))
+        .caused_by(cause)
+        .with_hint("pull again: it goes on where it stopped")
 }
