@@ -118,7 +118,8 @@ impl Base {
     }
 
     /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes
-    /// as lower layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`).
+    /// as lower layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`). Where the store lies on
+    /// overlayfs itself, whiteouts have the form that the kernel knows since Linux 6.8.
     ///
     /// For `host` there are none, for `dir:PATH` it is the path itself; the layers of snapshots of them
     /// follow. What is not unpacked for this map is unpacked now, once: other threads and processes that want
