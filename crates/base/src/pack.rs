@@ -196,10 +196,29 @@ impl Base {
 /// Gives the layers their places and the content its name.
 pub(crate) fn put(
     resolver: &crate::Resolver,
-    mut content: Content,
+    content: Content,
     layers: Vec<PackedLayer>,
     name: &str,
     how: &str,
+) -> Result<Base> {
+    let base = put_unnamed(resolver, content, layers, name)?;
+    resolver.store.write_name(&NameRecord {
+        name: name.into(),
+        content: base.content().id(),
+        how: how.into(),
+        when: now(),
+        manifest: None,
+        stamp: None,
+    })?;
+    Ok(base)
+}
+
+/// Gives the layers their places. The store does not know the base by its name yet, and forgets it with the last handle to it.
+pub(crate) fn put_unnamed(
+    resolver: &crate::Resolver,
+    mut content: Content,
+    layers: Vec<PackedLayer>,
+    name: &str,
 ) -> Result<Base> {
     content.layers.extend(layers.iter().map(PackedLayer::layer));
     // Before the blobs get their places: what a content names is not collected.
@@ -209,16 +228,8 @@ pub(crate) fn put(
         fs::rename(layer.directory.path().join("layer"), &place)
             .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
     }
-    let id = content.id();
-    resolver.store.write_name(&NameRecord {
-        name: name.into(),
-        content: id,
-        how: how.into(),
-        when: now(),
-        manifest: None,
-        stamp: None,
-    })?;
-    Ok(Base::new(resolver, name.into(), id.to_string(), content, Held::Content(held)))
+    let id = content.id().to_string();
+    Ok(Base::new(resolver, name.into(), id, content, Held::Content(held)))
 }
 
 /// A whiteout: an empty file whose name says it (OCI image specification, "Representing Changes").

@@ -23,8 +23,9 @@ mod tests;
 pub(crate) use {
     flatten::flatten,
     layer::{check_tar, unpack},
+    path::for_layer,
     stream::LayerStream,
-    tar::TarReader,
+    tar::{Entry, TarReader},
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

@@ -190,12 +190,11 @@ impl<'a> Search<'a> {
     /// The better one comes first.
     fn rank(&self, a: usize, b: usize, name: Option<&str>) -> Ordering {
         let (one, other) = (&self.packages[a], &self.packages[b]);
-        let of_name = name.map_or(Ordering::Equal, |name| {
-            match (self.version_of(a, name), self.version_of(b, name)) {
+        let of_name =
+            name.map_or(Ordering::Equal, |name| match (self.version_of(a, name), self.version_of(b, name)) {
                 (Some(a), Some(b)) => version::compare(b, a),
                 (a, b) => b.is_some().cmp(&a.is_some()),
-            }
-        });
+            });
         let of_package = || match one.name == other.name {
             true => version::compare(&other.version, &one.version),
             false => Ordering::Equal,
@@ -243,11 +242,13 @@ impl<'a> Search<'a> {
             None => format!("`{wanted}` is wanted"),
         };
         let list = |them: &[usize]| {
-            let some: Vec<String> = them.iter().take(8).map(|&at| format!("`{}`", self.packages[at].id())).collect();
+            let some: Vec<String> =
+                them.iter().take(8).map(|&at| format!("`{}`", self.packages[at].id())).collect();
             some.join(", ")
         };
         if ways.unclear {
-            let names: Vec<&str> = ways.candidates.iter().map(|&at| self.packages[at].name.as_str()).collect();
+            let names: Vec<&str> =
+                ways.candidates.iter().map(|&at| self.packages[at].name.as_str()).collect();
             return Error::new(
                 ErrorKind::NotFound,
                 format!("{who}, and several packages give it: {}", list(&ways.candidates)),
