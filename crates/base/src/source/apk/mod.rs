@@ -25,6 +25,7 @@ mod tree;
 mod version;
 
 use crate::base::{BaseKind, Defaults};
+use crate::source::mirror::without_credentials;
 use crate::store::{Content, Locked, TmpDir};
 use crate::{Base, Error, ErrorKind, PackageSet, Pull, Resolver, Result, pack};
 use fetch::Stock;
@@ -47,20 +48,23 @@ const OLD_RELEASE: &str = "alpine-base";
 pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
     let name = resolver.name_for_platform(format!("apk:{set}"));
     let stored = || Ok::<_, Error>(resolver.stored(&name)?.map(|(_, base)| base));
+    let shown = without_credentials(&name);
     let is_asked = resolver.pull == Pull::Always && !resolver.offline;
     if let Some(base) = stored()?.filter(|_| !is_asked) {
         return Ok(base);
     }
     if resolver.offline || resolver.pull == Pull::Never {
         let what =
-            format!("failed to find `{name}`: it is not in the store {}", resolver.store.path().display());
+            format!("failed to find `{shown}`: it is not in the store {}", resolver.store.path().display());
         return Err(Error::new(ErrorKind::NotInStore, what)
-            .with_hint(format!("with a network, make it once: `rootlet base pull '{name}'`")));
+            .with_hint(format!("with a network, make it once: `rootlet base pull '{shown}'`")));
     }
     let _lock = Locked::exclusive(&resolver.store.lock_file(&name))?;
     match stored()? {
         Some(base) if !is_asked => Ok(base),
-        known => make(resolver, &set, &name, known).map_err(|e| e.within(format!("failed to make `{name}`"))),
+        known => {
+            make(resolver, &set, &name, known).map_err(|e| e.within(format!("failed to make `{shown}`")))
+        }
     }
 }
 
@@ -118,6 +122,12 @@ fn build(
     let inside = database::DIRECTORIES.iter().map(|directory| format!("{directory}/"));
     for path in inside.chain(written.iter().map(|file| file.path.clone())) {
         tree.make_above(path.as_bytes(), epoch)?;
+        if tree.directories.contains_key(path.as_bytes()) {
+            return Err(contents::hostile(
+                path.as_bytes(),
+                "is a directory of a package, and a file of apk's own",
+            ));
+        }
     }
     let layer = layer::write(resolver, parts, &tree, &written, epoch)?;
     let documents: BTreeSet<_> = parts.iter().map(|part| part.opened.digest).collect();
@@ -129,7 +139,7 @@ fn build(
     };
     let bare = pack::put_unnamed(resolver, content, vec![layer], name)?;
     fetch::keep(resolver, staging, parts)?;
-    let script = scripts::script(parts, &tree, name, epoch)?;
+    let script = scripts::script(parts, &tree, &without_credentials(name), epoch)?;
     let configured = script.map(|script| resolver.set_up(&bare, &script)).transpose()?;
     let how = format!("made of {} packages of {}", parts.len(), repositories.mirror.shown());
     bare.with_layers(configured.into_iter().collect(), Defaults::default(), name, &how, &[])
