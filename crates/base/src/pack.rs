@@ -3,8 +3,8 @@
 //! The same entries give the same bytes, on every machine and at any time. Nothing of a layer but the entry at hand is in memory.
 
 use crate::base::{Base, Defaults, Held};
-use crate::store::{Content, Layer, NameRecord, Origin, Store, TmpDir, now};
-use crate::{Digest, Error, Result};
+use crate::store::{Content, Layer, Origin, Store, TmpDir};
+use crate::{Digest, Error, Resolver, Result};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -189,36 +189,19 @@ impl Base {
         let mut content = self.content();
         content.defaults = defaults;
         content.documents.extend_from_slice(blobs);
-        put(self.resolver(), content, layers, name, how)
+        put(self.resolver(), content, layers, Some(name), how, None)
     }
 }
 
-/// Gives the layers their places and the content its name.
+/// Gives the layers their places and the content its name; without one, it stays as long as somebody holds it. `key` is what a
+/// later one may be known by: see [`Resolver::stored_manifest`].
 pub(crate) fn put(
-    resolver: &crate::Resolver,
-    content: Content,
-    layers: Vec<PackedLayer>,
-    name: &str,
-    how: &str,
-) -> Result<Base> {
-    let base = put_unnamed(resolver, content, layers, name)?;
-    resolver.store.write_name(&NameRecord {
-        name: name.into(),
-        content: base.content().id(),
-        how: how.into(),
-        when: now(),
-        manifest: None,
-        stamp: None,
-    })?;
-    Ok(base)
-}
-
-/// Gives the layers their places. The store does not know the base by its name yet, and forgets it with the last handle to it.
-pub(crate) fn put_unnamed(
-    resolver: &crate::Resolver,
+    resolver: &Resolver,
     mut content: Content,
     layers: Vec<PackedLayer>,
-    name: &str,
+    name: Option<&str>,
+    how: &str,
+    key: Option<Digest>,
 ) -> Result<Base> {
     content.layers.extend(layers.iter().map(PackedLayer::layer));
     // Before the blobs get their places: what a content names is not collected.
@@ -228,8 +211,13 @@ pub(crate) fn put_unnamed(
         fs::rename(layer.directory.path().join("layer"), &place)
             .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
     }
-    let id = content.id().to_string();
-    Ok(Base::new(resolver, name.into(), id, content, Held::Content(held)))
+    match name {
+        Some(name) => resolver.name(name.into(), &content, held, how.into(), key, None),
+        None => {
+            let id = content.id().to_string();
+            Ok(Base::new(resolver, id.clone(), id, content, Held::Content(held)))
+        }
+    }
 }
 
 /// A whiteout: an empty file whose name says it (OCI image specification, "Representing Changes").
@@ -295,7 +283,6 @@ impl<R: Read> Read for Counted<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Resolver;
 
     fn write(store: &Store) -> PackedLayer {
         let mut writer = LayerWriter::begin(store).unwrap();
@@ -366,7 +353,7 @@ mod tests {
             defaults: Defaults::default(),
             documents: Vec::new(),
         };
-        let below = put(&resolver, content, vec![write(&store)], "below", "made").unwrap();
+        let below = put(&resolver, content, vec![write(&store)], Some("below"), "made", None).unwrap();
         let above =
             below.with_layers(vec![write(&store)], Defaults::default(), "above", "made", &[]).unwrap();
         assert_eq!(above.layer_count(), 2);

@@ -37,8 +37,10 @@ pub enum Step {
     Download,
     /// A layer is unpacked; bytes are packed ones.
     Unpack,
-    /// A file is read to find its digest.
+    /// A file is read to find its digest, or what it says.
     Read,
+    /// A script runs in the root; nobody knows how much is left.
+    SetUp,
 }
 
 /// Nobody hears.

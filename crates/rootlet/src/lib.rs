@@ -35,6 +35,8 @@ mod changes;
 mod child;
 mod chroot;
 mod command;
+#[cfg(feature = "packages")]
+mod commit;
 pub mod doctor;
 mod error;
 mod facts;
@@ -50,6 +52,8 @@ mod prepared;
 mod report;
 mod rootlet;
 mod seccomp;
+#[cfg(feature = "packages")]
+mod setup;
 mod skin;
 mod snapshot;
 mod spare;

@@ -14,6 +14,7 @@ pub mod mode;
 pub mod mount;
 pub mod net;
 mod security;
+pub mod similar;
 pub mod size;
 mod tier;
 mod ulimit;

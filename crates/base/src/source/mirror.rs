@@ -189,8 +189,15 @@ impl Mirror {
         let resumed = match response.status().as_u16() {
             200 => offset == 0,
             206 => true,
-            // There is nothing behind what we have: it cannot be what was promised, and is read anew.
-            416 if offset > 0 => return Box::pin(self.get(path, 0)).await,
+            416 => {
+                return Err(Error::new(
+                    ErrorKind::Corrupt,
+                    format!("failed to pull {about}: the mirror has fewer bytes of it than were promised"),
+                )
+                .with_hint(
+                    "the mirror is being updated, or was left half updated: try again, or another one",
+                ));
+            }
             401 | 403 => {
                 return Err(Error::new(
                     ErrorKind::Unauthorized,

@@ -23,9 +23,9 @@ mod tests;
 pub(crate) use {
     flatten::flatten,
     layer::{check_tar, unpack},
-    path::for_layer,
-    stream::LayerStream,
-    tar::{Entry, TarReader},
+    path::{for_layer, normalise},
+    stream::{LayerStream, decoder},
+    tar::{Entry as TarEntry, TarReader},
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

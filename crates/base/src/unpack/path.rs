@@ -26,7 +26,7 @@ pub(super) enum Name {
 /// docker has it.
 ///
 /// Errors: `..`, NUL, too long, too deep.
-pub(super) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
     let mut path = Vec::with_capacity(name.len());
     for part in name.split(|byte| *byte == b'/') {
         match part {

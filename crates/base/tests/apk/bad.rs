@@ -33,29 +33,29 @@ fn an_index_that_nobody_trusted_signed() {
     let whole = fs::read(&index).unwrap();
     // The last bytes of gzip are a length and a checksum: the index itself is as it was.
     change(&index, |length| length - 1);
-    scene.fails("", ErrorKind::Corrupt, &["its signature by `test@localhost-1.rsa.pub` is wrong", "main"]);
+    scene.fails("", ErrorKind::Untrusted, &["its signature by `test@localhost-1.rsa.pub` is wrong", "main"]);
     // Another index behind a signature.
     let (good, other) = (scene.repository.sign(b"something else", "sha1"), alpine::gzip(b"x"));
     fs::write(&index, [good, other].concat()).unwrap();
-    scene.fails("", ErrorKind::Corrupt, &["is wrong"]);
+    scene.fails("", ErrorKind::Untrusted, &["is wrong"]);
     // No signature.
     fs::write(&index, alpine::gzip(&alpine::tar(&[file("APKINDEX", "")], true))).unwrap();
-    scene.fails("", ErrorKind::Corrupt, &["the index is not signed"]);
+    scene.fails("", ErrorKind::Untrusted, &["the index is not signed"]);
     fs::write(&index, &whole[..whole.len() / 2]).unwrap();
-    scene.fails("", ErrorKind::Corrupt, &["is wrong"]);
+    scene.fails("", ErrorKind::Untrusted, &["is wrong"]);
     fs::write(&index, "this is not an index at all").unwrap();
     scene.fails("", ErrorKind::Corrupt, &["not packed with gzip"]);
     // Another key of that name, and none.
     fs::write(&index, whole).unwrap();
     let key = scene.repository.keys().join(&scene.repository.key);
     alpine::make_key(&scene.home.path().join("other.pem"), &key);
-    scene.fails("", ErrorKind::Corrupt, &["is wrong", "hint: "]);
+    scene.fails("", ErrorKind::Untrusted, &["is wrong", "hint: "]);
     fs::write(&key, "no key").unwrap();
     scene.fails("", ErrorKind::Corrupt, &["is not an RSA key"]);
     fs::remove_file(&key).unwrap();
     scene.fails(
         "",
-        ErrorKind::Corrupt,
+        ErrorKind::Untrusted,
         &["signed by `test@localhost-1.rsa.pub`, and", "no such key", "?keys="],
     );
 }
@@ -64,9 +64,9 @@ fn an_index_that_nobody_trusted_signed() {
 fn the_newer_hash_of_a_signature() {
     let scene = scene!();
     scene.repository.publish_index("", "sha256");
-    scene.fails("", ErrorKind::NotFound, &["`alpine-baselayout` is wanted, and no package"]);
+    scene.fails("", ErrorKind::Unsolvable, &["`alpine-baselayout` is wanted, and no package"]);
     change(&scene.repository.index_file(), |length| length - 1);
-    scene.fails("", ErrorKind::Corrupt, &["is wrong"]);
+    scene.fails("", ErrorKind::Untrusted, &["is wrong"]);
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn what_cannot_be_had_together() {
     scene.repository.add(Apk::new("two", "1-r0").says("D:one"));
     scene.repository.add(Apk::new("same", "1-r0").with(file("etc/x", "")));
     scene.repository.publish();
-    scene.fails("+gone", ErrorKind::NotFound, &["`gone` is wanted, and no package of these repositories"]);
-    scene.fails("+app", ErrorKind::NotFound, &["`app-1-r0` wants `lib>=2`, and there is only `lib-1-r0`"]);
-    scene.fails("+lib+angry", ErrorKind::NotFound, &["`angry-1-r0` does not bear `lib-1-r0`"]);
+    scene.fails("+gone", ErrorKind::Unsolvable, &["`gone` is wanted, and no package of these repositories"]);
+    scene.fails("+app", ErrorKind::Unsolvable, &["`app-1-r0` wants `lib>=2`, and there is only `lib-1-r0`"]);
+    scene.fails("+lib+angry", ErrorKind::Unsolvable, &["`angry-1-r0` does not bear `lib-1-r0`"]);
     scene.fails("+one+same", ErrorKind::Corrupt, &["`one-1-r0` and `same-1-r0` both have `etc/x`"]);
     scene.resolve("+one").unwrap();
 }

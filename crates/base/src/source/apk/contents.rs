@@ -3,7 +3,7 @@
 use super::checksum;
 use super::package::{self, Opened};
 use crate::progress::{Step, Task};
-use crate::unpack::{Entry, TarReader, for_layer};
+use crate::unpack::{TarEntry, TarReader, for_layer};
 use crate::{Error, ErrorKind, PackKind, Resolver, Result};
 use std::collections::HashMap;
 use std::fs::File;
@@ -70,7 +70,7 @@ pub(super) fn read(file: &File, opened: &Opened, resolver: &Resolver, id: &str) 
 /// Where an entry is in the root; `None` for what is apk's own: names at the top that begin with a dot.
 ///
 /// Errors: the name leads elsewhere, or says something to others than the file system.
-pub(super) fn place(entry: &Entry) -> Result<Option<Vec<u8>>> {
+pub(super) fn place(entry: &TarEntry) -> Result<Option<Vec<u8>>> {
     let path = for_layer(&entry.name)?;
     // The database has a line for each.
     if path.iter().chain(&entry.link).any(|byte| matches!(byte, b'\n' | 0)) {

@@ -42,7 +42,7 @@ impl Stock {
 }
 
 /// The packages that a root was made of, by their checksums.
-pub(super) fn packages_of(resolver: &Resolver, base: &Base) -> HashMap<String, Digest> {
+fn packages_of(resolver: &Resolver, base: &Base) -> HashMap<String, Digest> {
     let of_blob = |digest: Digest| {
         let file = File::open(resolver.store.blob_file(digest)).ok()?;
         Some((package::control_checksum(&file)?, digest))

@@ -63,7 +63,7 @@ impl Keys {
             Error::new(ErrorKind::Corrupt, format!("{} is not an RSA key in PEM", path.display()))
         })?;
         UnparsedPublicKey::new(algorithm, bytes).verify(message, signature).map_err(|_| {
-            Error::new(ErrorKind::Corrupt, format!("its signature by `{name}` is wrong"))
+            Error::new(ErrorKind::Untrusted, format!("its signature by `{name}` is wrong"))
                 .with_hint("it was changed on its way, or the key of that name is another one")
         })?;
         Ok(key)
@@ -72,7 +72,7 @@ impl Keys {
     fn find(&self, name: &str) -> Result<Key> {
         let unknown = |why: &str| {
             let directory = self.directory.display();
-            Error::new(ErrorKind::Corrupt, format!("it is signed by `{}`, {why}", name.escape_debug()))
+            Error::new(ErrorKind::Untrusted, format!("it is signed by `{}`, {why}", name.escape_debug()))
                 .with_hint(format!(
                     "if you trust that key, put it into {directory}, or name its directory: `?keys=DIR`"
                 ))

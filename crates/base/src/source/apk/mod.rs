@@ -25,9 +25,11 @@ mod tree;
 mod version;
 
 use crate::base::{BaseKind, Defaults};
+use crate::progress::{Step, Task};
 use crate::source::mirror::without_credentials;
-use crate::store::{Content, Locked, TmpDir};
-use crate::{Base, Error, ErrorKind, PackageSet, Pull, Resolver, Result, pack};
+use crate::store::{Content, Locked};
+use crate::{Base, Digest, Error, ErrorKind, PackageSet, PackedLayer, Pull, Resolver, Result, pack};
+use database::Origin;
 use fetch::Stock;
 use index::Package;
 use repository::Repositories;
@@ -44,44 +46,44 @@ const OLD_RELEASE: &str = "alpine-base";
 /// From the store, or made of its packages.
 ///
 /// # Locking
-/// Exclusive on `locks/NAME` while it is made: who wants the same meanwhile waits, and then finds it.
+/// Exclusive on `locks/NAME` while it is made: a second one waits, and finds it.
 pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
     let name = resolver.name_for_platform(format!("apk:{set}"));
-    let stored = || Ok::<_, Error>(resolver.stored(&name)?.map(|(_, base)| base));
     let shown = without_credentials(&name);
+    let stored = || Ok::<_, Error>(resolver.stored(&name)?.map(|(_, base)| base));
     let is_asked = resolver.pull == Pull::Always && !resolver.offline;
     if let Some(base) = stored()?.filter(|_| !is_asked) {
         return Ok(base);
     }
     if resolver.offline || resolver.pull == Pull::Never {
-        let what =
-            format!("failed to find `{shown}`: it is not in the store {}", resolver.store.path().display());
-        return Err(Error::new(ErrorKind::NotInStore, what)
-            .with_hint(format!("with a network, make it once: `rootlet base pull '{shown}'`")));
+        return Err(Error::new(
+            ErrorKind::NotInStore,
+            format!(
+                "failed to find the base `{shown}`: it is not in the store, and the network is not to be used"
+            ),
+        )
+        .with_hint(format!("make it where there is a network: `rootlet base pull {shown}`")));
     }
-    let _lock = Locked::exclusive(&resolver.store.lock_file(&name))?;
+    let _turn = Locked::exclusive(&resolver.store.lock_file(&name))?;
     match stored()? {
         Some(base) if !is_asked => Ok(base),
-        known => {
-            make(resolver, &set, &name, known).map_err(|e| e.within(format!("failed to make `{shown}`")))
-        }
+        _ => make(resolver, &set, &name).map_err(|e| e.within(format!("failed to make the base `{shown}`"))),
     }
 }
 
-/// Makes it, unless it is `known` and would be made of the same packages again.
-fn make(resolver: &Resolver, set: &PackageSet, name: &str, known: Option<Base>) -> Result<Base> {
+/// Makes it, unless the store has one that was made of the same.
+fn make(resolver: &Resolver, set: &PackageSet, name: &str) -> Result<Base> {
     let repositories = Repositories::read(resolver, set)?;
     let world = world(&repositories.packages, set);
     let mut packages = solve::solve(&repositories.packages, &world)?;
     let installed = packages.len();
-    packages.extend(old_release(&repositories.packages, &world));
-    if let Some(base) = known
-        && is_made_of(resolver, &base, &packages)
-    {
+    packages.extend(old_release(&repositories.packages, &packages));
+    let origin = origin(&repositories, &world);
+    let key = key(&packages, &origin);
+    if let Some(base) = resolver.stored_manifest(name, key)? {
         return Ok(base);
     }
-    let staging = resolver.store.stage()?;
-    let stock = Stock::of(resolver)?;
+    let (staging, stock) = (resolver.store.stage()?, Stock::of(resolver)?);
     let files = fetch::open_all(resolver, &repositories.mirror, &stock, &staging, &packages)?;
     let mut parts = Vec::new();
     for (at, (package, (file, opened))) in packages.into_iter().zip(files).enumerate() {
@@ -91,34 +93,28 @@ fn make(resolver: &Resolver, set: &PackageSet, name: &str, known: Option<Base>) 
     let later =
         parts.iter().any(|part| part.opened.scripts.iter().any(|script| script.kind == "pre-install"));
     contents::resolve_names(&mut parts.iter_mut().map(|part| &mut part.items).collect::<Vec<_>>(), later);
-    build(resolver, name, &repositories, &world, &parts, &staging)
+    let epoch = parts.iter().map(|part| part.package.built).max().unwrap_or(0);
+    let (tree, layer) = lay_out(resolver, &parts, &origin, epoch)?;
+    // Named only when it is whole.
+    let bare = pack::put(resolver, content(resolver, &parts), vec![layer], None, "", None)?;
+    fetch::keep(resolver, &staging, &parts)?;
+    let script = scripts::script(&parts, &tree, &without_credentials(name), epoch)?;
+    let task = Task::begin(&*resolver.progress, "configure", Step::SetUp, None);
+    let configured = script.map(|script| resolver.set_up(&bare, &script)).transpose()?;
+    drop(task);
+    let how = format!("made of {} packages of {}", parts.len(), repositories.mirror.shown());
+    pack::put(resolver, bare.content(), configured.into_iter().collect(), Some(name), &how, Some(key))
 }
 
-/// From verified packages to a base.
-fn build(
+/// Lays the files of all packages and apk's database into a layer.
+fn lay_out(
     resolver: &Resolver,
-    name: &str,
-    repositories: &Repositories,
-    world: &[String],
     parts: &[Part<'_>],
-    staging: &TmpDir,
-) -> Result<Base> {
-    let mirror = repositories.mirror.shown();
-    // A directory has no scheme for apk.
-    let mirror = mirror.strip_prefix("file://").or(mirror.strip_prefix("file:")).unwrap_or(mirror);
-    let origin = database::Origin {
-        world,
-        repositories: repositories
-            .directories
-            .iter()
-            .map(|directory| format!("{mirror}/{directory}"))
-            .collect(),
-        keys: &repositories.keys,
-        arch: repositories.arch,
-    };
-    let epoch = parts.iter().map(|part| part.package.built).max().unwrap_or(0);
+    origin: &Origin<'_>,
+    epoch: u64,
+) -> Result<(Tree, PackedLayer)> {
     let mut tree = Tree::merge(parts, resolver.limits.layer_bytes)?;
-    let written = database::files(parts, &tree, &origin)?;
+    let written = database::files(parts, &tree, origin)?;
     let inside = database::DIRECTORIES.iter().map(|directory| format!("{directory}/"));
     for path in inside.chain(written.iter().map(|file| file.path.clone())) {
         tree.make_above(path.as_bytes(), epoch)?;
@@ -130,19 +126,37 @@ fn build(
         }
     }
     let layer = layer::write(resolver, parts, &tree, &written, epoch)?;
+    Ok((tree, layer))
+}
+
+/// What apk is told of where the packages are from.
+fn origin<'a>(repositories: &'a Repositories, world: &'a [String]) -> Origin<'a> {
+    let mirror = repositories.mirror.shown();
+    // A directory has no scheme for apk.
+    let mirror = mirror.strip_prefix("file://").or(mirror.strip_prefix("file:")).unwrap_or(mirror);
+    let lines = repositories.directories.iter().map(|directory| format!("{mirror}/{directory}"));
+    Origin { world, repositories: lines.collect(), keys: &repositories.keys, arch: repositories.arch }
+}
+
+/// What the root depends on: the packages, in their order, and what is written besides.
+fn key(packages: &[&Package], origin: &Origin<'_>) -> Digest {
+    let checksums: Vec<_> = packages.iter().map(|package| (&package.name, &package.checksum)).collect();
+    let keys: Vec<_> = origin.keys.iter().map(|key| (&key.name, Digest::of(&key.pem))).collect();
+    let text =
+        serde_json::to_vec(&("apk 1", checksums, origin.world, &origin.repositories, keys, origin.arch));
+    Digest::of(&text.expect("plain data has a JSON form"))
+}
+
+/// A content without layers, which has the packages among its blobs.
+fn content(resolver: &Resolver, parts: &[Part<'_>]) -> Content {
     let documents: BTreeSet<_> = parts.iter().map(|part| part.opened.digest).collect();
-    let content = Content {
+    let platform = Some(resolver.platform.to_string());
+    Content {
         bottom: BaseKind::Layers,
         layers: Vec::new(),
-        defaults: Defaults::default(),
+        defaults: Defaults { platform, ..Defaults::default() },
         documents: documents.into_iter().collect(),
-    };
-    let bare = pack::put_unnamed(resolver, content, vec![layer], name)?;
-    fetch::keep(resolver, staging, parts)?;
-    let script = scripts::script(parts, &tree, &without_credentials(name), epoch)?;
-    let configured = script.map(|script| resolver.set_up(&bare, &script)).transpose()?;
-    let how = format!("made of {} packages of {}", parts.len(), repositories.mirror.shown());
-    bare.with_layers(configured.into_iter().collect(), Defaults::default(), name, &how, &[])
+    }
 }
 
 /// The packages that apk is to know as wanted.
@@ -152,15 +166,9 @@ fn world(packages: &[Package], set: &PackageSet) -> Vec<String> {
     base.map(str::to_owned).chain(set.add.iter().cloned()).collect()
 }
 
-/// The package whose files say which release it is, where no package of the world does.
-fn old_release<'a>(packages: &'a [Package], world: &[String]) -> Option<&'a Package> {
+/// The package whose files say which release it is, where no package that is installed does.
+fn old_release<'a>(packages: &'a [Package], installed: &[&Package]) -> Option<&'a Package> {
     let named = packages.iter().filter(|package| package.name == OLD_RELEASE);
-    let is_needed = !world.iter().any(|name| name == RELEASE || name == OLD_RELEASE);
-    named.max_by(|a, b| version::compare(&a.version, &b.version)).filter(|_| is_needed)
-}
-
-/// Whether a base consists of just these packages.
-fn is_made_of(resolver: &Resolver, base: &Base, packages: &[&Package]) -> bool {
-    let has = fetch::packages_of(resolver, base);
-    has.len() == packages.len() && packages.iter().all(|package| has.contains_key(&package.checksum))
+    let says_so = installed.iter().any(|package| package.name == RELEASE || package.name == OLD_RELEASE);
+    named.max_by(|a, b| version::compare(&a.version, &b.version)).filter(|_| !says_so)
 }

@@ -81,7 +81,7 @@ fn open(keys: &Keys, bytes: &[u8]) -> Result<(String, Key)> {
     let signed = &bytes[length..];
     let signatures = members::files(&signatures)?;
     let Some(signature) = signatures.iter().find(|file| file.name.starts_with(".SIGN.")) else {
-        return Err(Error::new(ErrorKind::Corrupt, "the index is not signed"));
+        return Err(Error::new(ErrorKind::Untrusted, "the index is not signed"));
     };
     let key = keys.verify(&signature.name, &signature.content, signed)?;
     let (tar, length) = members::first(signed, UNPACKED_BYTES)?;

@@ -7,6 +7,7 @@ use super::dependency::Dependency;
 use super::index::Package;
 use super::version;
 use crate::{Error, ErrorKind, Result};
+use rootlet_spec::similar::nearest;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -97,7 +98,10 @@ impl<'a> Search<'a> {
             }
         }
         Err(failure.unwrap_or_else(|| {
-            Error::new(ErrorKind::Limit, "what its packages want of each other takes too long to be found")
+            Error::new(
+                ErrorKind::Unsolvable,
+                "what its packages want of each other takes too long to be found",
+            )
         }))
     }
 
@@ -250,7 +254,7 @@ impl<'a> Search<'a> {
             let names: Vec<&str> =
                 ways.candidates.iter().map(|&at| self.packages[at].name.as_str()).collect();
             return Error::new(
-                ErrorKind::NotFound,
+                ErrorKind::Unsolvable,
                 format!("{who}, and several packages give it: {}", list(&ways.candidates)),
             )
             .with_hint(format!("say which one is meant, as in `apk:RELEASE+{}`", names[0]));
@@ -265,7 +269,11 @@ impl<'a> Search<'a> {
             (None, []) => "no package of these repositories is that or provides it".to_owned(),
             (None, others) => format!("there is only {}", list(others)),
         };
-        Error::new(ErrorKind::NotFound, format!("{who}, and {why}"))
+        let error = Error::new(ErrorKind::Unsolvable, format!("{who}, and {why}"));
+        match nearest(&wanted.name, self.packages.iter().map(|package| package.name.as_str())) {
+            Some(name) if named.is_empty() => error.with_hint(format!("did you mean `{name}`?")),
+            _ => error,
+        }
     }
 
     /// What a package wants comes before it. Names decide where nothing else does.

@@ -97,6 +97,7 @@ fn says_who_wants_what_is_not_there() {
     fails("a 1|D:b\nb 1|D:gone>=2", "a", &["`b-1` wants `gone>=2`", "no package of these repositories"]);
     fails("a 1|D:b>=2\nb 1", "a", &["`a-1` wants `b>=2`", "there is only `b-1`"]);
     fails("a 1", "a nothing", &["`nothing` is wanted"]);
+    fails("python3 1", "pyhton3", &["`pyhton3` is wanted", "hint: did you mean `python3`?"]);
 }
 
 #[test]
