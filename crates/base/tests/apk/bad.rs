@@ -1,6 +1,6 @@
 //! What is not as it should be: each is refused, and said why; nothing is left.
 
-use crate::alpine::{self, Apk, Entry, directory, entry, file, symlink};
+use crate::alpine::{self, Apk, Entry, Tar, directory, entry, file, symlink};
 use crate::{Scene, scene};
 use rootlet_base::{ErrorKind, Limits};
 use std::fs;
@@ -39,7 +39,7 @@ fn an_index_that_nobody_trusted_signed() {
     fs::write(&index, [good, other].concat()).unwrap();
     scene.fails("", ErrorKind::Untrusted, &["is wrong"]);
     // No signature.
-    fs::write(&index, alpine::gzip(&alpine::tar(&[file("APKINDEX", "")], true))).unwrap();
+    fs::write(&index, alpine::gzip(&alpine::tar(&[file("APKINDEX", "")], Tar::Whole))).unwrap();
     scene.fails("", ErrorKind::Untrusted, &["the index is not signed"]);
     fs::write(&index, &whole[..whole.len() / 2]).unwrap();
     scene.fails("", ErrorKind::Untrusted, &["is wrong"]);

@@ -1,5 +1,10 @@
 //! A repository of Alpine's kind, with a key of its own: packages as abuild makes them, an index as `apk index` makes it.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rootlet_base::Digest;
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +93,7 @@ impl Apk {
 
     /// Control part and data, packed.
     pub fn parts(&self) -> (Vec<u8>, Vec<u8>) {
-        let data = gzip(&tar(&self.entries, true));
+        let data = gzip(&tar(&self.entries, Tar::Data));
         let (name, version, info) = (&self.name, &self.version, &self.info);
         let hash = Digest::of(&data).hex();
         let info = format!(
@@ -99,7 +104,7 @@ impl Apk {
             mtime: *mtime,
             ..entry(&format!(".{kind}"), b'0', text.as_slice(), 0o755)
         }));
-        (gzip(&tar(&control, false)), data)
+        (gzip(&tar(&control, Tar::Part)), data)
     }
 }
 
@@ -182,7 +187,7 @@ impl Repository {
     }
 
     pub fn publish_index(&self, index: &str, hash: &str) {
-        let body = gzip(&tar(&[file("DESCRIPTION", "test"), file("APKINDEX", index)], true));
+        let body = gzip(&tar(&[file("DESCRIPTION", "test"), file("APKINDEX", index)], Tar::Whole));
         fs::write(self.index_file(), [self.sign(&body, hash), body].concat()).unwrap();
     }
 
@@ -193,7 +198,7 @@ impl Repository {
             pipe("openssl", &["dgst", &format!("-{hash}"), "-sign", key.to_str().unwrap()], signed);
         let kind = if hash == "sha1" { "RSA" } else { "RSA256" };
         let name = format!(".SIGN.{kind}.{}", self.key);
-        gzip(&tar(&[entry(&name, b'0', signature, 0o644)], false))
+        gzip(&tar(&[entry(&name, b'0', signature, 0o644)], Tar::Part))
     }
 
     /// The name of a root, with `more` behind the release.
@@ -212,12 +217,21 @@ pub fn make_key(private: &Path, public: &Path) {
 
 /// A checksum as apk writes it.
 pub fn q1(bytes: &[u8]) -> String {
-    let hash = pipe("openssl", &["dgst", "-sha1", "-binary"], bytes);
-    format!("Q1{}", String::from_utf8(pipe("openssl", &["base64"], &hash)).unwrap().trim())
+    format!("Q1{}", STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes)))
 }
 
-/// A tar as abuild makes it; without its end more can follow.
-pub fn tar(entries: &[Entry], is_ended: bool) -> Vec<u8> {
+/// Which tar it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tar {
+    /// Without its end, so that more can follow.
+    Part,
+    Whole,
+    /// Whole, and the files have their checksums beside them.
+    Data,
+}
+
+/// A tar as abuild makes it.
+pub fn tar(entries: &[Entry], kind: Tar) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = tar::Header::new_ustar();
@@ -238,10 +252,23 @@ pub fn tar(entries: &[Entry], is_ended: bool) -> Vec<u8> {
             old.linkname[..entry.content.len()].copy_from_slice(&entry.content);
         }
         header.set_cksum();
+        if kind == Tar::Data && matches!(entry.kind, b'0' | b'2') {
+            let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &entry.content);
+            let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let record = format!(" APK-TOOLS.checksum.SHA1={hex}\n");
+            let record = format!("{}{record}", record.len() + 2);
+            // Not the crate's own: apk takes a header without a name for the end.
+            let mut pax = tar::Header::new_ustar();
+            pax.set_path("PaxHeaders/file").unwrap();
+            pax.set_entry_type(tar::EntryType::XHeader);
+            pax.set_size(record.len() as u64);
+            pax.set_cksum();
+            tar.append(&pax, record.as_bytes()).unwrap();
+        }
         tar.append(&header, data).unwrap();
     }
     let mut bytes = tar.into_inner().unwrap();
-    if !is_ended {
+    if kind == Tar::Part {
         bytes.truncate(bytes.len() - 1024);
     }
     bytes
