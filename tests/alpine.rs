@@ -211,8 +211,12 @@ fn users_that_scripts_make_own_their_files() {
     let installed = root.read_to_string("/lib/apk/db/installed").unwrap();
     let line = format!("F:var/lib/web\nM:{}:{}:750\n", uid.trim(), gid.trim());
     assert!(installed.contains(&line), "{installed}");
-    let audit = "apk audit --system --check-permissions";
-    assert_eq!(run(&root, audit), run(&image(&scene), audit));
+    // Where there is one id, true owners are in an attribute, and apk looks at attributes.
+    if !rootlet_tests::one_id() {
+        let audit = "apk audit --system --check-permissions";
+        let (before, after) = (run(&image(&scene), audit), run(&root, audit));
+        assert_eq!(more(&before, &after), [""; 0]);
+    }
 }
 
 #[test]

@@ -70,6 +70,22 @@ fn the_newer_hash_of_a_signature() {
 }
 
 #[test]
+fn one_signature_of_several_is_enough() {
+    let scene = scene!();
+    let body = alpine::gzip(&alpine::tar(&[file("APKINDEX", "")], Tar::Whole));
+    let other = entry(".SIGN.RSA.other.rsa.pub", b'0', "not known", 0o644);
+    let own = scene.repository.signature(&body, "sha1");
+    let publish = |signatures: &[Entry]| {
+        let signatures = alpine::gzip(&alpine::tar(signatures, Tar::Part));
+        fs::write(scene.repository.index_file(), [signatures, body.clone()].concat()).unwrap();
+    };
+    publish(&[other.clone(), own]);
+    scene.fails("", ErrorKind::Unsolvable, &[]);
+    publish(&[other]);
+    scene.fails("", ErrorKind::Untrusted, &["signed by `other.rsa.pub`"]);
+}
+
+#[test]
 fn a_package_that_is_not_what_the_index_says() {
     let mut scene = scene!();
     scene.repository.add(Apk::new("app", "1-r0").with(file("x", "content")));

@@ -193,12 +193,15 @@ impl Repository {
 
     /// The member with the signature of what follows.
     pub fn sign(&self, signed: &[u8], hash: &str) -> Vec<u8> {
+        gzip(&tar(&[self.signature(signed, hash)], Tar::Part))
+    }
+
+    pub fn signature(&self, signed: &[u8], hash: &str) -> Entry {
         let key = self.private();
         let signature =
             pipe("openssl", &["dgst", &format!("-{hash}"), "-sign", key.to_str().unwrap()], signed);
         let kind = if hash == "sha1" { "RSA" } else { "RSA256" };
-        let name = format!(".SIGN.{kind}.{}", self.key);
-        gzip(&tar(&[entry(&name, b'0', signature, 0o644)], Tar::Part))
+        entry(&format!(".SIGN.{kind}.{}", self.key), b'0', signature, 0o644)
     }
 
     /// The name of a root, with `more` behind the release.

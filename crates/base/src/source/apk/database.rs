@@ -86,10 +86,15 @@ fn installed(parts: &[Part<'_>], tree: &Tree) -> Vec<u8> {
 }
 
 fn files_of<'a>(items: impl Iterator<Item = &'a Item>, text: &mut Vec<u8>) {
-    let mut directories: BTreeMap<&[u8], (Option<&Owner>, BTreeMap<&[u8], &Item>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Directory<'a> {
+        owner: Option<&'a Owner>,
+        files: BTreeMap<&'a [u8], &'a Item>,
+    }
+    let mut directories: BTreeMap<&[u8], Directory<'_>> = BTreeMap::new();
     for item in items {
         if item.kind == PackKind::Directory {
-            directories.entry(&item.path).or_default().0 = Some(&item.owner);
+            directories.entry(&item.path).or_default().owner = Some(&item.owner);
             continue;
         }
         let slash = item.path.iter().rposition(|byte| *byte == b'/');
@@ -97,9 +102,9 @@ fn files_of<'a>(items: impl Iterator<Item = &'a Item>, text: &mut Vec<u8>) {
             Some(at) => (&item.path[..at], &item.path[at + 1..]),
             None => (&[][..], &item.path[..]),
         };
-        directories.entry(directory).or_default().1.insert(name, item);
+        directories.entry(directory).or_default().files.insert(name, item);
     }
-    for (path, (owner, files)) in directories {
+    for (path, Directory { owner, files }) in directories {
         line(text, b"F:", path);
         if let Some(owner) = owner.filter(|owner| !is_plain(owner, 0o755)) {
             line(text, b"M:", rights(owner).as_bytes());
@@ -147,7 +152,8 @@ fn scripts(parts: &[Part<'_>]) -> Result<Vec<u8>> {
             header.set_size(script.text.len() as u64);
             header.set_mode(0o755);
             header.set_mtime(script.mtime);
-            (header.set_uid(0), header.set_gid(0));
+            header.set_uid(0);
+            header.set_gid(0);
             header.set_username("root").and_then(|()| header.set_groupname("root")).map_err(failed)?;
             let name = script_name(part, script.kind);
             tar.append_data(&mut header, name, script.text.as_slice()).map_err(failed)?;

@@ -8,7 +8,7 @@ use super::package::{self, Opened};
 use super::tree::Part;
 use crate::source::mirror::{Mirror, Save};
 use crate::store::TmpDir;
-use crate::{Base, Digest, Error, Resolver, Result};
+use crate::{Base, Digest, Error, ErrorKind, Resolver, Result};
 use std::collections::HashMap;
 use std::fs::{self, File};
 
@@ -68,7 +68,11 @@ pub(super) fn open_all(
         name: package.id(),
         to: staging.path().join(package.id()),
     });
-    mirror.save(resolver, wanted.collect())?;
+    mirror.save(resolver, wanted.collect()).map_err(|e| match e.kind() {
+        // Between the index and the package, the mirror has moved on.
+        ErrorKind::NotFound => e.with_hint("the mirror was just updated: try again"),
+        _ => e,
+    })?;
     let each = packages.iter().zip(known).map(|(wanted, known)| match known {
         Some(known) => Ok(known),
         None => {

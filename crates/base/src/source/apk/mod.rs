@@ -62,7 +62,7 @@ pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
                 "failed to find the base `{shown}`: it is not in the store, and the network is not to be used"
             ),
         )
-        .with_hint(format!("make it where there is a network: `rootlet base pull {shown}`")));
+        .with_hint(format!("make it where there is a network: `rootlet base pull '{shown}'`")));
     }
     let _turn = Locked::exclusive(&resolver.store.lock_file(&name))?;
     match stored()? {

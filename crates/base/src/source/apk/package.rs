@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-/// Signature and control part, packed and unpacked: scripts and a few lines.
+/// Signature and control part, packed and unpacked: scripts and a few lines. Most need far less.
 const HEAD_BYTES: u64 = 2 << 20;
+const MOST_HEADS_BYTES: u64 = 32 << 10;
 const CONTROL_BYTES: u64 = 16 << 20;
 
 /// Scripts that apk keeps of a package.
@@ -54,9 +55,11 @@ pub(super) struct Script {
 
 /// The checksum of a file's control part, if it is a package.
 pub(super) fn control_checksum(file: &File) -> Option<String> {
-    let head = head(file).ok()?;
-    let (_, control, _) = control(&head).ok()?;
-    Some(checksum::of(control))
+    [MOST_HEADS_BYTES, HEAD_BYTES].into_iter().find_map(|bytes| {
+        let head = head(file, bytes).ok()?;
+        let (_, control, _) = control(&head).ok()?;
+        Some(checksum::of(control))
+    })
 }
 
 /// Reads a package's control part and verifies all of it.
@@ -72,7 +75,7 @@ fn try_open(file: &File, package: &Package) -> Result<Opened> {
     if size != package.size {
         return Err(corrupt(&format!("it has {size} bytes, and the index says {}", package.size)));
     }
-    let head = head(file)?;
+    let head = head(file, HEAD_BYTES)?;
     let (before, packed, content) = control(&head)?;
     if checksum::of(packed) != package.checksum {
         return Err(corrupt("the checksum of its control part is not the index's"));
@@ -124,10 +127,10 @@ pub(super) fn data<'a>(
 }
 
 /// The beginning of the file, with what stands before the data.
-fn head(mut file: &File) -> Result<Vec<u8>> {
+fn head(mut file: &File, bytes: u64) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
+    file.take(bytes).read_to_end(&mut head).map_err(failed)?;
     Ok(head)
 }
 

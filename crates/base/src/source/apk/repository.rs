@@ -80,10 +80,12 @@ fn open(keys: &Keys, bytes: &[u8]) -> Result<(String, Key)> {
     let (signatures, length) = members::first(bytes, SIGNATURE_BYTES)?;
     let signed = &bytes[length..];
     let signatures = members::files(&signatures)?;
-    let Some(signature) = signatures.iter().find(|file| file.name.starts_with(".SIGN.")) else {
-        return Err(Error::new(ErrorKind::Untrusted, "the index is not signed"));
-    };
-    let key = keys.verify(&signature.name, &signature.content, signed)?;
+    let signatures = signatures.iter().filter(|file| file.name.starts_with(".SIGN."));
+    // One of somebody who is trusted is enough; of several errors the first is told.
+    let verified = signatures.map(|file| keys.verify(&file.name, &file.content, signed));
+    let unsigned = || Err(Error::new(ErrorKind::Untrusted, "the index is not signed"));
+    let key =
+        verified.reduce(|known, other| known.or_else(|e| other.map_err(|_| e))).unwrap_or_else(unsigned)?;
     let (tar, length) = members::first(signed, UNPACKED_BYTES)?;
     if length != signed.len() {
         return Err(Error::new(ErrorKind::Corrupt, "the index goes on behind its end"));

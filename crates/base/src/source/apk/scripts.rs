@@ -63,7 +63,7 @@ pub(super) fn script(parts: &[Part<'_>], tree: &Tree, name: &str, epoch: u64) ->
     for part in parts.iter().filter(|part| has(part, "trigger") && part.is_installed) {
         // `+` asks to be told of directories that have new files: here all have.
         let patterns = part.opened.triggers.iter().map(|pattern| pattern.trim_start_matches('+'));
-        let patterns: Vec<String> = patterns.map(|pattern| unquoted(pattern)).collect();
+        let patterns: Vec<String> = patterns.map(unquoted).collect();
         text += &format!("trigger {} {}\n", quoted(&script_name(part, "trigger")), patterns.join(" "));
     }
     if text.is_empty() {
