@@ -320,7 +320,10 @@ fn ahead(
                 Ok(Part::Control(control)) => control,
                 _ => Err(Error::new(ErrorKind::Io, "nobody reads it")),
             };
-            each(at, control, &mut Parts { parts, current: Vec::new(), at: 0, ended: false })?;
+            let mut data = Parts { parts, current: Vec::new(), at: 0, ended: false };
+            each(at, control, &mut data)?;
+            // What stands behind the end of the tar, too: its packer's checksum, and a reader that is not to be taken for one given up.
+            io::copy(&mut data, &mut io::sink()).map_err(|e| Error::io("failed to read a package", e))?;
         }
         Ok(())
     })
