@@ -9,11 +9,12 @@ mod support;
 use rootlet::{Base, Rootlet, Store};
 use rootlet_tests::OwnStore;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use support::{Apk, Entry, Repository, directory, entry, file};
 
 /// Alpine's tarball and its packages as a repository, in a directory of the test's own.
 struct Scene {
-    tar: std::path::PathBuf,
+    tar: PathBuf,
     repository: Repository,
     own: OwnStore,
     _directory: tempfile::TempDir,
@@ -84,9 +85,9 @@ fn look(root: &Rootlet) -> BTreeMap<String, String> {
 }
 
 /// Alpine's own image, in a rootlet.
-fn image(scene: &Scene) -> Rootlet {
+fn image(tar: &Path) -> Rootlet {
     let store = Store::open(rootlet_tests::store()).unwrap();
-    root(&Base::resolve(&format!("tar:{}", scene.tar.display()), &store).unwrap())
+    root(&Base::resolve(&format!("tar:{}", tar.display()), &store).unwrap())
 }
 
 /// The lines that only the second text has.
@@ -117,7 +118,7 @@ const OTHER: &[&str] = &[
 fn alpine_of_its_packages_is_alpine() {
     let scene = scene!();
     scene.repository.publish();
-    let (image, made) = (image(&scene), root(&scene.resolve("")));
+    let (image, made) = (image(&scene.tar), root(&scene.resolve("")));
     let (expected, found) = (look(&image), look(&made));
     assert!(expected.len() > 400, "{}", expected.len());
     for path in expected.keys().chain(found.keys()).filter(|path| !OTHER.contains(&path.as_str())) {
@@ -158,7 +159,7 @@ fn apk_goes_on_from_there() {
         .script("post-install", "#!/bin/sh\nid -u > /etc/hello-was-here\n");
     scene.repository.add(hello);
     scene.repository.publish();
-    let (image, root) = (image(&scene), root(&scene.resolve("")));
+    let (image, root) = (image(&scene.tar), root(&scene.resolve("")));
     // Its mirror, at the same place inside.
     for path in [scene.repository.index_file(), scene.repository.file("hello-1-r0")] {
         root.create_dir_all(path.parent().unwrap()).unwrap();
@@ -214,7 +215,7 @@ fn users_that_scripts_make_own_their_files() {
     // Where there is one id, true owners are in an attribute, and apk looks at attributes.
     if !rootlet_tests::one_id() {
         let audit = "apk audit --system --check-permissions";
-        let (before, after) = (run(&image(&scene), audit), run(&root, audit));
+        let (before, after) = (run(&image(&scene.tar), audit), run(&root, audit));
         assert_eq!(more(&before, &after), [""; 0]);
     }
 }
@@ -244,4 +245,14 @@ fn two_builds_are_the_same_to_the_byte() {
     let other = Store::open(own.path()).unwrap();
     let again = rootlet::resolver(&other).resolve(&scene.repository.name("")).unwrap();
     assert_eq!(scene.resolve("").id(), again.id());
+}
+
+#[test]
+fn versions_have_the_order_that_apk_gives_them() {
+    let Some(tar) = rootlet_tests::alpine_tar() else { rootlet_tests::skip!("no tarball of alpine") };
+    let order: Vec<&str> = include_str!("../crates/base/src/source/apk/versions.txt").lines().collect();
+    let pairs = order.iter().enumerate().flat_map(|(at, a)| order[at + 1..].iter().map(move |b| (a, b)));
+    let pairs: String = pairs.map(|(a, b)| format!("{a} {b}\n")).collect();
+    let script = "while read a b; do [ \"$(apk version -t $a $b)\" = '<' ] || echo \"$a $b\"; done";
+    assert_eq!(run(&image(&tar), &format!("{script} <<E\n{pairs}E\n")), "");
 }

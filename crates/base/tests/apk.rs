@@ -239,6 +239,16 @@ fn packages_of_other_roots_are_not_fetched_again() {
 }
 
 #[test]
+fn what_is_as_it_was_is_not_made_again() {
+    let mut scene = scene!();
+    scene.repository.add(Apk::new("app", "1-r0").script("post-install", "#!/bin/sh\n"));
+    scene.repository.publish();
+    let made = scene.resolve("+app").unwrap();
+    let again = scene.resolver().pull(Pull::Always).resolve(&scene.repository.name("+app")).unwrap();
+    assert_eq!((again.id(), scene.setup.0.lock().unwrap().len()), (made.id(), 1));
+}
+
+#[test]
 fn a_damaged_package_of_the_store_is_fetched_again() {
     let mut scene = scene!();
     with_app(&mut scene);

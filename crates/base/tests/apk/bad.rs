@@ -81,6 +81,10 @@ fn one_signature_of_several_is_enough() {
     };
     publish(&[other.clone(), own]);
     scene.fails("", ErrorKind::Unsolvable, &[]);
+    // What stands behind the index is signed, too, and yet nothing of it.
+    let more = [body.clone(), alpine::gzip(b"more")].concat();
+    fs::write(scene.repository.index_file(), [scene.repository.sign(&more, "sha1"), more].concat()).unwrap();
+    scene.fails("", ErrorKind::Corrupt, &["goes on behind its end"]);
     publish(&[other]);
     scene.fails("", ErrorKind::Untrusted, &["signed by `other.rsa.pub`"]);
 }
@@ -232,6 +236,9 @@ fn bombs_are_not_unpacked() {
         scene.resolver().limits(limits).resolve(&scene.repository.name("")).unwrap_err().kind(),
         ErrorKind::Limit
     );
+    // Before anybody has signed for it.
+    fs::write(scene.repository.index_file(), alpine::gzip(&vec![0; 4 << 20])).unwrap();
+    scene.fails("", ErrorKind::Limit, &["a part of it unpacks to more than 65536 bytes"]);
     // Of all packages together.
     let mut scene = scene!();
     for name in ["a", "b", "c"] {
