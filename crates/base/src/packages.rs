@@ -57,7 +57,7 @@ impl PackageSet {
         Ok(Self { release, add, options })
     }
 
-    /// Whether a package could have this name (Debian Policy 5.6.1; Alpine's names fit too).
+    /// Whether a package could have this name (Debian Policy 5.6.1; Alpine has names of one letter, too).
     pub fn is_package(name: &str) -> bool {
         is_package(name)
     }
@@ -78,7 +78,7 @@ impl fmt::Display for PackageSet {
 
 fn is_package(name: &str) -> bool {
     let byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b':');
-    name.len() > 1 && name.as_bytes()[0].is_ascii_alphanumeric() && name.bytes().all(byte)
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.bytes().all(byte)
 }
 
 fn split(packages: &str) -> Vec<String> {

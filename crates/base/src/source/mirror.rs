@@ -2,11 +2,14 @@
 
 use super::download::{self, Incoming, Remote, Wanted, broken};
 use super::{http, open_file};
+use crate::progress::{Step, Task};
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// A package that a package manager asks for.
@@ -73,6 +76,19 @@ pub(crate) struct Mirror {
     /// `packages of http://…`, without credentials.
     about: String,
     runtime: Runtime,
+}
+
+/// A file that is fetched though nobody told its SHA-256: whoever asks verifies it.
+#[derive(Clone, Debug)]
+pub(crate) struct Save {
+    /// At the mirror.
+    pub path: String,
+    /// No more bytes are taken.
+    pub size: u64,
+    /// What a person calls it.
+    pub name: String,
+    /// Where it is put.
+    pub to: PathBuf,
 }
 
 impl Mirror {
@@ -142,6 +158,56 @@ impl Mirror {
     /// Exclusive on each blob while it comes.
     pub(crate) fn download(&self, resolver: &Resolver, wanted: Vec<Wanted>) -> Result<()> {
         on_a_thread(|| self.runtime.block_on(download::all(resolver, self, wanted, &|_: Digest| ())))
+    }
+
+    /// Fetches files to where they are wanted.
+    ///
+    /// Errors: the mirror has not got one of them, or one that is longer; it cannot be reached, or stalls again and again; the
+    /// disk is full.
+    pub(crate) fn save(&self, resolver: &Resolver, files: Vec<Save>) -> Result<()> {
+        let each = stream::iter(files).map(|file| async move { self.save_one(resolver, &file).await });
+        let all = each.buffer_unordered(Self::AT_ONCE).try_collect::<()>();
+        on_a_thread(|| self.runtime.block_on(all))
+    }
+
+    async fn save_one(&self, resolver: &Resolver, wanted: &Save) -> Result<()> {
+        let task = Task::begin(&*resolver.progress, &wanted.name, Step::Download, Some(wanted.size));
+        let full = |e| Error::io(format!("failed to write {}", wanted.to.display()), e);
+        let mut file = File::create(&wanted.to).map_err(full)?;
+        let (mut done, mut failures) = (0, 0);
+        while let Err(error) = self.go_on(wanted, &mut file, &mut done, &task).await {
+            failures += 1;
+            if error.kind() != ErrorKind::Network || failures == download::ATTEMPTS {
+                return Err(error);
+            }
+            resolver.progress.note(&format!("{error}; trying again"));
+            tokio::time::sleep(Duration::from_millis(250 << failures)).await;
+        }
+        Ok(())
+    }
+
+    /// Fetches what is missing behind the first `done` bytes.
+    async fn go_on(&self, wanted: &Save, file: &mut File, done: &mut u64, task: &Task<'_>) -> Result<()> {
+        let full = |e| Error::io(format!("failed to write {}", wanted.to.display()), e);
+        let about = format!("{}/{}", self.about, wanted.path);
+        let mut incoming = self.fetch(&wanted.path, *done).await?;
+        if !incoming.resumed {
+            *done = 0;
+        }
+        file.set_len(*done).and_then(|()| file.seek(SeekFrom::Start(*done))).map_err(full)?;
+        while let Some(part) = incoming.bytes.next().await {
+            let part = part.map_err(|e| broken(e, &about))?;
+            let part = (*part).as_ref();
+            *done += part.len() as u64;
+            if *done > wanted.size {
+                let what =
+                    format!("failed to pull {about}: it has more than the promised {} bytes", wanted.size);
+                return Err(Error::new(ErrorKind::Corrupt, what));
+            }
+            file.write_all(part).map_err(full)?;
+            task.advance(*done);
+        }
+        Ok(())
     }
 
     async fn fetch(&self, path: &str, offset: u64) -> Result<Incoming> {

@@ -71,7 +71,8 @@ impl Store {
         self.find(name)?.and_then(|record| self.info(record)).ok_or_else(|| self.unknown(name))
     }
 
-    pub(super) fn names(&self) -> Result<Vec<NameRecord>> {
+    /// What every name stands for, in no order.
+    pub(crate) fn names(&self) -> Result<Vec<NameRecord>> {
         let mut records = Vec::new();
         for path in entries(&self.path().join("bases"))? {
             records.extend(read_json::<NameRecord>(&path)?);

@@ -23,9 +23,14 @@ mod tests;
 pub(crate) use {
     flatten::flatten,
     layer::{check_tar, unpack},
-    path::normalise,
-    stream::{LayerStream, decoder},
-    tar::{Entry as TarEntry, TarReader},
+    stream::LayerStream,
+    tar::TarReader,
+};
+#[cfg(feature = "packages")]
+pub(crate) use {
+    path::{for_layer, normalise},
+    stream::decoder,
+    tar::Entry as TarEntry,
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

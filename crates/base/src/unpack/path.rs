@@ -62,6 +62,18 @@ pub(super) fn read(name: &[u8]) -> Result<Name> {
     }
 }
 
+/// The path of an entry that is to be part of a layer: nothing in it may be taken for a whiteout.
+///
+/// Errors: those of [`normalise`]; a part of it begins with `.wh.`.
+#[cfg_attr(not(feature = "packages"), allow(dead_code, reason = "layers are made of packages"))]
+pub(crate) fn for_layer(name: &[u8]) -> Result<Vec<u8>> {
+    let path = normalise(name)?;
+    match path.split(|byte| *byte == b'/').any(|part| part.starts_with(b".wh.")) {
+        true => Err(hostile(name, "means in a layer that files are gone")),
+        false => Ok(path),
+    }
+}
+
 /// Parent and last component; the root's parent is the root.
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {

@@ -45,6 +45,8 @@ pub(crate) struct TarReader<R> {
     size: u64,
     /// How many headers were read.
     headers: u64,
+    /// User and group of the entry, by name, as the header has them.
+    owners: [u8; 64],
 }
 
 /// Extension headers that belong to the next entry.
@@ -57,7 +59,7 @@ struct Extensions {
 
 impl<R: Read> TarReader<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, stored: 0, padding: 0, segments: None, given: 0, size: 0, headers: 0 }
+        Self { inner, stored: 0, padding: 0, segments: None, given: 0, size: 0, headers: 0, owners: [0; 64] }
     }
 
     /// The reader, at whatever stands behind the last entry that was asked for.
@@ -68,6 +70,16 @@ impl<R: Read> TarReader<R> {
     /// How many headers were read: none in a file that is no tar.
     pub(crate) fn headers(&self) -> u64 {
         self.headers
+    }
+
+    /// User and group of the last entry as names, which most archives have beside the numbers.
+    #[cfg_attr(
+        not(feature = "packages"),
+        allow(dead_code, reason = "ids of packages are those of their root")
+    )]
+    pub(crate) fn owners(&self) -> [&[u8]; 2] {
+        let (user, group) = self.owners.split_at(32);
+        [user, group].map(|name| &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())])
     }
 
     /// The next entry; what is left of the last one is skipped.
@@ -164,6 +176,10 @@ impl<R: Read> TarReader<R> {
 
     fn entry(&mut self, header: &Header, stored: u64, extensions: Extensions) -> Result<Entry> {
         let old = header.as_old();
+        self.owners = [0; 64];
+        if header.as_bytes()[257..].starts_with(b"ustar") {
+            self.owners.copy_from_slice(&header.as_bytes()[265..329]);
+        }
         let mut entry = Entry {
             name: header.path_bytes().into_owned(),
             link: header.link_name_bytes().unwrap_or_default().into_owned(),
