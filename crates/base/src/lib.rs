@@ -16,7 +16,11 @@
 
 mod base;
 mod digest;
+#[cfg(feature = "tarball")]
+mod entry;
 mod error;
+#[cfg(feature = "tarball")]
+mod export;
 pub mod flat;
 mod image;
 mod name;
@@ -35,6 +39,8 @@ mod unpack;
 pub use base::{Base, BaseKind, Defaults};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "tarball")]
+pub use export::{ExportTarget, Exported};
 pub use name::BaseName;
 #[cfg(feature = "tarball")]
 pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};

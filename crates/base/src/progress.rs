@@ -39,6 +39,10 @@ pub enum Step {
     Unpack,
     /// A file is read to find its digest.
     Read,
+    /// A layer is packed for somebody else; bytes are those that it had before.
+    Pack,
+    /// A layer is uploaded; bytes are packed ones.
+    Upload,
 }
 
 /// Nobody hears.

@@ -94,6 +94,18 @@ impl LayerDir {
         Ok(Some((about, tree)))
     }
 
+    /// The tree of a layer that was made for one id map, and that map; `None` when it is not there.
+    #[cfg(feature = "tarball")]
+    pub(crate) fn made(&self) -> Result<Option<(IdMap, PathBuf)>> {
+        for place in super::entries(&self.path)? {
+            let tree = place.join("root");
+            if let (true, Some(map)) = (tree.is_dir(), read_json::<MapRecord>(&place.join("map.json"))?) {
+                return Ok(Some((map.to_map(), tree)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The directory that serves `map`, there or not. `lower` stands for the layers below.
     ///
     /// Errors: the map lacks an id of the layer.

@@ -57,7 +57,8 @@ fn truth(directory: &File, stored: Owner) -> Owner {
     }
 }
 
-fn inside(ranges: &[IdRange], outside: u32) -> Option<u32> {
+/// The number inside for one outside.
+pub(crate) fn inside(ranges: &[IdRange], outside: u32) -> Option<u32> {
     let range = ranges.iter().find(|r| outside >= r.outside && outside - r.outside < r.count)?;
     Some(range.inside + (outside - range.outside))
 }

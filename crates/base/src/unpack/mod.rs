@@ -21,10 +21,13 @@ mod tests;
 
 #[cfg(feature = "tarball")]
 pub(crate) use {
+    entries::is_kept,
     flatten::flatten,
-    layer::{check_tar, unpack},
-    stream::LayerStream,
-    tar::TarReader,
+    layer::{check_tar, forget, unpack, verify},
+    lower::inside,
+    path::{Name, join, normalise, read as read_name, show, split},
+    stream::{Digests, LayerStream},
+    tar::{Entry, TarReader},
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

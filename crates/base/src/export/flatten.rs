@@ -1,0 +1,272 @@
+//! `tar:FILE`: the whole root as one tar, as though its layers lay on top of each other.
+//!
+//! The layers are read twice. First their names are laid upon each other, which tells where each file of the root is: in
+//! which layer, as which entry. Then the directories are written, with what the topmost layer says of them, and behind them
+//! the files, as they come along. So nothing is unpacked, and an ordinary user needs no other user's ids.
+
+use super::layer::Hashed;
+use super::output::Output;
+use crate::progress::Step;
+use crate::unpack::{Entry, LayerStream, Name, TarReader, join, normalise, read_name, show, split};
+use crate::{Base, Digest, Error, ErrorKind, Result, entry};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+use tar::EntryType;
+
+/// Writes the tar; its digest.
+pub(super) fn export(base: &Base, path: &Path) -> Result<Digest> {
+    let mut tar = tar::Builder::new(Hashed::new(Output::begin(path)?));
+    let sources = base.sources()?;
+    let mut root = Root::default();
+    for (layer, source) in sources.iter().enumerate() {
+        let (names, _) = source.read(Step::Read, |stream| Names::read(stream, layer, &root, base))?;
+        root.lay(names);
+    }
+    for (path, node) in &root.0 {
+        if let Node::Directory(of) = node {
+            let name = if path.is_empty() { b"./".to_vec() } else { [path, b"/".as_slice()].concat() };
+            entry::append(&mut tar, &Entry { name, ..of.clone() }, &mut io::empty()).map_err(failed)?;
+        }
+    }
+    let files = root.files();
+    for (layer, source) in sources.iter().enumerate() {
+        if let Some(files) = files.get(&layer) {
+            source.read(Step::Pack, |stream| copy(stream, files, &mut tar))?;
+        }
+    }
+    let (digest, output) = tar.into_inner().map_err(failed)?.parts();
+    output.finish()?;
+    Ok(digest)
+}
+
+/// Which names each entry of a layer has in the root: the first is the file's, the others are links to it.
+type Files<'a> = HashMap<u64, Vec<&'a [u8]>>;
+
+/// Writes the files of a layer that are files of the root.
+fn copy(
+    stream: &mut LayerStream<'_>,
+    files: &Files<'_>,
+    tar: &mut tar::Builder<Hashed<Output>>,
+) -> Result<()> {
+    let mut layer = TarReader::new(stream);
+    let mut number = 0;
+    while let Some(entry) = layer.next()? {
+        number += 1;
+        let Some((first, links)) = files.get(&number).and_then(|names| names.split_first()) else { continue };
+        let entry = Entry { name: first.to_vec(), ..entry };
+        entry::append(tar, &entry, &mut layer).map_err(failed)?;
+        for link in links {
+            let link = Entry {
+                name: link.to_vec(),
+                link: first.to_vec(),
+                kind: EntryType::Link,
+                size: 0,
+                xattrs: Vec::new(),
+                ..entry.clone()
+            };
+            entry::append(tar, &link, &mut io::empty()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the root, or a layer, has under a name.
+#[derive(Clone)]
+enum Node {
+    /// A directory, and what is said of it.
+    Directory(Entry),
+    /// One that only its contents speak of.
+    Implied,
+    /// Anything else: the layer, and the number of its entry there; of a symlink, where it leads.
+    File(usize, u64, Option<Vec<u8>>),
+}
+
+/// All names of the root. A name comes behind that of its directory.
+#[derive(Default)]
+struct Root(BTreeMap<Vec<u8>, Node>);
+
+impl Root {
+    /// Lays a layer upon it. What that takes away never concerns its own entries.
+    fn lay(&mut self, layer: Names) {
+        for path in layer.hidden {
+            remove_below(&mut self.0, &path);
+        }
+        for path in layer.removed {
+            remove_below(&mut self.0, &path);
+            self.0.remove(&path);
+        }
+        for (path, node) in layer.names {
+            match (&node, self.0.get(&path)) {
+                (Node::Implied, Some(Node::Directory(_))) => continue,
+                (Node::File(..), Some(Node::Directory(_))) => remove_below(&mut self.0, &path),
+                _ => {}
+            }
+            let node = if let Node::Implied = node { Node::Directory(plain_directory()) } else { node };
+            self.0.insert(path, node);
+        }
+    }
+
+    /// By layer.
+    fn files(&self) -> HashMap<usize, Files<'_>> {
+        let mut files: HashMap<usize, Files<'_>> = HashMap::new();
+        for (path, node) in &self.0 {
+            if let Node::File(layer, number, _) = node {
+                files.entry(*layer).or_default().entry(*number).or_default().push(path);
+            }
+        }
+        files
+    }
+}
+
+/// Whoever has `dir` loses `dir/…`; of the root, all.
+fn remove_below(names: &mut BTreeMap<Vec<u8>, Node>, directory: &[u8]) {
+    if directory.is_empty() {
+        return names.retain(|path, _| path.is_empty());
+    }
+    // The byte behind `/` is `0`.
+    let all = [directory, b"/"].concat()..[directory, b"0"].concat();
+    let below: Vec<Vec<u8>> = names.range(all).map(|(path, _)| path.clone()).collect();
+    below.iter().for_each(|path| drop(names.remove(path)));
+}
+
+fn plain_directory() -> Entry {
+    Entry {
+        name: Vec::new(),
+        link: Vec::new(),
+        kind: EntryType::Directory,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: (0, 0),
+        xattrs: Vec::new(),
+        device: (0, 0),
+        size: 0,
+        holes: 0,
+    }
+}
+
+/// The names of a layer.
+struct Names {
+    layer: usize,
+    names: BTreeMap<Vec<u8>, Node>,
+    /// What the layers below lose, and the directories of which they lose the contents.
+    removed: Vec<Vec<u8>>,
+    hidden: Vec<Vec<u8>>,
+}
+
+impl Names {
+    fn read(stream: &mut LayerStream<'_>, layer: usize, below: &Root, base: &Base) -> Result<Self> {
+        let limits = &base.resolver().limits;
+        let mut all = Self { layer, names: BTreeMap::new(), removed: Vec::new(), hidden: Vec::new() };
+        let (mut number, mut bytes) = (0, 0);
+        let mut tar = TarReader::new(stream);
+        while let Some(entry) = tar.next()? {
+            number += 1;
+            bytes += entry.name.len() as u64;
+            if number > limits.layer_entries || bytes > limits.layer_bytes / 64 {
+                return Err(Error::new(ErrorKind::Limit, "it has more names than the limits allow"));
+            }
+            match read_name(&entry.name)? {
+                Name::Path(path) => all.place(path, entry, number, below)?,
+                Name::Whiteout(path) => all.removed.push(path),
+                Name::Opaque(path) => all.hidden.push(path),
+                Name::Bookkeeping => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// An entry, as unpacking has it: a later one takes the place of an earlier one, but a directory stays.
+    fn place(&mut self, path: Vec<u8>, entry: Entry, number: u64, below: &Root) -> Result<()> {
+        let path = self.resolve(&path)?;
+        let node = match entry.kind {
+            EntryType::Directory => Node::Directory(entry),
+            _ if path.is_empty() => return Err(damaged(&entry.name, "is the root, and no directory")),
+            EntryType::Link => match self.linked(&entry, below)? {
+                Some((existing, _)) if existing == path => return Ok(()),
+                Some((_, node @ Node::File(..))) => node,
+                _ => return Err(damaged(&entry.name, "is a link to what is no file")),
+            },
+            EntryType::Symlink => Node::File(self.layer, number, Some(entry.link)),
+            // GNU's name of the volume.
+            other if other.as_byte() == b'V' => return Ok(()),
+            _ => Node::File(self.layer, number, None),
+        };
+        if !matches!(node, Node::Directory(_)) {
+            remove_below(&mut self.names, &path);
+        }
+        self.names.insert(path, node);
+        Ok(())
+    }
+
+    /// What a hard link leads to, in this layer or, for some tools write that, below.
+    fn linked(&self, entry: &Entry, below: &Root) -> Result<Option<(Vec<u8>, Node)>> {
+        let existing = normalise(&entry.link)?;
+        let (parent, _) = split(&existing);
+        let parent = self.follow(parent)?;
+        let existing = join(&parent, split(&existing).1);
+        let node = self.names.get(&existing).or_else(|| below.0.get(&existing));
+        Ok(node.cloned().map(|node| (existing, node)))
+    }
+
+    /// The path without symlinks of this layer on the way; what is missing there is made.
+    fn resolve(&mut self, path: &[u8]) -> Result<Vec<u8>> {
+        if path.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (parent, name) = split(path);
+        let parent = self.follow(parent)?;
+        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for end in ends.chain([parent.len()]) {
+            match self.names.entry(parent[..end].to_vec()).or_insert(Node::Implied) {
+                Node::File(..) => return Err(damaged(path, "lies in what is no directory")),
+                _ => {}
+            }
+        }
+        Ok(join(&parent, name))
+    }
+
+    /// Where a directory is, through the symlinks of this layer, as seen from its root.
+    fn follow(&self, path: &[u8]) -> Result<Vec<u8>> {
+        // As the kernel has it.
+        const LINKS: usize = 40;
+        let mut links = 0;
+        let mut found: Vec<u8> = Vec::new();
+        let mut left: Vec<Vec<u8>> = parts(path).rev().map(<[u8]>::to_vec).collect();
+        while let Some(part) = left.pop() {
+            if part == b".." {
+                found = split(&found).0.to_vec();
+                continue;
+            }
+            let next = join(&found, &part);
+            match self.names.get(&next) {
+                Some(Node::File(_, _, Some(target))) => {
+                    links += 1;
+                    if links > LINKS {
+                        return Err(damaged(path, "leads round in a circle"));
+                    }
+                    if target.starts_with(b"/") {
+                        found.clear();
+                    }
+                    left.extend(parts(target).rev().map(<[u8]>::to_vec));
+                }
+                _ => found = next,
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/').filter(|part| !matches!(part, [] | [b'.']))
+}
+
+fn damaged(path: &[u8], why: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("`{}` {why}", show(path)))
+}
+
+/// What cannot be written says itself where.
+fn failed(error: io::Error) -> Error {
+    Error::io("failed to write a tar", error)
+}
