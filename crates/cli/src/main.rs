@@ -4,6 +4,7 @@ mod args;
 mod docs;
 mod doctor;
 mod exit;
+mod export;
 mod failure;
 mod later;
 mod output;
@@ -62,6 +63,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
         Command::Base(command) => store::base(command)?,
+        Command::Export(args) => export::export(&args)?,
         Command::Gc(args) => store::gc(&args)?,
         Command::Completions { shell } => docs::completions(shell)?,
         Command::Man { dir } => docs::man(&dir)?,

@@ -1,41 +1,38 @@
 //! `tar:FILE`: the whole root as one tar, as though its layers lay on top of each other.
 //!
 //! The layers are read twice. First their names are laid upon each other, which tells where each file of the root is: in
-//! which layer, as which entry. Then the directories are written, with what the topmost layer says of them, and behind them
-//! the files, as they come along. So nothing is unpacked, and an ordinary user needs no other user's ids.
+//! which layer, as which entry. Then they are written as they come along, each behind its directory, of which is said what the
+//! topmost layer says. So nothing is unpacked, and an ordinary user needs no other user's ids.
 
 use super::layer::Hashed;
 use super::output::Output;
 use crate::progress::Step;
 use crate::unpack::{Entry, LayerStream, Name, TarReader, join, normalise, read_name, show, split};
 use crate::{Base, Digest, Error, ErrorKind, Result, entry};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use tar::EntryType;
 
 /// Writes the tar; its digest.
 pub(super) fn export(base: &Base, path: &Path) -> Result<Digest> {
-    let mut tar = tar::Builder::new(Hashed::new(Output::begin(path)?));
+    let tar = tar::Builder::new(Hashed::new(Output::begin(path)?));
     let sources = base.sources()?;
     let mut root = Root::default();
     for (layer, source) in sources.iter().enumerate() {
         let (names, _) = source.read(Step::Read, |stream| Names::read(stream, layer, &root, base))?;
         root.lay(names);
     }
-    for (path, node) in &root.0 {
-        if let Node::Directory(of) = node {
-            let name = if path.is_empty() { b"./".to_vec() } else { [path, b"/".as_slice()].concat() };
-            entry::append(&mut tar, &Entry { name, ..of.clone() }, &mut io::empty()).map_err(failed)?;
-        }
-    }
     let files = root.files();
+    let mut writer =
+        Writer { tar, root: &root, written: HashSet::new(), open: Vec::new(), again: BTreeSet::new() };
+    writer.directory(b"")?;
+    let none = Files::new();
     for (layer, source) in sources.iter().enumerate() {
-        if let Some(files) = files.get(&layer) {
-            source.read(Step::Pack, |stream| copy(stream, files, &mut tar))?;
-        }
+        let files = files.get(&layer).unwrap_or(&none);
+        source.read(Step::Pack, |stream| writer.layer(stream, files))?;
     }
-    let (digest, output) = tar.into_inner().map_err(failed)?.parts();
+    let (digest, output) = writer.finish()?.into_inner().map_err(failed)?.parts();
     output.finish()?;
     Ok(digest)
 }
@@ -43,32 +40,96 @@ pub(super) fn export(base: &Base, path: &Path) -> Result<Digest> {
 /// Which names each entry of a layer has in the root: the first is the file's, the others are links to it.
 type Files<'a> = HashMap<u64, Vec<&'a [u8]>>;
 
-/// Writes the files of a layer that are files of the root.
-fn copy(
-    stream: &mut LayerStream<'_>,
-    files: &Files<'_>,
-    tar: &mut tar::Builder<Hashed<Output>>,
-) -> Result<()> {
-    let mut layer = TarReader::new(stream);
-    let mut number = 0;
-    while let Some(entry) = layer.next()? {
-        number += 1;
-        let Some((first, links)) = files.get(&number).and_then(|names| names.split_first()) else { continue };
-        let entry = Entry { name: first.to_vec(), ..entry };
-        entry::append(tar, &entry, &mut layer).map_err(failed)?;
-        for link in links {
-            let link = Entry {
-                name: link.to_vec(),
-                link: first.to_vec(),
-                kind: EntryType::Link,
-                size: 0,
-                xattrs: Vec::new(),
-                ..entry.clone()
-            };
-            entry::append(tar, &link, &mut io::empty()).map_err(failed)?;
+/// Writes what the root holds, in the order of its layers.
+struct Writer<'a> {
+    tar: tar::Builder<Hashed<Output>>,
+    root: &'a Root,
+    /// Directories that are there.
+    written: HashSet<&'a [u8]>,
+    /// Those that the last entry lies in.
+    open: Vec<&'a [u8]>,
+    /// Those that got something after their turn. They are said once more at the end: GNU tar sets the time of a
+    /// directory when it meets an entry that does not lie in it, and never again.
+    again: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Writer<'a> {
+    /// What of a layer is in the root.
+    fn layer(&mut self, stream: &mut LayerStream<'_>, files: &Files<'a>) -> Result<()> {
+        let mut layer = TarReader::new(stream);
+        let mut number = 0;
+        while let Some(entry) = layer.next()? {
+            number += 1;
+            if let Some((first, links)) = files.get(&number).and_then(|names| names.split_first()) {
+                self.enter(first)?;
+                let entry = Entry { name: first.to_vec(), ..entry };
+                entry::append(&mut self.tar, &entry, &mut layer).map_err(failed)?;
+                links.iter().try_for_each(|link| self.link(link, &entry))?;
+            } else if let (EntryType::Directory, Ok(Name::Path(path))) = (entry.kind, read_name(&entry.name))
+            {
+                // In its own place, also where nothing is in it.
+                self.directory(&path)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn link(&mut self, name: &'a [u8], first: &Entry) -> Result<()> {
+        self.enter(name)?;
+        let (name, link) = (name.to_vec(), first.name.clone());
+        let link = Entry { name, link, kind: EntryType::Link, size: 0, xattrs: Vec::new(), ..first.clone() };
+        entry::append(&mut self.tar, &link, &mut io::empty()).map_err(failed)
+    }
+
+    /// Sees to it that the directory of `path` is there.
+    fn enter(&mut self, path: &[u8]) -> Result<()> {
+        let (parent, _) = split(path);
+        self.directory(parent)?;
+        while self.open.last().is_some_and(|open| !lies_in(path, open)) {
+            self.open.pop();
+        }
+        if self.open.last() != Some(&parent)
+            && let Some((parent, _)) = self.root.0.get_key_value(parent)
+        {
+            self.again.insert(parent);
+        }
+        Ok(())
+    }
+
+    /// Writes a directory of the root, unless it is there.
+    fn directory(&mut self, path: &[u8]) -> Result<()> {
+        let Some((path, Node::Directory(of))) = self.root.0.get_key_value(path) else { return Ok(()) };
+        if self.written.insert(path) {
+            if !path.is_empty() {
+                self.enter(path)?;
+            }
+            self.say(path, of)?;
+            self.open.push(path);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, path: &[u8], directory: &Entry) -> Result<()> {
+        let name = if path.is_empty() { b"./".to_vec() } else { [path, b"/"].concat() };
+        let entry = Entry { name, ..directory.clone() };
+        entry::append(&mut self.tar, &entry, &mut io::empty()).map_err(failed)
+    }
+
+    /// What no entry speaks of comes last: nothing but directories that only removed files spoke of.
+    fn finish(mut self) -> Result<tar::Builder<Hashed<Output>>> {
+        self.root.0.keys().try_for_each(|path| self.directory(path))?;
+        for path in std::mem::take(&mut self.again) {
+            if let Some(Node::Directory(of)) = self.root.0.get(path) {
+                self.say(path, of)?;
+            }
+        }
+        Ok(self.tar)
+    }
+}
+
+/// Whether `path` is below `directory`.
+fn lies_in(path: &[u8], directory: &[u8]) -> bool {
+    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
 /// What the root, or a layer, has under a name.
@@ -82,9 +143,14 @@ enum Node {
     File(usize, u64, Option<Vec<u8>>),
 }
 
-/// All names of the root. A name comes behind that of its directory.
-#[derive(Default)]
+/// All names of the root.
 struct Root(BTreeMap<Vec<u8>, Node>);
+
+impl Default for Root {
+    fn default() -> Self {
+        Self(BTreeMap::from([(Vec::new(), Node::Directory(plain_directory()))]))
+    }
+}
 
 impl Root {
     /// Lays a layer upon it. What that takes away never concerns its own entries.

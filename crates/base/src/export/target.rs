@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, ImageRef, Result};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Where [`Base::export`](crate::Base::export) puts a base, and in which form.
@@ -30,6 +30,18 @@ pub enum ExportTarget {
     Tar(PathBuf),
     /// An image of a registry.
     Image(ImageRef),
+}
+
+impl ExportTarget {
+    /// Whether it is written to standard output.
+    pub fn is_standard_output(&self) -> bool {
+        match self {
+            Self::OciArchive(path, _) | Self::DockerArchive(path, _) | Self::Tar(path) => {
+                path == Path::new("-")
+            }
+            Self::Oci(..) | Self::Image(_) => false,
+        }
+    }
 }
 
 /// What names something else elsewhere, and would pass for an image here.
@@ -183,7 +195,7 @@ mod tests {
         ] {
             let target: ExportTarget = text.parse().unwrap();
             assert_eq!((&target, target.to_string().as_str()), (&meant, whole), "{text}");
-            assert_eq!(whole.parse::<ExportTarget>().unwrap(), target, "{text}");
+            assert_eq!(whole.parse::<ExportTarget>().unwrap().to_string(), whole, "{text}");
         }
     }
 

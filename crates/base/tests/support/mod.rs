@@ -4,6 +4,7 @@
 pub mod registry;
 pub mod scene;
 pub mod tokens;
+pub mod tree;
 
 use rootlet_base::Store;
 use rootlet_kernel::{IdMap, SubIds};
