@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod registry;
+pub mod rich;
 pub mod scene;
 pub mod tokens;
 pub mod tree;

@@ -47,6 +47,12 @@ pub(super) fn explain(failure: Failure, verb: &str, about: &str, file: Option<&P
             429 => busy(),
             _ => error(ErrorKind::Network, &format!("the registry answers {code}: {}", first_line(&message))),
         },
+        // The answer to a question has no body that could say more.
+        Failure::RequestError(cause)
+            if cause.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403)) =>
+        {
+            refused()
+        }
         Failure::RequestError(cause) => request(cause, verb, about),
         Failure::IoError(cause) if verb == "pull" => crate::source::download::broken(cause, about),
         Failure::IoError(cause) => Error::io(format!("failed to {verb} {about}"), cause),

@@ -36,12 +36,17 @@ pub(crate) struct Pusher {
 }
 
 impl Pusher {
-    /// Introduces us to the registry itself, whatever mirrors it has.
+    /// Introduces us to the registry itself, whatever mirrors it has, and asks it for something, so that a refusal is told
+    /// before there is work.
     pub(crate) fn log_in(resolver: &Resolver, image: &ImageRef) -> Result<Self> {
         let runtime = super::runtime()?;
         let endpoint =
             Registries::load()?.endpoints(image)?.pop().expect("a registry stands behind its mirrors");
         let repository = super::log_in(&runtime, image, endpoint, RegistryOperation::Push)?;
+        let anything = Digest::of(b"");
+        let (reference, digest) = (repository.pinned(anything), anything.to_string());
+        let asked = runtime.block_on(repository.client.blob_exists(&reference, &digest));
+        asked.map_err(|e| repository.failed(e))?;
         let tag = image.tag().unwrap_or("latest").to_owned();
         Ok(Self { runtime, repository, progress: resolver.progress.clone(), tag })
     }
