@@ -21,6 +21,9 @@ pub(super) fn oci(base: &Base, path: &Path, tag: &str) -> Result<Digest> {
     document::enter(&mut index, base, &manifest, tag);
     archive.bytes("oci-layout", document::LAYOUT)?;
     archive.bytes("index.json", index.to_string().as_bytes())?;
+    // Without an entry, skopeo would make them root's, which an ordinary user cannot.
+    archive.directory("blobs/")?;
+    archive.directory("blobs/sha256/")?;
     for Document { digest, bytes } in [&manifest, &config] {
         archive.bytes(&blob_name(*digest), bytes)?;
     }
@@ -81,6 +84,14 @@ impl Archive {
 
     fn bytes(&mut self, name: &str, mut bytes: &[u8]) -> Result<()> {
         self.file(name, bytes.len() as u64, &mut bytes)
+    }
+
+    fn directory(&mut self, name: &str) -> Result<()> {
+        let mut header = self.header(name, 0).map_err(failed)?;
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        header.set_cksum();
+        self.tar.append(&header, io::empty()).map_err(failed)
     }
 
     fn file(&mut self, name: &str, size: u64, data: &mut dyn Read) -> Result<()> {
