@@ -3,19 +3,21 @@
 //! What overlayfs wrote into a snapshot becomes what layers have for it: a whiteout, an opaque directory. Owners are those
 //! inside: see [`Owners`].
 
-use crate::flat::walk::{Tree, below, list};
+use crate::flat::walk::{below, list};
 use crate::store::{Layer, LayerDir};
 use crate::unpack::{Entry, inside, is_kept, show};
 use crate::{Base, BaseKind, Error, ErrorKind, LayerWriter, PackedLayer, Result};
-use rootlet_kernel::IdMap;
 use rootlet_kernel::one_id::{FOREIGN_ATIME, Owner, TRUTH};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rootlet_kernel::{IdMap, Opened, Worker};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, openat2, readlinkat,
+    utimensat,
+};
 use rustix::io::Errno;
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tar::EntryType;
@@ -59,8 +61,13 @@ enum Owners {
 }
 
 fn pack(base: &Base, root: &Path, owners: &Owners) -> Result<PackedLayer> {
-    let tree = Tree::open(root).map_err(|e| failed(root, e))?;
+    let open = || File::open(root).map_err(|e| failed(root, e));
+    let worker = match owners {
+        Owners::Callers => None,
+        Owners::Mapped(map) => Some(Worker::start(map).map_err(Error::no_worker)?),
+    };
     let writer = LayerWriter::begin(base.store())?;
+    let tree = Tree { root: open()?, worker };
     let mut packer = Packer { root, tree, owners, writer, links: HashMap::new(), left_out: 0 };
     let mut left = vec![PathBuf::new()];
     while let Some(path) = left.pop() {
@@ -71,6 +78,34 @@ fn pack(base: &Base, root: &Path, owners: &Owners) -> Result<PackedLayer> {
         base.resolver().progress.note(&note);
     }
     packer.writer.finish()
+}
+
+/// What is read: by us, or by somebody who may.
+struct Tree {
+    root: File,
+    worker: Option<Worker>,
+}
+
+impl Tree {
+    /// What is at `path`, with its attributes. Of what is neither file nor directory only its place is opened.
+    fn open(&mut self, path: &Path, kind: FileType) -> io::Result<Opened> {
+        let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let (flags, is_place) = match kind {
+            FileType::Directory => (read | OFlags::DIRECTORY, false),
+            FileType::RegularFile => (read, false),
+            _ => (OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, true),
+        };
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        if let Some(worker) = &mut self.worker {
+            return worker.open(&self.root, path.as_os_str().as_bytes(), flags);
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        // The last part may be one, which is not followed then.
+        let resolve = if is_place { ResolveFlags::BENEATH } else { resolve };
+        let fd = openat2(&self.root, path, flags, Mode::empty(), resolve)?;
+        let attributes = if is_place { Vec::new() } else { attributes(&fd)? };
+        Ok(Opened { fd, attributes })
+    }
 }
 
 struct Packer<'a> {
@@ -86,66 +121,77 @@ struct Packer<'a> {
 impl Packer<'_> {
     /// A directory and what is no directory in it, in the order of names; those that are come to what is left.
     fn directory(&mut self, path: &Path, left: &mut Vec<PathBuf>) -> Result<()> {
-        let failed = |e: io::Error| failed(&self.root.join(path), e);
-        let file = File::from(self.tree.directory(path).map_err(failed)?);
-        let st = rustix::fs::fstat(&file).map_err(|e| failed(e.into()))?;
-        let mut entries = list(file.as_fd()).map_err(failed)?;
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let (opened, mut entry) = self.open(path, FileType::Directory)?;
         let name = path.as_os_str().as_bytes();
-        let mut entry = self.entry(path, &st, Some(&file))?;
         entry.name = if name.is_empty() { b"./".to_vec() } else { [name, b"/"].concat() };
         self.append(&entry, &mut io::empty())?;
-        if self.is_opaque(path, &file)? {
+        let opaque = (b"user.overlay.opaque".to_vec(), b"y".to_vec());
+        if self.tree.worker.is_some() && opened.attributes.contains(&opaque) {
             self.writer.hide_lower(if name.is_empty() { b"." } else { name })?;
         }
+        let mut entries = list(opened.fd.as_fd()).map_err(|e| failed(&self.root.join(path), e))?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         let (inner, others): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.kind == FileType::Directory);
         left.extend(inner.iter().rev().map(|entry| below(path, &entry.name)));
-        others.iter().try_for_each(|entry| self.other(&below(path, &entry.name), file.as_fd(), &entry.name))
+        others.iter().try_for_each(|entry| self.other(&below(path, &entry.name), entry.kind))
     }
 
-    fn other(&mut self, path: &Path, directory: BorrowedFd<'_>, name: &CStr) -> Result<()> {
-        let failed = |e: Errno| failed(&self.root.join(path), e.into());
-        let st = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-        let bytes = path.as_os_str().as_bytes();
-        let kind = FileType::from_raw_mode(st.st_mode);
-        let from_inside = matches!(self.owners, Owners::Mapped(_));
+    /// What is no directory.
+    fn other(&mut self, path: &Path, kind: FileType) -> Result<()> {
+        let at = |e: Errno| failed(&self.root.join(path), e.into());
+        let (Opened { fd, .. }, mut entry) = self.open(path, kind)?;
+        let st = fstat(&fd).map_err(at)?;
         match kind {
-            FileType::CharacterDevice if from_inside && st.st_rdev == 0 => return self.writer.remove(bytes),
-            FileType::RegularFile | FileType::Symlink | FileType::Fifo => {}
+            // Overlayfs' mark of what was removed.
+            FileType::CharacterDevice if self.tree.worker.is_some() && st.st_rdev == 0 => {
+                return self.writer.remove(&entry.name);
+            }
+            FileType::RegularFile => (entry.kind, entry.size) = (EntryType::Regular, st.st_size as u64),
+            FileType::Symlink => {
+                let target = readlinkat(&fd, "", Vec::new()).map_err(at)?;
+                self.unread(&fd, &st).map_err(at)?;
+                (entry.kind, entry.link) = (EntryType::Symlink, target.into_bytes());
+            }
+            FileType::Fifo => entry.kind = EntryType::Fifo,
             _ => {
                 self.left_out += 1;
                 return Ok(());
             }
         }
         if st.st_nlink > 1 {
-            let known = self.links.entry((st.st_dev, st.st_ino)).or_insert_with(|| bytes.to_vec()).clone();
-            if known != bytes {
-                let mut link = self.entry(path, &st, None)?;
-                (link.kind, link.link) = (EntryType::Link, known);
-                return self.append(&link, &mut io::empty());
+            let first = self.links.entry((st.st_dev, st.st_ino)).or_insert_with(|| entry.name.clone());
+            if *first != entry.name {
+                (entry.kind, entry.link, entry.size) = (EntryType::Link, first.clone(), 0);
+                entry.xattrs.clear();
             }
         }
-        match kind {
-            FileType::RegularFile => {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let file = File::from(openat(directory, name, flags, Mode::empty()).map_err(failed)?);
-                let mut entry = self.entry(path, &st, Some(&file))?;
-                (entry.kind, entry.size) = (EntryType::Regular, st.st_size as u64);
-                self.append(&entry, &mut (&file).take(entry.size))
+        let size = entry.size;
+        self.append(&entry, &mut File::from(fd).take(size))
+    }
+
+    /// With one id, the time at which a symlink was read last tells whose it is: reading it is undone.
+    fn unread(&self, fd: &OwnedFd, st: &Stat) -> rustix::io::Result<()> {
+        match self.owners {
+            Owners::Mapped(map) if map.one.is_some() => {
+                let time = |tv_sec: i64, nsec: u64| Timespec { tv_sec, tv_nsec: nsec as _ };
+                let times = Timestamps {
+                    last_access: time(st.st_atime, st.st_atime_nsec as u64),
+                    last_modification: time(st.st_mtime, st.st_mtime_nsec as u64),
+                };
+                utimensat(fd, "", &times, AtFlags::EMPTY_PATH)
             }
-            FileType::Symlink => {
-                let target = readlinkat(directory, name, Vec::new()).map_err(failed)?;
-                let mut entry = self.entry(path, &st, None)?;
-                (entry.kind, entry.link) = (EntryType::Symlink, target.into_bytes());
-                self.append(&entry, &mut io::empty())
-            }
-            _ => {
-                let mut entry = self.entry(path, &st, None)?;
-                entry.kind = EntryType::Fifo;
-                self.append(&entry, &mut io::empty())
-            }
+            _ => Ok(()),
         }
+    }
+
+    /// Opens something; with what is said of it, as of a directory.
+    fn open(&mut self, path: &Path, kind: FileType) -> Result<(Opened, Entry)> {
+        let at = |e: io::Error| failed(&self.root.join(path), e);
+        let opened = self.tree.open(path, kind).map_err(at)?;
+        let st = fstat(&opened.fd).map_err(|e| at(e.into()))?;
+        let entry = self.entry(path, &st, &opened.attributes)?;
+        Ok((opened, entry))
     }
 
     fn append(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<()> {
@@ -154,22 +200,17 @@ impl Packer<'_> {
             .map_err(|e| Error::io(format!("failed to pack `{}`", show(&entry.name)), e))
     }
 
-    /// What is said of a file besides its contents; `file` where it can be opened. It passes for a directory.
-    fn entry(&self, path: &Path, st: &Stat, file: Option<&File>) -> Result<Entry> {
-        let all = file.map_or(Ok(Vec::new()), attributes).map_err(|e| failed(&self.root.join(path), e))?;
-        let truth = all.iter().find(|(name, _)| name == TRUTH.to_bytes()).map(|(_, value)| value.as_slice());
+    /// What is said of a file besides its contents.
+    fn entry(&self, path: &Path, st: &Stat, attributes: &[(Vec<u8>, Vec<u8>)]) -> Result<Entry> {
+        let truth = attributes.iter().find(|(name, _)| name == TRUTH.to_bytes());
+        let truth = truth.map(|(_, value)| value.as_slice());
         let Owner { uid, gid, mode } = self.owners.of(st, truth).ok_or_else(|| {
-            Error::new(
-                ErrorKind::UnmappedId,
-                format!(
-                    "{} belongs to {}:{}, whom the id map of the snapshot lacks",
-                    self.root.join(path).display(),
-                    st.st_uid,
-                    st.st_gid
-                ),
-            )
+            let (path, uid, gid) = (self.root.join(path), st.st_uid, st.st_gid);
+            let what = format!("{} belongs to {uid}:{gid}, whom its id map lacks", path.display());
+            Error::new(ErrorKind::UnmappedId, what)
         })?;
-        let xattrs = all.into_iter().filter(|(name, _)| is_kept(name));
+        let mut xattrs: Vec<_> = attributes.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
+        xattrs.sort();
         Ok(Entry {
             name: path.as_os_str().as_bytes().to_vec(),
             link: Vec::new(),
@@ -178,17 +219,11 @@ impl Packer<'_> {
             uid: uid.into(),
             gid: gid.into(),
             mtime: (st.st_mtime, st.st_mtime_nsec as u32),
-            xattrs: xattrs.map(portable).collect(),
+            xattrs,
             device: (0, 0),
             size: 0,
             holes: 0,
         })
-    }
-
-    fn is_opaque(&self, path: &Path, directory: &File) -> Result<bool> {
-        let all = attributes(directory).map_err(|e| failed(&self.root.join(path), e))?;
-        let marked = all.iter().any(|(name, value)| name == b"user.overlay.opaque" && value == b"y");
-        Ok(marked && matches!(self.owners, Owners::Mapped(_)))
     }
 }
 
@@ -215,24 +250,8 @@ impl Owners {
     }
 }
 
-/// A capability that holds in one user namespace alone (version 3) is that of a root; in a layer it is any root's
-/// (version 2).
-fn portable((name, value): (Vec<u8>, Vec<u8>)) -> (Vec<u8>, Vec<u8>) {
-    const VERSION: u32 = 0xff00_0000;
-    let magic = value.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-    match magic {
-        Some(magic)
-            if name == b"security.capability" && magic & VERSION == 0x0300_0000 && value.len() == 24 =>
-        {
-            let magic = magic & !VERSION | 0x0200_0000;
-            (name, [&magic.to_le_bytes(), &value[4..20]].concat())
-        }
-        _ => (name, value),
-    }
-}
-
-/// Names and values, by name.
-fn attributes(file: &File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Names and values of those that a layer may have.
+fn attributes(file: &OwnedFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let length = match rustix::fs::flistxattr_query(file) {
         Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
         length => length?,
@@ -242,7 +261,7 @@ fn attributes(file: &File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     names.truncate(length);
     let mut all = Vec::new();
     for name in names.split(|byte| *byte == 0) {
-        if !is_kept(name) && name != TRUTH.to_bytes() && name != b"user.overlay.opaque" {
+        if !is_kept(name) {
             continue;
         }
         let mut value = vec![0; 65536];
@@ -250,7 +269,6 @@ fn attributes(file: &File) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         value.truncate(length);
         all.push((name.to_vec(), value));
     }
-    all.sort();
     Ok(all)
 }
 

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(super) struct Tree {
     root: OwnedFd,
     /// What readdir(3) says of an inode's number is not enough to tell two files apart.
     numbers_lie: bool,

@@ -97,10 +97,9 @@ impl LayerDir {
     /// The tree of a layer that was made for one id map, and that map; `None` when it is not there.
     #[cfg(feature = "tarball")]
     pub(crate) fn made(&self) -> Result<Option<(IdMap, PathBuf)>> {
-        for place in super::entries(&self.path)? {
-            let tree = place.join("root");
-            if let (true, Some(map)) = (tree.is_dir(), read_json::<MapRecord>(&place.join("map.json"))?) {
-                return Ok(Some((map.to_map(), tree)));
+        for place in super::entries(&self.path)?.into_iter().filter(|place| place.join("root").is_dir()) {
+            if let Some(map) = read_json::<MapRecord>(&place.join("map.json"))? {
+                return Ok(Some((map.to_map(), place.join("root"))));
             }
         }
         Ok(None)
