@@ -119,6 +119,21 @@ fn a_snapshot_is_exported_with_its_true_owners() {
 }
 
 #[test]
+fn a_snapshot_without_mounts_is_the_whole_root() {
+    if !is_root() {
+        return; // Nobody else makes one.
+    }
+    let home = Home::new();
+    let base = snapshot(&home.store, &IdMap::identity(), &below(&home), Some("whole")).unwrap();
+    let lines = listed(&base, &home);
+    assert!(lines.iter().any(|line| line.ends_with(" srv/secret")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.ends_with(" etc/stays")), "{lines:#?}");
+    let layout = format!("oci:{}:1", home.path().join("layout").display());
+    export(&base, &layout);
+    assert_eq!(Base::resolve(&layout, &home.store).unwrap().layer_count(), 1);
+}
+
+#[test]
 fn a_directory_is_exported_as_roots() {
     let home = Home::new();
     let root = home.path().join("root");
