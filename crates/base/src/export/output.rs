@@ -29,13 +29,15 @@ impl Unnamed {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match openat(CWD, directory, flags, Mode::from_raw_mode(0o666)) {
             Ok(file) => Ok(Self { file: file.into(), name: None }),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let name = directory.join(hidden());
-                let file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
-                Ok(Self { file, name: Some(name) })
-            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::hidden(directory),
             Err(e) => Err(e.into()),
         }
+    }
+
+    fn hidden(directory: &Path) -> io::Result<Self> {
+        let name = directory.join(hidden());
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&name)?;
+        Ok(Self { file, name: Some(name) })
     }
 
     /// Gives it a name, in place of whatever bore it.
@@ -140,6 +142,33 @@ impl Write for Output {
         match &mut self.to {
             To::File(unnamed) => unnamed.file.flush(),
             To::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let (place, count) = (directory.path().join("x"), || directory.path().read_dir().unwrap().count());
+        // As the file system has it, and as one without unnamed files would.
+        for make in [Unnamed::make, Unnamed::hidden] {
+            drop(make(directory.path()).unwrap());
+            assert_eq!(count(), 0, "what was given up is gone");
+            fs::write(&place, "old").unwrap();
+            let mut unnamed = make(directory.path()).unwrap();
+            unnamed.file.write_all(b"new").unwrap();
+            assert_eq!(fs::read(&place).unwrap(), b"old");
+            unnamed.link(&place).unwrap();
+            drop(unnamed);
+            assert_eq!((fs::read(&place).unwrap().as_slice(), count()), (b"new".as_slice(), 1));
+            let mut lost = make(directory.path()).unwrap();
+            lost.link(&directory.path().join("no/x")).unwrap_err();
+            assert_eq!(count(), 1, "what finds no place is gone");
+            fs::remove_file(&place).unwrap();
         }
     }
 }
