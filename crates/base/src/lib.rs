@@ -10,8 +10,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Everything blocks. Cargo features: `tarball` reads tarballs, OCI layouts and archives; `registry` pulls
-//! images. Without them `host`, `dir:PATH` and what is in the store already work, and asking for more is an
+//! Everything blocks. Cargo features: `tarball` reads tarballs, OCI layouts and archives, and exports bases; `registry` pulls
+//! and pushes images. Without them `host`, `dir:PATH` and what is in the store already work, and asking for more is an
 //! error that names the feature.
 
 mod base;

@@ -181,7 +181,7 @@ fn what_may_not_be_read_is_told() {
     let root = home.path().join("root");
     fs::create_dir(&root).unwrap();
     fs::write(root.join("shut"), "x").unwrap();
-    fs::set_permissions(root.join("shut"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(root.join("shut"), fs::Permissions::from_mode(0o000)).unwrap();
     let base = Base::resolve(&format!("dir:{}", root.display()), &home.store).unwrap();
     for (target, _) in forms(&home) {
         let error = base.export(&target.parse().unwrap()).unwrap_err();

@@ -285,9 +285,9 @@ impl Names {
         let parent = self.follow(parent)?;
         let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         for end in ends.chain([parent.len()]) {
-            match self.names.entry(parent[..end].to_vec()).or_insert(Node::Implied) {
-                Node::File(..) => return Err(damaged(path, "lies in what is no directory")),
-                _ => {}
+            let directory = self.names.entry(parent[..end].to_vec()).or_insert(Node::Implied);
+            if let Node::File(..) = directory {
+                return Err(damaged(path, "lies in what is no directory"));
             }
         }
         Ok(join(&parent, name))

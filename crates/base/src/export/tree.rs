@@ -174,11 +174,9 @@ impl Packer<'_> {
     fn unread(&self, fd: &OwnedFd, st: &Stat) -> rustix::io::Result<()> {
         match self.owners {
             Owners::Mapped(map) if map.one.is_some() => {
-                let time = |tv_sec: i64, nsec: u64| Timespec { tv_sec, tv_nsec: nsec as _ };
-                let times = Timestamps {
-                    last_access: time(st.st_atime, st.st_atime_nsec as u64),
-                    last_modification: time(st.st_mtime, st.st_mtime_nsec as u64),
-                };
+                let last_access = Timespec { tv_sec: st.st_atime as _, tv_nsec: st.st_atime_nsec as _ };
+                let last_modification = Timespec { tv_sec: st.st_mtime as _, tv_nsec: st.st_mtime_nsec as _ };
+                let times = Timestamps { last_access, last_modification };
                 utimensat(fd, "", &times, AtFlags::EMPTY_PATH)
             }
             _ => Ok(()),
