@@ -2,8 +2,8 @@
 
 mod support;
 
-use rootlet_base::Base;
-use std::collections::BTreeMap;
+use rootlet_base::{Base, LayerWriter, PackEntry, PackKind, PackedLayer};
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use std::process::Command;
 use support::rich::{export, flat, forms, rich};
 use support::scene::succeeded;
 use support::tree::{assert_same, tree};
-use support::{Home, has, is_root, layout, map, run, skip};
+use support::{Home, has, is_root, layout, map, run, skip, tar_of};
 
 #[test]
 fn rootlet_reads_back_what_it_wrote() {
@@ -120,6 +120,93 @@ fn known(mut tree: BTreeMap<PathBuf, String>) -> BTreeMap<PathBuf, String> {
         *line = format!("{before}{}", after.find(' ').map_or("", |at| &after[at..]));
     }
     tree
+}
+
+/// Layers over a few names, with everything at every place: what becomes of them is what the engine makes of them.
+#[test]
+fn layers_of_any_kind_are_one_root() {
+    if !is_root() {
+        return; // Nobody else has the engine's tree to compare with.
+    }
+    let home = Home::new();
+    let mut dice = Dice(1);
+    let mut compared = 0;
+    for round in 0..4000 {
+        let layers = (0..1 + dice.below(3)).map(|_| random_layer(&mut dice, &home)).collect();
+        let nothing = Base::resolve(&tar_of(&home, "root.tar", &[("a", b'5', "", 0)]), &home.store).unwrap();
+        let base = nothing.with_layers(layers, Default::default(), "random", "made", &[]).unwrap();
+        let target = format!("tar:{}", home.path().join("t.tar").display());
+        // A file in what is a file, a link to nothing, a circle: the engine makes nothing of that.
+        match (base.flat(), base.export(&target.parse().unwrap())) {
+            (Ok(engine), Ok(_)) => {
+                compared += 1;
+                let by_tar = unpacked_by_tar(&home.path().join("t.tar"), &home);
+                let engine = tree(engine.path(), true);
+                assert_same(&known(by_tar), &known(engine), &format!("round {round}"));
+            }
+            (Ok(_), Err(error)) => panic!("round {round}: {error}"),
+            (Err(_), _) => {}
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
+/// Numbers that look random, and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn path(&mut self) -> String {
+        let names: Vec<&str> =
+            (0..1 + self.below(3)).map(|_| ["a", "b", "c", "d"][self.below(4) as usize]).collect();
+        names.join("/")
+    }
+}
+
+fn random_layer(dice: &mut Dice, home: &Home) -> PackedLayer {
+    let (mut layer, mut files) = (LayerWriter::begin(&home.store).unwrap(), Vec::new());
+    let mut used = HashSet::new();
+    for _ in 0..1 + dice.below(8) {
+        // Of a name that is first a file and then a directory tools make different things, on what lies below.
+        let path = dice.path();
+        if !used.insert(path.clone()) {
+            continue;
+        }
+        let text = format!("{}", dice.below(1000));
+        let kind = match dice.below(12) {
+            0 => return_with(&mut layer, |layer| layer.remove(path.as_bytes())),
+            1 => return_with(&mut layer, |layer| layer.hide_lower(path.as_bytes())),
+            2 if !files.is_empty() => {
+                let file: &Vec<u8> = &files[dice.below(files.len() as u64) as usize];
+                Some(PackKind::HardLink(file.clone()))
+            }
+            3 => Some(PackKind::Symlink(dice.path().into_bytes())),
+            4 => Some(PackKind::Symlink(format!("/{}", dice.path()).into_bytes())),
+            5..8 => Some(PackKind::Directory),
+            _ => Some(PackKind::File(text.len() as u64)),
+        };
+        let Some(kind) = kind else { continue };
+        let (mode, uid) = (0o600 + dice.below(0o100) as u32, dice.below(3) as u32);
+        let path = path.into_bytes();
+        if let PackKind::File(_) = kind {
+            files.push(path.clone());
+        }
+        let entry = PackEntry { path, kind, mode, uid, gid: 0, mtime: 1_000_000_000, xattrs: Vec::new() };
+        layer.append(&entry, &mut text.as_bytes()).unwrap();
+    }
+    layer.finish().unwrap()
+}
+
+fn return_with(
+    layer: &mut LayerWriter,
+    what: impl FnOnce(&mut LayerWriter) -> rootlet_base::Result<()>,
+) -> Option<PackKind> {
+    what(layer).unwrap();
+    None
 }
 
 #[test]

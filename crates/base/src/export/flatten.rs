@@ -20,7 +20,7 @@ pub(super) fn export(base: &Base, path: &Path) -> Result<Digest> {
     let sources = base.sources()?;
     let mut root = Root::default();
     for (layer, source) in sources.iter().enumerate() {
-        let (names, _) = source.read(Step::Read, |stream| Names::read(stream, layer, &root, base))?;
+        let (names, _) = source.read(Step::Read, |stream| Reading::read(stream, layer, &root, base))?;
         root.lay(names);
     }
     let files = root.files();
@@ -137,8 +137,6 @@ fn lies_in(path: &[u8], directory: &[u8]) -> bool {
 enum Node {
     /// A directory, and what is said of it.
     Directory(Entry),
-    /// One that only its contents speak of.
-    Implied,
     /// Anything else: the layer, and the number of its entry there; of a symlink, where it leads.
     File(usize, u64, Option<Vec<u8>>),
 }
@@ -163,12 +161,9 @@ impl Root {
             self.0.remove(&path);
         }
         for (path, node) in layer.names {
-            match (&node, self.0.get(&path)) {
-                (Node::Implied, Some(Node::Directory(_))) => continue,
-                (Node::File(..), Some(Node::Directory(_))) => remove_below(&mut self.0, &path),
-                _ => {}
+            if let (Node::File(..), Some(Node::Directory(_))) = (&node, self.0.get(&path)) {
+                remove_below(&mut self.0, &path);
             }
-            let node = if let Node::Implied = node { Node::Directory(plain_directory()) } else { node };
             self.0.insert(path, node);
         }
     }
@@ -213,18 +208,25 @@ fn plain_directory() -> Entry {
 }
 
 /// The names of a layer.
+#[derive(Default)]
 struct Names {
-    layer: usize,
     names: BTreeMap<Vec<u8>, Node>,
     /// What the layers below lose, and the directories of which they lose the contents.
-    removed: Vec<Vec<u8>>,
-    hidden: Vec<Vec<u8>>,
+    removed: HashSet<Vec<u8>>,
+    hidden: HashSet<Vec<u8>>,
 }
 
-impl Names {
-    fn read(stream: &mut LayerStream<'_>, layer: usize, below: &Root, base: &Base) -> Result<Self> {
+/// Reads them as unpacking does.
+struct Reading<'a> {
+    layer: usize,
+    below: &'a Root,
+    found: Names,
+}
+
+impl Reading<'_> {
+    fn read(stream: &mut LayerStream<'_>, layer: usize, below: &Root, base: &Base) -> Result<Names> {
         let limits = &base.resolver().limits;
-        let mut all = Self { layer, names: BTreeMap::new(), removed: Vec::new(), hidden: Vec::new() };
+        let mut reading = Reading { layer, below, found: Names::default() };
         let (mut number, mut bytes) = (0, 0);
         let mut tar = TarReader::new(stream);
         while let Some(entry) = tar.next()? {
@@ -234,22 +236,28 @@ impl Names {
                 return Err(Error::new(ErrorKind::Limit, "it has more names than the limits allow"));
             }
             match read_name(&entry.name)? {
-                Name::Path(path) => all.place(path, entry, number, below)?,
-                Name::Whiteout(path) => all.removed.push(path),
-                Name::Opaque(path) => all.hidden.push(path),
+                Name::Path(path) => reading.place(path, entry, number)?,
+                Name::Whiteout(path) => {
+                    reading.imply(split(&path).0);
+                    reading.found.removed.insert(path);
+                }
+                Name::Opaque(path) => {
+                    reading.imply(&path);
+                    reading.found.hidden.insert(path);
+                }
                 Name::Bookkeeping => {}
             }
         }
-        Ok(all)
+        Ok(reading.found)
     }
 
-    /// An entry, as unpacking has it: a later one takes the place of an earlier one, but a directory stays.
-    fn place(&mut self, path: Vec<u8>, entry: Entry, number: u64, below: &Root) -> Result<()> {
+    /// An entry: a later one takes the place of an earlier one, but a directory stays.
+    fn place(&mut self, path: Vec<u8>, entry: Entry, number: u64) -> Result<()> {
         let path = self.resolve(&path)?;
         let node = match entry.kind {
             EntryType::Directory => Node::Directory(entry),
             _ if path.is_empty() => return Err(damaged(&entry.name, "is the root, and no directory")),
-            EntryType::Link => match self.linked(&entry, below)? {
+            EntryType::Link => match self.linked(&entry)? {
                 Some((existing, _)) if existing == path => return Ok(()),
                 Some((_, node @ Node::File(..))) => node,
                 _ => return Err(damaged(&entry.name, "is a link to what is no file")),
@@ -260,19 +268,19 @@ impl Names {
             _ => Node::File(self.layer, number, None),
         };
         if !matches!(node, Node::Directory(_)) {
-            remove_below(&mut self.names, &path);
+            remove_below(&mut self.found.names, &path);
         }
-        self.names.insert(path, node);
+        self.found.names.insert(path, node);
         Ok(())
     }
 
     /// What a hard link leads to, in this layer or, for some tools write that, below.
-    fn linked(&self, entry: &Entry, below: &Root) -> Result<Option<(Vec<u8>, Node)>> {
+    fn linked(&self, entry: &Entry) -> Result<Option<(Vec<u8>, Node)>> {
         let existing = normalise(&entry.link)?;
         let (parent, _) = split(&existing);
         let parent = self.follow(parent)?;
         let existing = join(&parent, split(&existing).1);
-        let node = self.names.get(&existing).or_else(|| below.0.get(&existing));
+        let node = self.found.names.get(&existing).or_else(|| self.below.0.get(&existing));
         Ok(node.cloned().map(|node| (existing, node)))
     }
 
@@ -283,14 +291,29 @@ impl Names {
         }
         let (parent, name) = split(path);
         let parent = self.follow(parent)?;
-        let ends = parent.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        for end in ends.chain([parent.len()]) {
-            let directory = self.names.entry(parent[..end].to_vec()).or_insert(Node::Implied);
-            if let Node::File(..) = directory {
-                return Err(damaged(path, "lies in what is no directory"));
-            }
+        match self.imply(&parent) {
+            true => Ok(join(&parent, name)),
+            false => Err(damaged(path, "lies in what is no directory")),
         }
-        Ok(join(&parent, name))
+    }
+
+    /// Makes a directory and those above it, where nothing was said of them yet, as they are below; `false` where one is no
+    /// directory.
+    fn imply(&mut self, path: &[u8]) -> bool {
+        let Names { names, removed, hidden } = &mut self.found;
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        // The root itself has no end: it is there, and all is below it.
+        let mut gone = hidden.contains(b"".as_slice());
+        ends.chain([path.len()]).all(|end| {
+            let path = &path[..end];
+            gone |= removed.contains(path);
+            let node = names.entry(path.to_vec()).or_insert_with(|| match self.below.0.get(path) {
+                Some(Node::Directory(of)) if !gone || path.is_empty() => Node::Directory(of.clone()),
+                _ => Node::Directory(plain_directory()),
+            });
+            gone |= hidden.contains(path);
+            matches!(node, Node::Directory(_))
+        })
     }
 
     /// Where a directory is, through the symlinks of this layer, as seen from its root.
@@ -306,7 +329,7 @@ impl Names {
                 continue;
             }
             let next = join(&found, &part);
-            match self.names.get(&next) {
+            match self.found.names.get(&next) {
                 Some(Node::File(_, _, Some(target))) => {
                     links += 1;
                     if links > LINKS {

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 /// A file on its way to a place in a directory. It has no name there while it is written, so who is killed leaves
@@ -89,7 +89,7 @@ enum To {
     /// It gets its place when it is whole.
     File(Unnamed),
     /// Standard output, a pipe, a device: what is written is gone.
-    Stream(Box<dyn Write>),
+    Stream(File),
 }
 
 impl Output {
@@ -97,16 +97,18 @@ impl Output {
     ///
     /// Errors: `path` is a directory, or its parent may not be written.
     pub(super) fn begin(path: &Path) -> Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Self { to: To::Stream(Box::new(io::stdout())), path: "standard output".into() });
-        }
         let failed = |e| failed_to_write(path, e);
+        if path == Path::new("-") {
+            // Not as std has it, which looks for the ends of lines.
+            let out = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
+            return Ok(Self { to: To::Stream(out.into()), path: "standard output".into() });
+        }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(failed(Errno::ISDIR.into()).with_hint("name a file in it")),
             // It must stay what it is.
             Ok(found) if !found.is_file() => {
                 let stream = OpenOptions::new().write(true).open(path).map_err(failed)?;
-                Ok(Self { to: To::Stream(Box::new(stream)), path: path.into() })
+                Ok(Self { to: To::Stream(stream), path: path.into() })
             }
             found => {
                 let real = if found.is_ok() { fs::canonicalize(path).map_err(failed)? } else { path.into() };
