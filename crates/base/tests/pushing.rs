@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use support::registry::Setup;
 use support::rich::{export, flat, rich};
 use support::scene::{failed, scene, succeeded};
+use support::tokens::{IDENTITY, Tokens};
 use support::{Home, has, run, skip};
 
 /// Writes down what is uploaded.
@@ -93,6 +94,22 @@ fn credentials_are_those_for_pulling_and_a_refusal_is_told() {
     let digest = succeeded(&push(Some(&right)));
     let auth = format!("--authfile={}", right.display());
     let inspected = run("skopeo", &["inspect", "--tls-verify=false", &auth, "--format={{.Digest}}", &target]);
+    assert_eq!(String::from_utf8_lossy(&inspected.stdout), digest);
+}
+
+#[test]
+fn an_identity_token_is_exchanged_for_the_right_to_push() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    let tokens = Tokens::start(registry.address, 3600);
+    let auth = scene.home.path().join("auth.json");
+    let auths = serde_json::json!({ &tokens.address.to_string(): { "identitytoken": IDENTITY } });
+    fs::write(&auth, serde_json::json!({ "auths": auths }).to_string()).unwrap();
+    let target = format!("docker://{}/x:1", tokens.address);
+    let mut push = scene.command(&[&scene.source, "--to", &target]);
+    let digest = succeeded(&push.env("REGISTRY_AUTH_FILE", auth).output().unwrap());
+    let pushed = format!("docker://{}", registry.image("x:1"));
+    let inspected = run("skopeo", &["inspect", "--tls-verify=false", "--format={{.Digest}}", &pushed]);
     assert_eq!(String::from_utf8_lossy(&inspected.stdout), digest);
 }
 
