@@ -1,6 +1,6 @@
 //! One entry of a tar, written so that everybody reads it: ustar, and pax records for what does not fit in there.
 
-use crate::unpack::Entry;
+use crate::unpack::TarEntry;
 use std::io::{self, Read, Write};
 use tar::{EntryType, Header};
 
@@ -9,7 +9,7 @@ use tar::{EntryType, Header};
 /// Errors: it cannot be written; `data` fails, or has fewer bytes than the entry says.
 pub(crate) fn append<W: Write>(
     tar: &mut tar::Builder<W>,
-    entry: &Entry,
+    entry: &TarEntry,
     data: &mut dyn Read,
 ) -> io::Result<()> {
     let mut header = Header::new_ustar();
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let plain = Entry {
+        let plain = TarEntry {
             name: b"a".to_vec(),
             link: Vec::new(),
             kind: EntryType::Regular,
@@ -118,13 +118,13 @@ mod tests {
         };
         let all = [
             plain.clone(),
-            Entry { name: [b"\xff/".repeat(60), b"n\xe9\n".to_vec()].concat(), ..plain.clone() },
-            Entry { mtime: (1_700_000_000, 123_456_789), ..plain.clone() },
-            Entry { mtime: (-2, 750_000_000), ..plain.clone() },
-            Entry { mtime: (-5, 0), ..plain.clone() },
-            Entry { xattrs: vec![(b"user.\xff".to_vec(), b"a\n=\0b".to_vec())], ..plain.clone() },
-            Entry { kind: EntryType::Char, device: (1, 7), size: 0, ..plain.clone() },
-            Entry { kind: EntryType::Symlink, link: b"x".repeat(400), size: 0, ..plain.clone() },
+            TarEntry { name: [b"\xff/".repeat(60), b"n\xe9\n".to_vec()].concat(), ..plain.clone() },
+            TarEntry { mtime: (1_700_000_000, 123_456_789), ..plain.clone() },
+            TarEntry { mtime: (-2, 750_000_000), ..plain.clone() },
+            TarEntry { mtime: (-5, 0), ..plain.clone() },
+            TarEntry { xattrs: vec![(b"user.\xff".to_vec(), b"a\n=\0b".to_vec())], ..plain.clone() },
+            TarEntry { kind: EntryType::Char, device: (1, 7), size: 0, ..plain.clone() },
+            TarEntry { kind: EntryType::Symlink, link: b"x".repeat(400), size: 0, ..plain.clone() },
         ];
         let mut tar = tar::Builder::new(Vec::new());
         all.iter().for_each(|entry| append(&mut tar, entry, &mut &b"xyz"[..]).unwrap());

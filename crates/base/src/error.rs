@@ -38,6 +38,12 @@ pub enum ErrorKind {
     Network,
     /// Bytes are not what their digest or format promises: wrong digest, truncated, damaged.
     Corrupt,
+    /// A script that makes a root complete has failed.
+    SetUp,
+    /// Packages want what nobody has, or contradict each other.
+    Unsolvable,
+    /// A signature is wrong or expired, or its key is not known.
+    Untrusted,
     /// A layer holds what no honest layer holds (`..`, a name with NUL, …).
     Hostile,
     /// A limit was passed: bytes, entries, ratio of compression.
@@ -64,6 +70,15 @@ impl Error {
     /// `what` is a sentence without its full stop, starting in lower case.
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, what: what.into(), hint: None, source: None }))
+    }
+
+    /// What a [`Setup`](crate::Setup) could not do.
+    pub fn set_up(what: impl Into<String>, hint: Option<String>) -> Self {
+        let error = Self::new(ErrorKind::SetUp, what);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// A step that the system refused.

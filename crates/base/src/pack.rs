@@ -3,9 +3,9 @@
 //! The same entries give the same bytes, on every machine and at any time. Nothing of a layer but the entry at hand is in memory.
 
 use crate::base::{Base, Defaults, Held};
-use crate::store::{Content, Layer, NameRecord, Origin, Store, TmpDir, now};
-use crate::unpack::Entry;
-use crate::{Digest, Error, Result, entry};
+use crate::store::{Content, Layer, Origin, Store, TmpDir};
+use crate::unpack::TarEntry;
+use crate::{Digest, Error, Resolver, Result, entry};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -114,13 +114,13 @@ impl LayerWriter {
     }
 
     /// Likewise, of what a tar's entry can say.
-    pub(crate) fn append_entry(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
+    pub(crate) fn append_entry(&mut self, entry: &TarEntry, data: &mut dyn Read) -> io::Result<()> {
         entry::append(&mut self.tar, entry, data)
     }
 }
 
 impl PackEntry {
-    fn to_entry(&self) -> Entry {
+    fn to_entry(&self) -> TarEntry {
         let mut name = self.path.clone();
         let (kind, link, size): (_, &[u8], _) = match &self.kind {
             PackKind::File(size) => (tar::EntryType::Regular, b"", *size),
@@ -133,7 +133,7 @@ impl PackEntry {
             PackKind::Fifo => (tar::EntryType::Fifo, b"", 0),
         };
         let xattrs = self.xattrs.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone()));
-        Entry {
+        TarEntry {
             name,
             link: link.to_vec(),
             kind,
@@ -183,17 +183,19 @@ impl Base {
         let mut content = self.content();
         content.defaults = defaults;
         content.documents.extend_from_slice(blobs);
-        put(self.resolver(), content, layers, name, how)
+        put(self.resolver(), content, layers, Some(name), how, None)
     }
 }
 
-/// Gives the layers their places and the content its name.
+/// Gives the layers their places and the content its name; without one, it stays as long as somebody holds it. `key` is what a
+/// later one may be known by: see [`Resolver::stored_manifest`].
 pub(crate) fn put(
-    resolver: &crate::Resolver,
+    resolver: &Resolver,
     mut content: Content,
     layers: Vec<PackedLayer>,
-    name: &str,
+    name: Option<&str>,
     how: &str,
+    key: Option<Digest>,
 ) -> Result<Base> {
     content.layers.extend(layers.iter().map(PackedLayer::layer));
     // Before the blobs get their places: what a content names is not collected.
@@ -203,16 +205,13 @@ pub(crate) fn put(
         fs::rename(layer.file(), &place)
             .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
     }
-    let id = content.id();
-    resolver.store.write_name(&NameRecord {
-        name: name.into(),
-        content: id,
-        how: how.into(),
-        when: now(),
-        manifest: None,
-        stamp: None,
-    })?;
-    Ok(Base::new(resolver, name.into(), id.to_string(), content, Held::Content(held)))
+    match name {
+        Some(name) => resolver.name(name.into(), &content, held, how.into(), key, None),
+        None => {
+            let id = content.id().to_string();
+            Ok(Base::new(resolver, id.clone(), id, content, Held::Content(held)))
+        }
+    }
 }
 
 /// A whiteout: an empty file whose name says it (OCI image specification, "Representing Changes").
@@ -265,7 +264,6 @@ impl Write for Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Resolver;
 
     fn write(store: &Store) -> PackedLayer {
         let mut writer = LayerWriter::begin(store).unwrap();
@@ -336,7 +334,7 @@ mod tests {
             defaults: Defaults::default(),
             documents: Vec::new(),
         };
-        let below = put(&resolver, content, vec![write(&store)], "below", "made").unwrap();
+        let below = put(&resolver, content, vec![write(&store)], Some("below"), "made", None).unwrap();
         let above =
             below.with_layers(vec![write(&store)], Defaults::default(), "above", "made", &[]).unwrap();
         assert_eq!(above.layer_count(), 2);

@@ -7,6 +7,10 @@ use rootlet::spec::printable;
 use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often something that says nothing is shown to be alive.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Bars on standard error. None is made before there is something to show: most runs find their base in the store.
 pub struct Bars {
@@ -39,7 +43,10 @@ impl Progress for Bars {
         if bars.is_empty() {
             self.all.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
-        let bar = self.all.add(ProgressBar::new(total.unwrap_or(0)).with_style(look(total.is_some())));
+        let bar = self.all.add(ProgressBar::new(total.unwrap_or(0)).with_style(look(step, total.is_some())));
+        if step == Step::SetUp {
+            bar.enable_steady_tick(TICK);
+        }
         bar.set_prefix(format!("{} {}", verb(step), short(id)));
         if let Some(earlier) = bars.insert((id.to_owned(), step), bar) {
             earlier.finish_and_clear();
@@ -61,8 +68,9 @@ impl Progress for Bars {
     }
 }
 
-fn look(total_known: bool) -> ProgressStyle {
+fn look(step: Step, total_known: bool) -> ProgressStyle {
     let template = match total_known {
+        _ if step == Step::SetUp => "{prefix:24} {spinner} {elapsed}",
         true => "{prefix:24} {bar:30} {bytes:>10}/{total_bytes:<10} {bytes_per_sec}",
         false => "{prefix:24} {spinner} {bytes:>10} {bytes_per_sec}",
     };
@@ -76,6 +84,7 @@ fn verb(step: Step) -> &'static str {
         Step::Read => "reading",
         Step::Pack => "packing",
         Step::Upload => "uploading",
+        Step::SetUp => "running",
     }
 }
 

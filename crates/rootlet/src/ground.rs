@@ -18,6 +18,8 @@ use std::sync::Arc;
 /// Where the host gives none, that is told when a rootlet is made.
 pub fn resolver(store: &Store) -> Resolver {
     let resolver = Resolver::new(store);
+    #[cfg(feature = "packages")]
+    let resolver = resolver.setup(Arc::new(crate::setup::InRootlet));
     let User { uid, gid, .. } = User::sam();
     let sam = Identity { uid, gid, ..Identity::default() };
     // Without mounts, all layers become one tree, once the last has come.

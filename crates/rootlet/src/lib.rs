@@ -35,6 +35,8 @@ mod changes;
 mod child;
 mod chroot;
 mod command;
+#[cfg(feature = "packages")]
+mod commit;
 pub mod doctor;
 mod error;
 mod facts;
@@ -47,9 +49,13 @@ mod limits;
 mod net;
 mod plan;
 mod prepared;
+#[cfg(feature = "recipes")]
+pub mod recipe;
 mod report;
 mod rootlet;
 mod seccomp;
+#[cfg(feature = "packages")]
+mod setup;
 mod skin;
 mod snapshot;
 mod spare;

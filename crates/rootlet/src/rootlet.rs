@@ -187,6 +187,12 @@ impl Rootlet {
         self.live.facts.accounts.identify(&user, &[])
     }
 
+    /// The account files as the base has them.
+    #[cfg(feature = "recipes")]
+    pub(crate) fn accounts(&self) -> crate::identity::AccountFiles {
+        self.live.facts.accounts.clone()
+    }
+
     /// File operations as a user of this root: what production would refuse that user, is refused.
     pub fn as_user(&self, user: &str) -> Result<Files> {
         Ok(Files::new(self.live.init.clone(), who(&self.identity(user)?)))

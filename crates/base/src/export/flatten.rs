@@ -7,7 +7,7 @@
 use super::layer::Hashed;
 use super::output::Output;
 use crate::progress::Step;
-use crate::unpack::{Entry, LayerStream, Name, TarReader, join, normalise, read_name, show, split};
+use crate::unpack::{LayerStream, Name, TarEntry, TarReader, join, normalise, read_name, show, split};
 use crate::{Base, Digest, Error, ErrorKind, Result, entry};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -62,7 +62,7 @@ impl<'a> Writer<'a> {
             number += 1;
             if let Some((first, links)) = files.get(&number).and_then(|names| names.split_first()) {
                 self.enter(first)?;
-                let entry = Entry { name: first.to_vec(), ..entry };
+                let entry = TarEntry { name: first.to_vec(), ..entry };
                 entry::append(&mut self.tar, &entry, &mut layer).map_err(failed)?;
                 links.iter().try_for_each(|link| self.link(link, &entry))?;
             } else if let (EntryType::Directory, Ok(Name::Path(path))) = (entry.kind, read_name(&entry.name))
@@ -74,10 +74,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn link(&mut self, name: &'a [u8], first: &Entry) -> Result<()> {
+    fn link(&mut self, name: &'a [u8], first: &TarEntry) -> Result<()> {
         self.enter(name)?;
         let (name, link) = (name.to_vec(), first.name.clone());
-        let link = Entry { name, link, kind: EntryType::Link, size: 0, xattrs: Vec::new(), ..first.clone() };
+        let link =
+            TarEntry { name, link, kind: EntryType::Link, size: 0, xattrs: Vec::new(), ..first.clone() };
         entry::append(&mut self.tar, &link, &mut io::empty()).map_err(failed)
     }
 
@@ -109,9 +110,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn say(&mut self, path: &[u8], directory: &Entry) -> Result<()> {
+    fn say(&mut self, path: &[u8], directory: &TarEntry) -> Result<()> {
         let name = if path.is_empty() { b"./".to_vec() } else { [path, b"/"].concat() };
-        let entry = Entry { name, ..directory.clone() };
+        let entry = TarEntry { name, ..directory.clone() };
         entry::append(&mut self.tar, &entry, &mut io::empty()).map_err(failed)
     }
 
@@ -136,7 +137,7 @@ fn lies_in(path: &[u8], directory: &[u8]) -> bool {
 #[derive(Clone)]
 enum Node {
     /// A directory, and what is said of it.
-    Directory(Entry),
+    Directory(TarEntry),
     /// Anything else: the layer, and the number of its entry there; of a symlink, where it leads.
     File(usize, u64, Option<Vec<u8>>),
 }
@@ -191,8 +192,8 @@ fn remove_below(names: &mut BTreeMap<Vec<u8>, Node>, directory: &[u8]) {
     below.iter().for_each(|path| drop(names.remove(path)));
 }
 
-fn plain_directory() -> Entry {
-    Entry {
+fn plain_directory() -> TarEntry {
+    TarEntry {
         name: Vec::new(),
         link: Vec::new(),
         kind: EntryType::Directory,
@@ -252,7 +253,7 @@ impl Reading<'_> {
     }
 
     /// An entry: a later one takes the place of an earlier one, but a directory stays.
-    fn place(&mut self, path: Vec<u8>, entry: Entry, number: u64) -> Result<()> {
+    fn place(&mut self, path: Vec<u8>, entry: TarEntry, number: u64) -> Result<()> {
         let path = self.resolve(&path)?;
         let node = match entry.kind {
             EntryType::Directory => Node::Directory(entry),
@@ -275,7 +276,7 @@ impl Reading<'_> {
     }
 
     /// What a hard link leads to, in this layer or, for some tools write that, below.
-    fn linked(&self, entry: &Entry) -> Result<Option<(Vec<u8>, Node)>> {
+    fn linked(&self, entry: &TarEntry) -> Result<Option<(Vec<u8>, Node)>> {
         let existing = normalise(&entry.link)?;
         let (parent, _) = split(&existing);
         let parent = self.follow(parent)?;

@@ -5,7 +5,7 @@
 
 use crate::flat::walk::{below, list};
 use crate::store::{Layer, LayerDir};
-use crate::unpack::{Entry, inside, is_kept, show};
+use crate::unpack::{TarEntry, inside, is_kept, show};
 use crate::{Base, BaseKind, Error, ErrorKind, LayerWriter, PackedLayer, Result};
 use rootlet_kernel::one_id::{FOREIGN_ATIME, Owner, TRUTH};
 use rootlet_kernel::{IdMap, Opened, Worker};
@@ -184,7 +184,7 @@ impl Packer<'_> {
     }
 
     /// Opens something; with what is said of it, as of a directory.
-    fn open(&mut self, path: &Path, kind: FileType) -> Result<(Opened, Entry)> {
+    fn open(&mut self, path: &Path, kind: FileType) -> Result<(Opened, TarEntry)> {
         let at = |e: io::Error| failed(&self.root.join(path), e);
         let opened = self.tree.open(path, kind).map_err(at)?;
         let st = fstat(&opened.fd).map_err(|e| at(e.into()))?;
@@ -192,14 +192,14 @@ impl Packer<'_> {
         Ok((opened, entry))
     }
 
-    fn append(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<()> {
+    fn append(&mut self, entry: &TarEntry, data: &mut dyn Read) -> Result<()> {
         self.writer
             .append_entry(entry, data)
             .map_err(|e| Error::io(format!("failed to pack `{}`", show(&entry.name)), e))
     }
 
     /// What is said of a file besides its contents.
-    fn entry(&self, path: &Path, st: &Stat, attributes: &[(Vec<u8>, Vec<u8>)]) -> Result<Entry> {
+    fn entry(&self, path: &Path, st: &Stat, attributes: &[(Vec<u8>, Vec<u8>)]) -> Result<TarEntry> {
         let truth = attributes.iter().find(|(name, _)| name == TRUTH.to_bytes());
         let truth = truth.map(|(_, value)| value.as_slice());
         let Owner { uid, gid, mode } = self.owners.of(st, truth).ok_or_else(|| {
@@ -209,7 +209,7 @@ impl Packer<'_> {
         })?;
         let mut xattrs: Vec<_> = attributes.iter().filter(|(name, _)| is_kept(name)).cloned().collect();
         xattrs.sort();
-        Ok(Entry {
+        Ok(TarEntry {
             name: path.as_os_str().as_bytes().to_vec(),
             link: Vec::new(),
             kind: EntryType::Directory,

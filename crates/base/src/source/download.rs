@@ -152,7 +152,13 @@ impl<'a, R: Remote> Download<'a, R> {
             let before = self.done;
             match self.attempt().await {
                 Ok(()) => {}
-                Err(e) if e.kind() != ErrorKind::Network => return Err(e),
+                Err(e) if e.kind() != ErrorKind::Network => {
+                    // What is wrong is not kept, so that the next pull begins anew.
+                    if e.kind() == ErrorKind::Corrupt {
+                        let _ = self.file.set_len(0);
+                    }
+                    return Err(e);
+                }
                 Err(e) => {
                     attempt = if self.done > before { 1 } else { attempt + 1 };
                     if attempt >= ATTEMPTS {
@@ -173,6 +179,7 @@ impl<'a, R: Remote> Download<'a, R> {
     }
 
     async fn attempt(&mut self) -> Result<()> {
+        let before = self.done;
         let mut incoming = self.from.open(self.blob, self.done).await?;
         if !incoming.resumed && self.done > 0 {
             self.restart()?;
@@ -191,6 +198,10 @@ impl<'a, R: Remote> Download<'a, R> {
         }
         match self.done == self.blob.size {
             true => Ok(()),
+            // It came to its end, and again.
+            false if self.done == before => {
+                Err(self.corrupt(&format!("has {} bytes, and {} were promised", self.done, self.blob.size)))
+            }
             false => Err(broken(io::ErrorKind::UnexpectedEof.into(), self.from.about())),
         }
     }

@@ -26,8 +26,8 @@ pub(crate) use {
     layer::{check_tar, forget, unpack, verify},
     lower::inside,
     path::{Name, join, normalise, read as read_name, show, split},
-    stream::{Digests, LayerStream},
-    tar::{Entry, TarReader},
+    stream::{Digests, LayerStream, decoder},
+    tar::{Entry as TarEntry, TarReader},
 };
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};

@@ -108,7 +108,7 @@ impl<R: Read> Read for Tap<'_, R> {
 }
 
 /// What it is compressed with is told by its first bytes: neither names nor media types can be trusted.
-fn decoder<'a>(mut packed: BufReader<impl Read + 'a>) -> Result<Box<dyn Read + 'a>> {
+pub(crate) fn decoder<'a>(mut packed: BufReader<impl Read + 'a>) -> Result<Box<dyn Read + 'a>> {
     const XZ_MEMORY_KIB: u32 = 1 << 20;
     let magic = packed.fill_buf().map_err(unreadable)?;
     Ok(match magic {

@@ -1,0 +1,374 @@
+//! A layer of many packages, unpacked and not yet configured, as `dpkg --unpack` would leave them.
+
+use super::database::{self, Control};
+use super::deb::Deb;
+use super::manifest::{Manifest, Pinned};
+use super::relation::{Wants, groups};
+use crate::pack::{LayerWriter, PackEntry, PackKind};
+use crate::progress::{Step, Task};
+use crate::unpack::{TarEntry, TarReader, normalise};
+use crate::{Error, ErrorKind, Resolver, Result};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use tar::EntryType;
+
+/// Directories of old that are links into /usr where it is merged.
+const ALIASES: [&str; 7] = ["bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"];
+/// A configuration file is text that a person writes.
+const CONFFILE_BYTES: u64 = 16 << 20;
+const PART: usize = 256 << 10;
+const PARTS_AHEAD: usize = 8;
+
+/// Writes all files of the packages and dpkg's database of them. `debs` are in the order in which directories are made.
+///
+/// Errors: a package is damaged; two have the same file; the disk is full.
+pub(super) fn write(
+    debs: &[&Pinned],
+    manifest: &Manifest,
+    layer: &mut LayerWriter,
+    resolver: &Resolver,
+) -> Result<Vec<Control>> {
+    let Manifest { merged, epoch, extra, .. } = manifest;
+    let (merged, epoch) = (*merged, *epoch);
+    let mut root = Root {
+        layer,
+        merged,
+        epoch,
+        owners: HashMap::new(),
+        sums: BTreeMap::new(),
+        controls: Vec::new(),
+        lists: Vec::new(),
+    };
+    let task = Task::begin(
+        &*resolver.progress,
+        "packages",
+        Step::Unpack,
+        Some(debs.iter().map(|deb| deb.size).sum()),
+    );
+    let mut done = 0;
+    let paths: Vec<PathBuf> = debs.iter().map(|deb| resolver.store.blob_file(deb.sha256)).collect();
+    ahead(&paths, |at, control, data| {
+        let about = |e: Error| e.within(format!("failed to unpack the package `{}`", debs[at].name));
+        root.package(control.map_err(about)?, data).map_err(about)?;
+        done += debs[at].size;
+        task.advance(done);
+        Ok(())
+    })?;
+    root.database()?;
+    for file in extra {
+        root.file(&file.path, &file.bytes(), 0o644, epoch)?;
+    }
+    Ok(root.controls)
+}
+
+struct Root<'a> {
+    layer: &'a mut LayerWriter,
+    merged: bool,
+    epoch: u64,
+    /// Every path that was written: `None` for a directory, else whose it is.
+    owners: HashMap<Vec<u8>, Option<usize>>,
+    sums: BTreeMap<String, String>,
+    controls: Vec<Control>,
+    /// What each package owns, as `.list` has it.
+    lists: Vec<String>,
+}
+
+impl Root<'_> {
+    fn package(&mut self, control: Control, data: &mut dyn Read) -> Result<()> {
+        let conffiles: BTreeSet<String> = control.conffiles().into_iter().collect();
+        self.controls.push(control);
+        self.lists.push(String::new());
+        let mut tar = TarReader::new(data);
+        while let Some(entry) = tar.next()? {
+            let shipped = normalise(&entry.name)?;
+            let list = self.lists.last_mut().expect("it was pushed");
+            list.push('/');
+            list.push_str(if shipped.is_empty() {
+                "."
+            } else {
+                std::str::from_utf8(&shipped).map_err(|_| odd(&shipped))?
+            });
+            list.push('\n');
+            if !shipped.is_empty() {
+                self.entry(shipped, &entry, &mut tar, &conffiles)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        shipped: Vec<u8>,
+        entry: &TarEntry,
+        data: &mut dyn Read,
+        conffiles: &BTreeSet<String>,
+    ) -> Result<()> {
+        let is_directory = entry.kind == EntryType::Directory;
+        let path = self.place(&shipped, is_directory)?;
+        if is_directory {
+            return self.directory(path, entry);
+        }
+        if !self.take(&path)? {
+            return Ok(());
+        }
+        let kind = match entry.kind {
+            EntryType::Regular | EntryType::Continuous => PackKind::File(entry.size),
+            EntryType::Symlink => PackKind::Symlink(entry.link.clone()),
+            EntryType::Link => PackKind::HardLink(self.place(&normalise(&entry.link)?, false)?),
+            EntryType::Fifo => PackKind::Fifo,
+            // A container's /dev is made anew each time, and nothing else of a package is a device.
+            EntryType::Char | EntryType::Block => return Ok(()),
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Hostile,
+                    format!("it holds an entry of the kind {other:?}"),
+                ));
+            }
+        };
+        let absolute = format!("/{}", String::from_utf8_lossy(&shipped));
+        if conffiles.contains(&absolute) && entry.size <= CONFFILE_BYTES {
+            let mut bytes = Vec::new();
+            data.read_to_end(&mut bytes).map_err(|e| Error::io("failed to read a package", e))?;
+            self.sums.insert(absolute, database::md5(&bytes));
+            return self.layer.append(&packed(path, kind, entry)?, &mut bytes.as_slice());
+        }
+        self.layer.append(&packed(path, kind, entry)?, data)
+    }
+
+    /// The first package that has a directory says what it is like, as for dpkg.
+    fn directory(&mut self, path: Vec<u8>, entry: &TarEntry) -> Result<()> {
+        match self.owners.get(&path) {
+            Some(_) => Ok(()),
+            None => {
+                self.owners.insert(path.clone(), None);
+                self.layer.append(&packed(path, PackKind::Directory, entry)?, &mut io::empty())
+            }
+        }
+    }
+
+    /// Where a path of a package lies: below /usr, where its directory is a link there.
+    fn place(&mut self, shipped: &[u8], is_directory: bool) -> Result<Vec<u8>> {
+        let first = shipped.split(|byte| *byte == b'/').next().unwrap_or_default();
+        let Some(alias) = ALIASES.iter().find(|alias| alias.as_bytes() == first && self.merged) else {
+            return Ok(shipped.to_vec());
+        };
+        // The link itself: newer releases have it in a package.
+        if shipped == first && !is_directory {
+            return Ok(shipped.to_vec());
+        }
+        if let std::collections::hash_map::Entry::Vacant(free) = self.owners.entry(first.to_vec()) {
+            free.insert(None);
+            let entry = |path: &str, kind, mode| PackEntry {
+                path: path.into(),
+                kind,
+                mode,
+                uid: 0,
+                gid: 0,
+                mtime: self.epoch,
+                xattrs: Vec::new(),
+            };
+            let real = format!("usr/{alias}");
+            self.layer
+                .append(&entry(alias, PackKind::Symlink(real.clone().into()), 0o777), &mut io::empty())?;
+            for directory in ["usr", &real] {
+                if self.owners.insert(directory.into(), None).is_none() {
+                    self.layer.append(&entry(directory, PackKind::Directory, 0o755), &mut io::empty())?;
+                }
+            }
+        }
+        Ok([b"usr/", shipped].concat())
+    }
+
+    /// Whether the package at hand gets the path. Another that has it already may have been replaced, or replace it.
+    fn take(&mut self, path: &[u8]) -> Result<bool> {
+        let new = self.controls.len() - 1;
+        let old = match self.owners.get(path) {
+            None => None,
+            Some(Some(old)) => Some(*old),
+            // A link that is there already, made for an older release's package.
+            Some(None) if ALIASES.iter().any(|alias| alias.as_bytes() == path) => return Ok(false),
+            Some(None) => return Err(clash(path, "is a directory of another package")),
+        };
+        if let Some(old) = old {
+            let replaces = |one: usize, other: &Control| {
+                let fits = |wants: Wants<'_>| wants.name == other.name && wants.allows(&other.version);
+                groups(self.controls[one].field("Replaces")).flatten().any(fits)
+            };
+            if !replaces(new, &self.controls[old]) {
+                return match replaces(old, &self.controls[new]) {
+                    true => Ok(false),
+                    false => {
+                        Err(clash(path, &format!("is also in the package `{}`", self.controls[old].name)))
+                    }
+                };
+            }
+            let line = format!("/{}\n", String::from_utf8_lossy(path));
+            self.lists[old] = self.lists[old].replacen(&line, "", 1);
+        }
+        self.owners.insert(path.to_vec(), Some(new));
+        Ok(true)
+    }
+
+    fn database(&mut self) -> Result<()> {
+        let home = "var/lib/dpkg";
+        for directory in ["", "/alternatives", "/info", "/parts", "/triggers", "/updates"] {
+            self.made_directory(&format!("{home}{directory}"))?;
+        }
+        let status = database::status(&self.controls, &self.sums);
+        for (name, text) in [
+            ("status", status.as_str()),
+            ("available", ""),
+            ("diversions", ""),
+            ("statoverride", ""),
+            ("info/format", "1\n"),
+        ] {
+            self.file(&format!("{home}/{name}"), text.as_bytes(), 0o644, self.epoch)?;
+        }
+        for (name, text) in database::triggers(&self.controls) {
+            self.file(&format!("{home}/triggers/{name}"), text.as_bytes(), 0o644, self.epoch)?;
+        }
+        for at in 0..self.controls.len() {
+            let info = format!("{home}/info/{}", self.controls[at].info);
+            let list = std::mem::take(&mut self.lists[at]);
+            self.file(&format!("{info}.list"), list.as_bytes(), 0o644, self.epoch)?;
+            let files = std::mem::take(&mut self.controls[at].files);
+            for file in files.iter().filter(|file| file.name != "control") {
+                let is_script =
+                    matches!(file.name.as_str(), "preinst" | "postinst" | "prerm" | "postrm" | "config");
+                let mode = if is_script { 0o755 } else { 0o644 };
+                self.file(&format!("{info}.{}", file.name), &file.bytes, mode, file.mtime)?;
+            }
+            self.controls[at].files = files;
+        }
+        Ok(())
+    }
+
+    fn made_directory(&mut self, path: &str) -> Result<()> {
+        if self.owners.contains_key(path.as_bytes()) {
+            return Ok(());
+        }
+        self.owners.insert(path.into(), None);
+        let (kind, mtime) = (PackKind::Directory, self.epoch);
+        let entry =
+            PackEntry { path: path.into(), kind, mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Vec::new() };
+        self.layer.append(&entry, &mut io::empty())
+    }
+
+    fn file(&mut self, path: &str, bytes: &[u8], mode: u32, mtime: u64) -> Result<()> {
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            self.made_directory(parent)?;
+        }
+        let kind = PackKind::File(bytes.len() as u64);
+        let entry = PackEntry { path: path.into(), kind, mode, uid: 0, gid: 0, mtime, xattrs: Vec::new() };
+        self.layer.append(&entry, &mut &bytes[..])
+    }
+}
+
+fn packed(path: Vec<u8>, kind: PackKind, entry: &TarEntry) -> Result<PackEntry> {
+    let id = |id: u64| u32::try_from(id).map_err(|_| odd(&path));
+    let (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
+    let mtime = u64::try_from(entry.mtime.0).unwrap_or(0);
+    Ok(PackEntry { path, kind, mode: entry.mode, uid, gid, mtime, xattrs: Vec::new() })
+}
+
+fn odd(path: &[u8]) -> Error {
+    Error::new(ErrorKind::Hostile, format!("no honest package has `{}`", String::from_utf8_lossy(path)))
+}
+
+fn clash(path: &[u8], why: &str) -> Error {
+    Error::new(ErrorKind::Unsolvable, format!("`/{}` {why}", String::from_utf8_lossy(path)))
+}
+
+/// Hands over the packages in their order, while others unpack those that come next.
+fn ahead(
+    debs: &[PathBuf],
+    mut each: impl FnMut(usize, Result<Control>, &mut dyn Read) -> Result<()>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let (senders, receivers): (Vec<_>, Vec<_>) = debs.iter().map(|_| sync_channel(PARTS_AHEAD)).unzip();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (senders, next) = (senders.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = debs.get(at) else { return };
+                    // Nobody wants it: the others have failed.
+                    if feed(path, &senders[at]).is_none() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(senders);
+        for (at, parts) in receivers.into_iter().enumerate() {
+            let control = match parts.recv() {
+                Ok(Part::Control(control)) => control,
+                _ => Err(Error::new(ErrorKind::Io, "nobody reads it")),
+            };
+            let mut data = Parts { parts, current: Vec::new(), at: 0, ended: false };
+            each(at, control, &mut data)?;
+            // What stands behind the end of the tar, too: its packer's checksum, and a reader that is not to be taken for one given up.
+            io::copy(&mut data, &mut io::sink()).map_err(|e| Error::io("failed to read a package", e))?;
+        }
+        Ok(())
+    })
+}
+
+enum Part {
+    Control(Result<Control>),
+    Data(io::Result<Vec<u8>>),
+    End,
+}
+
+/// Reads one package; `None` when nobody wants it.
+fn feed(path: &Path, to: &SyncSender<Part>) -> Option<()> {
+    let opened = Deb::open(path).and_then(|mut deb| Ok((Control::read(deb.control()?)?, deb)));
+    let deb = match opened {
+        Ok((control, deb)) => {
+            to.send(Part::Control(Ok(control))).ok()?;
+            deb
+        }
+        Err(e) => return to.send(Part::Control(Err(e))).ok(),
+    };
+    let mut data = match deb.data() {
+        Ok(data) => data,
+        Err(e) => return to.send(Part::Data(Err(e.into()))).ok(),
+    };
+    loop {
+        let mut part = Vec::with_capacity(PART);
+        match (&mut data).take(PART as u64).read_to_end(&mut part) {
+            Ok(0) => return to.send(Part::End).ok(),
+            Ok(_) => to.send(Part::Data(Ok(part))).ok()?,
+            Err(e) => return to.send(Part::Data(Err(e))).ok(),
+        }
+    }
+}
+
+/// What one package's reader sends.
+struct Parts {
+    parts: Receiver<Part>,
+    current: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl Read for Parts {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.current.len() && !self.ended {
+            match self.parts.recv() {
+                Ok(Part::Data(part)) => (self.current, self.at) = (part?, 0),
+                Ok(Part::End) => self.ended = true,
+                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        let read = buffer.len().min(self.current.len() - self.at);
+        buffer[..read].copy_from_slice(&self.current[self.at..self.at + read]);
+        self.at += read;
+        Ok(read)
+    }
+}
