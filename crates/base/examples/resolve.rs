@@ -1,9 +1,9 @@
-//! Resolves a base in the store and prints its id and the directories of its layers:
+//! Resolves a base in the store and prints its id and the directories of its layers; with `--to TARGET` it exports it instead:
 //! `cargo run -p rootlet-base --all-features --example resolve -- alpine:3.20`.
 //!
 //! The layers are unpacked for this user's own subordinate ids; as root, for 65536 ids from 1 000 000 000 on.
 
-use rootlet_base::{Error, ErrorKind, Progress, Pull, Resolver, Step, Store};
+use rootlet_base::{Error, ErrorKind, ExportTarget, Progress, Pull, Resolver, Step, Store};
 use rootlet_kernel::{IdMap, SubIds};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,11 +28,15 @@ fn main() -> ExitCode {
         }
         None => Pull::Missing,
     };
-    let [name] = &arguments[..] else {
-        eprintln!("usage: resolve [--always] BASE");
-        return ExitCode::from(125);
+    let done = match &arguments[..] {
+        [name] => resolve(name, pull),
+        [name, to, target] if to == "--to" => export(name, target),
+        _ => {
+            eprintln!("usage: resolve [--always] BASE | resolve BASE --to TARGET");
+            return ExitCode::from(125);
+        }
     };
-    match resolve(name, pull) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error ({:?}): {error}", error.kind());
@@ -52,6 +56,13 @@ fn resolve(name: &str, pull: Pull) -> Result<(), Error> {
     for layer in base.layer_paths(&map())? {
         println!("{}", layer.display());
     }
+    Ok(())
+}
+
+fn export(name: &str, target: &str) -> Result<(), Error> {
+    let target: ExportTarget = target.parse()?;
+    let resolver = Resolver::new(&Store::open_default()?).progress(Arc::new(Noted));
+    println!("{}", resolver.resolve(name)?.export(&target)?.digest);
     Ok(())
 }
 

@@ -176,6 +176,16 @@ impl Base {
         }
     }
 
+    /// The directory of a layer that the store knows nothing of: that of a snapshot without a name.
+    #[cfg(feature = "tarball")]
+    pub(crate) fn staged(&self, layer: &Layer) -> Option<&Staging> {
+        match &self.0.held {
+            Held::Staged { staging, .. } if self.layers().last() == Some(layer) => Some(staging),
+            Held::Staged { parent, .. } => parent.staged(layer),
+            _ => None,
+        }
+    }
+
     /// Whether something lies in a sticky directory, such as /tmp, that not everybody may remove: as far as its layers, which are
     /// unpacked, say. Of what a rootlet wrote (a snapshot) it may be so.
     pub fn fills_sticky(&self) -> bool {

@@ -10,13 +10,17 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Everything blocks. Cargo features: `tarball` reads tarballs, OCI layouts and archives; `registry` pulls
-//! images. Without them `host`, `dir:PATH` and what is in the store already work, and asking for more is an
+//! Everything blocks. Cargo features: `tarball` reads tarballs, OCI layouts and archives, and exports bases; `registry` pulls
+//! and pushes images. Without them `host`, `dir:PATH` and what is in the store already work, and asking for more is an
 //! error that names the feature.
 
 mod base;
 mod digest;
+#[cfg(feature = "tarball")]
+mod entry;
 mod error;
+#[cfg(feature = "tarball")]
+mod export;
 pub mod flat;
 mod image;
 mod name;
@@ -35,6 +39,8 @@ mod unpack;
 pub use base::{Base, BaseKind, Defaults};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "tarball")]
+pub use export::{ExportTarget, Exported};
 pub use name::BaseName;
 #[cfg(feature = "tarball")]
 pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};

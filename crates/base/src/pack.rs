@@ -4,10 +4,12 @@
 
 use crate::base::{Base, Defaults, Held};
 use crate::store::{Content, Layer, Origin, Store, TmpDir};
-use crate::{Digest, Error, Resolver, Result};
+use crate::unpack::TarEntry;
+use crate::{Digest, Error, Resolver, Result, entry};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
+use std::path::PathBuf;
 
 /// Fast, and hardly larger than what gzip gives.
 const ZSTD_LEVEL: i32 = 1;
@@ -78,7 +80,7 @@ impl LayerWriter {
     ///
     /// Errors: the disk is full; `data` fails, or has not as many bytes as the entry says.
     pub fn append(&mut self, entry: &PackEntry, data: &mut dyn Read) -> Result<()> {
-        self.try_append(entry, data).map_err(|e| {
+        self.append_entry(&entry.to_entry(), data).map_err(|e| {
             Error::io(format!("failed to write `{}` into a layer", String::from_utf8_lossy(&entry.path)), e)
         })
     }
@@ -111,51 +113,38 @@ impl LayerWriter {
         Ok(PackedLayer { directory: self.directory, diff_id, digest, size: packed.bytes })
     }
 
-    fn try_append(&mut self, entry: &PackEntry, data: &mut dyn Read) -> io::Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_mode(entry.mode);
-        header.set_uid(entry.uid.into());
-        header.set_gid(entry.gid.into());
-        header.set_mtime(entry.mtime);
-        let mut path = entry.path.clone();
-        let (kind, link, size): (_, &[u8], _) = match &entry.kind {
+    /// Likewise, of what a tar's entry can say.
+    pub(crate) fn append_entry(&mut self, entry: &TarEntry, data: &mut dyn Read) -> io::Result<()> {
+        entry::append(&mut self.tar, entry, data)
+    }
+}
+
+impl PackEntry {
+    fn to_entry(&self) -> TarEntry {
+        let mut name = self.path.clone();
+        let (kind, link, size): (_, &[u8], _) = match &self.kind {
             PackKind::File(size) => (tar::EntryType::Regular, b"", *size),
             PackKind::Directory => {
-                path.push(b'/');
+                name.push(b'/');
                 (tar::EntryType::Directory, b"", 0)
             }
             PackKind::Symlink(target) => (tar::EntryType::Symlink, target, 0),
             PackKind::HardLink(first) => (tar::EntryType::Link, first, 0),
             PackKind::Fifo => (tar::EntryType::Fifo, b"", 0),
         };
-        header.set_entry_type(kind);
-        header.set_size(size);
-        let mut records: Vec<(String, &[u8])> = Vec::new();
-        let old = header.as_old_mut();
-        for (text, field, name) in
-            [(path.as_slice(), &mut old.name, "path"), (link, &mut old.linkname, "linkpath")]
-        {
-            let short = text.len().min(field.len());
-            field[..short].copy_from_slice(&text[..short]);
-            if short < text.len() {
-                records.push((name.into(), text));
-            }
-        }
-        records.extend(
-            entry.xattrs.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), value.as_slice())),
-        );
-        if !records.is_empty() {
-            self.tar.append_pax_extensions(records.iter().map(|(name, value)| (name.as_str(), *value)))?;
-        }
-        header.set_cksum();
-        let mut counted = Counted { inner: data.take(size), bytes: 0 };
-        self.tar.append(&header, &mut counted)?;
-        match counted.bytes == size {
-            true => Ok(()),
-            false => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                format!("it has {} bytes, and {size} were expected", counted.bytes),
-            )),
+        let xattrs = self.xattrs.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone()));
+        TarEntry {
+            name,
+            link: link.to_vec(),
+            kind,
+            mode: self.mode,
+            uid: self.uid.into(),
+            gid: self.gid.into(),
+            mtime: (i64::try_from(self.mtime).unwrap_or(i64::MAX), 0),
+            xattrs: xattrs.collect(),
+            device: (0, 0),
+            size,
+            holes: 0,
         }
     }
 }
@@ -166,7 +155,12 @@ impl PackedLayer {
         self.diff_id
     }
 
-    fn layer(&self) -> Layer {
+    /// Where its bytes are, as long as it lives.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join("layer")
+    }
+
+    pub(crate) fn layer(&self) -> Layer {
         let origin = Origin::Blob { digest: self.digest, size: self.size };
         Layer { key: self.diff_id, diff_id: Some(self.diff_id), origin }
     }
@@ -208,7 +202,7 @@ pub(crate) fn put(
     let held = resolver.store.hold_new_content(&content)?;
     for layer in layers {
         let place = resolver.store.blob_file(layer.digest);
-        fs::rename(layer.directory.path().join("layer"), &place)
+        fs::rename(layer.file(), &place)
             .map_err(|e| Error::io(format!("failed to move a layer to {}", place.display()), e))?;
     }
     match name {
@@ -264,19 +258,6 @@ impl Write for Packed {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-struct Counted<R> {
-    inner: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.bytes += read as u64;
-        Ok(read)
     }
 }
 

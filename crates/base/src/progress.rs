@@ -39,6 +39,10 @@ pub enum Step {
     Unpack,
     /// A file is read to find its digest, or what it says.
     Read,
+    /// A layer is packed for somebody else; bytes are those that it had before.
+    Pack,
+    /// A layer is uploaded; bytes are packed ones.
+    Upload,
     /// A script runs in the root; nobody knows how much is left.
     SetUp,
 }

@@ -54,6 +54,7 @@ pub enum Command {
     /// Pull, list, show and remove bases
     #[command(subcommand)]
     Base(Base),
+    Export(Export),
     Gc(Gc),
     /// Print the completions for a shell
     #[command(after_help = "Example:\n  source <(rootlet completions bash)")]
@@ -458,6 +459,36 @@ pub enum Base {
         #[command(flatten)]
         store: StoreArg,
     },
+}
+
+/// Hand a base to other tools: docker, podman, skopeo, tar
+///
+/// Prints the digest of the image's manifest; of docker-archive: the image's id, and of tar: the digest of the file. The same
+/// base gives the same bytes. A file, a tag or an image that is there already is replaced when all is written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rootlet export alpine:3.20 --to docker://localhost:5000/alpine:3.20
+  rootlet export snapshot:warm --to oci:./images:warm
+  rootlet export dir:./rootfs --to docker-archive:-:me/root:1 | docker load
+  rootlet export tar:rootfs.tar.xz --to tar:flat.tar")]
+pub struct Export {
+    /// What `run --base` takes
+    #[arg(value_name = "BASE")]
+    pub base: String,
+    /// oci:PATH[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], tar:FILE, or [docker://]HOST/NAME:TAG
+    ///
+    /// oci: an OCI image layout, a directory that is made or added to. tar: the whole root as one tar. docker://: a registry.
+    /// A FILE - is standard output, and the digest is not printed then.
+    #[arg(long, value_name = "TARGET")]
+    pub to: String,
+    #[command(flatten)]
+    pub pull: Pull,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreArg,
 }
 
 /// Remove what is neither in use nor recent from the store

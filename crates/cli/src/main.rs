@@ -4,6 +4,7 @@ mod args;
 mod docs;
 mod doctor;
 mod exit;
+mod export;
 mod failure;
 mod later;
 mod output;
@@ -67,6 +68,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Update(args) => recipe::lock(&args, true)?,
         Command::Recipe(command) => recipe::recipe(command)?,
         Command::Base(command) => store::base(command)?,
+        Command::Export(args) => export::export(&args)?,
         Command::Gc(args) => store::gc(&args)?,
         Command::Completions { shell } => docs::completions(shell)?,
         Command::Man { dir } => docs::man(&dir)?,

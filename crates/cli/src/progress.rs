@@ -82,6 +82,8 @@ fn verb(step: Step) -> &'static str {
         Step::Download => "downloading",
         Step::Unpack => "unpacking",
         Step::Read => "reading",
+        Step::Pack => "packing",
+        Step::Upload => "uploading",
         Step::SetUp => "running",
     }
 }

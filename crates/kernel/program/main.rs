@@ -27,6 +27,7 @@ mod one_id;
 mod owner;
 mod path;
 mod plain;
+mod read;
 mod remove;
 mod setup;
 mod start;

@@ -14,6 +14,8 @@ pub type Result<T = usize> = core::result::Result<T, Errno>;
 pub const EPERM: Errno = Errno(1);
 pub const ENOENT: Errno = Errno(2);
 pub const ESRCH: Errno = Errno(3);
+pub const E2BIG: Errno = Errno(7);
+pub const EBADF: Errno = Errno(9);
 pub const EINTR: Errno = Errno(4);
 pub const EAGAIN: Errno = Errno(11);
 pub const EACCES: Errno = Errno(13);
@@ -26,6 +28,7 @@ pub const ENOSYS: Errno = Errno(38);
 pub const ENOTEMPTY: Errno = Errno(39);
 pub const ENAMETOOLONG: Errno = Errno(36);
 pub const EBADMSG: Errno = Errno(74);
+pub const EOPNOTSUPP: Errno = Errno(95);
 
 /// One system call.
 ///

@@ -5,6 +5,7 @@ pub use crate::copy::{copy, whiteouts};
 pub use crate::listing::{Dirents, each_entry};
 use crate::message::{Answer, Message};
 use crate::owner;
+use crate::read;
 use crate::remove::empty_path;
 pub use crate::remove::remove;
 use crate::setup::INSIDE;
@@ -346,6 +347,11 @@ pub fn worker(socket: Fd) -> ! {
             record::EMPTY => {
                 let dir = message.take(0);
                 answer(socket, empty_path(dir), b"");
+                sys::close(dir);
+            }
+            record::OPEN => {
+                let dir = message.take(0);
+                read::open(socket, dir, message.fields());
                 sys::close(dir);
             }
             record::END => {

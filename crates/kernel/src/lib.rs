@@ -8,7 +8,7 @@
 //! Nursery::shared(&map, bounds)   a process in the user namespace of an id map; one for each and calling process
 //!   ├─ add_path, add_tree    a Source: something of the host that plans can mount
 //!   ├─ spawn(&plan)          an Init: pid 1 of a new rootlet, which starts commands and opens files inside
-//!   └─ Worker::start         a process that makes and removes trees with owners of the namespace
+//!   └─ Worker::start         a process that makes, reads and removes trees with owners of the namespace
 //! ```
 
 #![allow(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod mount;
 pub mod nursery;
 pub mod one_id;
 pub mod plan;
+mod read;
 mod socket;
 mod start;
 pub mod tree;
@@ -31,6 +32,7 @@ pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
 pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError, holds_whiteout_files};
 pub use plan::{FileSystem, Filters, Op, Plan};
+pub use read::Opened;
 pub use start::StartError;
 pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};
 pub use wire::Stat;

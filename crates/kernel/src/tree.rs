@@ -86,6 +86,10 @@ impl Worker {
         Self { socket, nursery }
     }
 
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
     /// A writer of entries below `directory`, which the caller has just made. It becomes the namespace's root's.
     pub fn writer(&mut self, directory: &Path) -> io::Result<TreeWriter<'_>> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

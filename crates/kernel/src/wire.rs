@@ -223,6 +223,9 @@ pub mod tree {
     pub const BEGIN: u32 = 10;
     /// A worker: remove all that is in the directory whose descriptor comes along. Answered.
     pub const EMPTY: u32 = 11;
+    /// A worker: `path`, flags: open it below the directory whose descriptor comes along. Answer: it as descriptor, then name and
+    /// value of each attribute.
+    pub const OPEN: u32 = 12;
 }
 
 /// What `STAT` and `LIST` tell of a file: eleven `u64`s.

@@ -16,6 +16,7 @@ pub const TESTS: &[Package] = &[
     Package(&["docker-registry"], "a real registry"),
     Package(&["skopeo"], "fills the registry; writes docker and OCI archives"),
     Package(&["umoci"], "writes and alters OCI layouts; a peer for unpacking"),
+    Package(&["podman"], "reads what is exported"),
     Package(&["apache2-utils"], "htpasswd, for a registry with a password"),
     Package(&["openssl"], "certificates, for a registry with TLS"),
     Package(&["busybox-static"], "a static program with many faces"),

@@ -32,7 +32,7 @@ mod parallel;
 mod pattern;
 mod restore;
 mod skeleton;
-mod walk;
+pub(crate) mod walk;
 
 pub use compare::Difference;
 pub use pattern::Pattern;

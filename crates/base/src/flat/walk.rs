@@ -20,7 +20,7 @@ pub(super) struct Tree {
 
 /// What a directory has under a name.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub name: CString,
     pub ino: u64,
     pub kind: FileType,
@@ -87,7 +87,7 @@ pub(super) fn stat_of(dir: impl AsFd, name: &OsStr) -> io::Result<Option<Stat>> 
 }
 
 /// What a directory holds, without `.` and `..`.
-pub(super) fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Entry>> {
+pub(crate) fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Entry>> {
     let mut room = [MaybeUninit::<u8>::uninit(); 16 * 1024];
     let mut entries = Vec::new();
     let mut raw = RawDir::new(dir, &mut room);
@@ -107,7 +107,7 @@ pub(super) fn list(dir: BorrowedFd<'_>) -> io::Result<Vec<Entry>> {
 }
 
 /// `path` and one name more.
-pub(super) fn below(path: &Path, name: &CStr) -> PathBuf {
+pub(crate) fn below(path: &Path, name: &CStr) -> PathBuf {
     path.join(OsStr::from_bytes(name.to_bytes()))
 }
 

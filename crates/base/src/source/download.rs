@@ -23,6 +23,7 @@ pub(crate) struct Wanted {
     /// What a person calls it.
     pub name: String,
     /// Where the remote has it, in the remote's own terms.
+    #[cfg_attr(not(feature = "packages"), allow(dead_code, reason = "registries know by the digest"))]
     pub place: String,
 }
 

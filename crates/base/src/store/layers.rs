@@ -94,6 +94,17 @@ impl LayerDir {
         Ok(Some((about, tree)))
     }
 
+    /// The tree of a layer that was made for one id map, and that map; `None` when it is not there.
+    #[cfg(feature = "tarball")]
+    pub(crate) fn made(&self) -> Result<Option<(IdMap, PathBuf)>> {
+        for place in super::entries(&self.path)?.into_iter().filter(|place| place.join("root").is_dir()) {
+            if let Some(map) = read_json::<MapRecord>(&place.join("map.json"))? {
+                return Ok(Some((map.to_map(), place.join("root"))));
+            }
+        }
+        Ok(None)
+    }
+
     /// The directory that serves `map`, there or not. `lower` stands for the layers below.
     ///
     /// Errors: the map lacks an id of the layer.

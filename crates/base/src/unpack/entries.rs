@@ -338,7 +338,7 @@ impl Unpacker<'_> {
 }
 
 /// What a layer may say about itself: not what overlayfs, the kernel's security modules, this host or rootlet believe.
-fn is_kept(xattr: &[u8]) -> bool {
+pub(crate) fn is_kept(xattr: &[u8]) -> bool {
     let ours = xattr.starts_with(b"user.overlay.") || xattr == TRUTH.to_bytes();
     (xattr.starts_with(b"user.") && !ours && !xattr.contains(&0)) || xattr == b"security.capability"
 }

@@ -75,7 +75,7 @@ fn write(
     Ok(about)
 }
 
-pub(super) fn verify(layer: &Layer, found: &Digests) -> Result<()> {
+pub(crate) fn verify(layer: &Layer, found: &Digests) -> Result<()> {
     let wrong = |what: &str, found: Digest, promised: Digest| {
         Error::new(ErrorKind::Corrupt, format!("its {what} is {found}, and {promised} was promised"))
     };
@@ -113,7 +113,7 @@ pub(super) fn open(store: &Store, layer: &Layer) -> Result<(File, u64)> {
 }
 
 /// A blob of the store that is damaged is removed, so that the next pull fetches it anew.
-pub(super) fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
+pub(crate) fn forget(store: &Store, layer: &Layer, error: Error) -> Error {
     match &layer.origin {
         Origin::Blob { digest, .. } if error.kind() == ErrorKind::Corrupt => {
             let _ = std::fs::remove_file(store.blob_file(*digest));

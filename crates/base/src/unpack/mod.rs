@@ -21,17 +21,15 @@ mod tests;
 
 #[cfg(feature = "tarball")]
 pub(crate) use {
+    entries::is_kept,
     flatten::flatten,
-    layer::{check_tar, unpack},
-    stream::LayerStream,
-    tar::TarReader,
+    layer::{check_tar, forget, unpack, verify},
+    path::{Name, join, normalise, read as read_name, show, split},
+    stream::{Digests, LayerStream},
+    tar::{Entry as TarEntry, TarReader},
 };
 #[cfg(feature = "packages")]
-pub(crate) use {
-    path::{for_layer, normalise},
-    stream::decoder,
-    tar::Entry as TarEntry,
-};
+pub(crate) use {path::for_layer, stream::decoder};
 
 use crate::store::{About, Layer, LayerDir, MapRecord, Origin, Staging};
 use crate::{Digest, Error, ErrorKind, Resolver, Result};

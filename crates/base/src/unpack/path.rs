@@ -11,7 +11,7 @@ const DEPTH: usize = 500;
 
 /// What a name stands for in a layer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(crate) enum Name {
     /// An entry; empty for the root itself.
     Path(Vec<u8>),
     /// `.wh.NAME`: the layers below lose this path.
@@ -50,7 +50,7 @@ pub(crate) fn normalise(name: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Errors: those of [`normalise`], and a whiteout of nothing, of `.` or of `..`.
-pub(super) fn read(name: &[u8]) -> Result<Name> {
+pub(crate) fn read(name: &[u8]) -> Result<Name> {
     let path = normalise(name)?;
     let (parent, last) = split(&path);
     let Some(hidden) = last.strip_prefix(b".wh.") else { return Ok(Name::Path(path)) };
@@ -75,14 +75,15 @@ pub(crate) fn for_layer(name: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Parent and last component; the root's parent is the root.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (&path[..at], &path[at + 1..]),
         None => (b"", path),
     }
 }
 
-fn join(parent: &[u8], last: &[u8]) -> Vec<u8> {
+/// Back from parent and last component.
+pub(crate) fn join(parent: &[u8], last: &[u8]) -> Vec<u8> {
     match parent {
         b"" => last.to_vec(),
         _ => [parent, b"/", last].concat(),
@@ -90,7 +91,7 @@ fn join(parent: &[u8], last: &[u8]) -> Vec<u8> {
 }
 
 /// For a person: a name as it is where it is text, with `\xNN` where it is not, and not longer than a line.
-pub(super) fn show(name: &[u8]) -> String {
+pub(crate) fn show(name: &[u8]) -> String {
     let mut text: String = name.escape_ascii().to_string();
     if let Ok(plain) = std::str::from_utf8(name)
         && !plain.contains(char::is_control)

@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     /// Seconds since 1970 and nanoseconds.
     pub mtime: (i64, u32),
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
     /// Bytes that [`TarReader`] gives for it, holes included.
     pub size: u64,
     /// Bytes of it that are not in the tar.
@@ -190,6 +192,7 @@ impl<R: Read> TarReader<R> {
             // Before 1970, or nonsense: nothing depends on it.
             mtime: (header.mtime().ok().and_then(|s| s.try_into().ok()).unwrap_or(0), 0),
             xattrs: Vec::new(),
+            device: device(header),
             size: stored,
             holes: 0,
         };
@@ -389,6 +392,12 @@ fn time(value: &[u8]) -> Option<(i64, u32)> {
         true => Some((whole.checked_sub(1)?, 1_000_000_000 - nanos)),
         false => Some((whole, nanos)),
     }
+}
+
+/// Older headers have no numbers, and of what is no device they mean nothing.
+fn device(header: &Header) -> (u32, u32) {
+    let number = |number: io::Result<Option<u32>>| number.ok().flatten().unwrap_or(0);
+    (number(header.device_major()), number(header.device_minor()))
 }
 
 fn is_header_only(kind: EntryType) -> bool {

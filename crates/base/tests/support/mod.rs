@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod registry;
+pub mod rich;
 pub mod scene;
 pub mod tokens;
+pub mod tree;
 
 use rootlet_base::Store;
 use rootlet_kernel::{IdMap, SubIds};

@@ -59,17 +59,25 @@ fn serve(
         return exchange(&mut to, &String::from_utf8(body).unwrap(), given, lasts);
     }
     let access = headers.get("authorization").and_then(|value| value.strip_prefix("Bearer access-"));
-    if access.is_none_or(|number| number.parse().is_ok_and(|n: usize| n >= given.load(Ordering::Relaxed))) {
+    let reads = ["GET ", "HEAD "].iter().any(|method| first.starts_with(method));
+    let opens = access.and_then(|access| access.split_once('-')).is_some_and(|(number, rights)| {
+        let is_given = number.parse().is_ok_and(|n: usize| n < given.load(Ordering::Relaxed));
+        is_given && (reads || rights == "pull,push")
+    });
+    if !opens {
         let challenge =
             format!("WWW-Authenticate: Bearer realm=\"http://{me}/token\",service=\"the \\\"test\\\"\"");
         return answer(&mut to, "401 Unauthorized", &challenge, "{}");
     }
     let mut behind = TcpStream::connect(registry)?;
     write!(behind, "{first}Host: {registry}\r\nConnection: close\r\n")?;
-    for (name, value) in headers.iter().filter(|(name, _)| matches!(name.as_str(), "accept" | "range")) {
+    let passed = ["accept", "range", "content-type", "content-length"];
+    for (name, value) in headers.iter().filter(|(name, _)| passed.contains(&name.as_str())) {
         write!(behind, "{name}: {value}\r\n")?;
     }
     write!(behind, "\r\n")?;
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    std::io::copy(&mut from.take(length), &mut behind)?;
     std::io::copy(&mut behind, &mut to).map(drop)
 }
 
@@ -77,15 +85,18 @@ fn exchange(to: &mut TcpStream, form: &str, given: &AtomicUsize, lasts: u64) -> 
     let fields: HashMap<&str, String> =
         form.split('&').filter_map(|field| field.split_once('=')).map(|(k, v)| (k, unescape(v))).collect();
     let is = |name: &str, value: &str| fields.get(name).is_some_and(|found| found == value);
+    let rights = fields.get("scope").and_then(|scope| scope.strip_prefix("repository:x:"));
+    let rights = rights.filter(|rights| ["pull", "pull,push"].contains(rights));
     let asked = is("grant_type", "refresh_token")
         && is("service", "the \"test\"")
-        && is("scope", "repository:x:pull")
+        && rights.is_some()
         && fields.contains_key("client_id");
     match (asked, is("refresh_token", IDENTITY)) {
         (true, true) => {
             let access = given.fetch_add(1, Ordering::Relaxed);
+            let rights = rights.unwrap_or_default();
             let json = format!(
-                "{{\"access_token\":\"access-{access}\",\"expires_in\":{lasts},\"refresh_token\":\"x\"}}"
+                "{{\"access_token\":\"access-{access}-{rights}\",\"expires_in\":{lasts},\"refresh_token\":\"x\"}}"
             );
             answer(to, "200 OK", "X: x", &json)
         }

@@ -25,9 +25,10 @@ const MANIFESTS: &[&str] = &[
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-/// A repository of a registry.
+/// A repository of a registry, and what is to be done there.
 pub(super) struct Repository {
-    client: Client,
+    pub(super) client: Client,
+    operation: RegistryOperation,
     endpoint: Endpoint,
     auth: RegistryAuth,
     /// In place of `auth`.
@@ -40,24 +41,32 @@ pub(super) struct Repository {
 
 impl Repository {
     /// `plain`: by http rather than https.
-    pub(super) fn new(image: &ImageRef, endpoint: Endpoint, plain: bool) -> Result<Self> {
+    pub(super) fn new(
+        image: &ImageRef,
+        endpoint: Endpoint,
+        plain: bool,
+        operation: RegistryOperation,
+    ) -> Result<Self> {
         http::provide();
         let credentials = credentials::find(&endpoint.host, &endpoint.repository)?;
         let authorities = certificates(&endpoint.host)?;
         let registry = format!("{}://{}", if plain { "http" } else { "https" }, endpoint.host);
-        let about = format!("`{image}` from {registry}");
+        let pushes = operation == RegistryOperation::Push;
+        let about = format!("`{image}` {} {registry}", if pushes { "to" } else { "from" });
+        let explain = |e| failure::explain(e, verb(operation), &about, credentials.file.as_deref());
         http::check_authorities(&about)?;
         let (auth, identity) = match credentials.secret {
             Secret::None => (RegistryAuth::Anonymous, None),
             Secret::Password(user, password) => (RegistryAuth::Basic(user, password), None),
             Secret::IdentityToken(secret) => {
                 let client = plain_client(&endpoint, &authorities);
-                let client =
-                    client.map_err(|e| failure::explain(e.into(), &about, credentials.file.as_deref()))?;
+                let client = client.map_err(|e| explain(e.into()))?;
+                let actions = if pushes { "pull,push" } else { "pull" };
                 let repository = endpoint.repository.clone();
                 let insecure = endpoint.insecure;
                 let current = Mutex::default();
-                let identity = IdentityToken { client, secret, registry, repository, insecure, current };
+                let identity =
+                    IdentityToken { client, secret, registry, repository, actions, insecure, current };
                 (RegistryAuth::Anonymous, Some(identity))
             }
         };
@@ -68,18 +77,19 @@ impl Repository {
             connect_timeout: Some(http::CONNECT),
             read_timeout: Some(http::READ),
             user_agent: http::USER_AGENT,
+            // One request for a blob, as docker has it: each piece would be an answer to wait for.
+            use_monolithic_push: true,
             ..ClientConfig::default()
         };
-        let client =
-            Client::try_from(config).map_err(|e| failure::explain(e, &about, credentials.file.as_deref()))?;
-        Ok(Self { client, endpoint, auth, identity, file: credentials.file, about })
+        let client = Client::try_from(config).map_err(explain)?;
+        Ok(Self { client, operation, endpoint, auth, identity, file: credentials.file, about })
     }
 
-    fn tagged(&self, tag: &str) -> Reference {
+    pub(super) fn tagged(&self, tag: &str) -> Reference {
         Reference::with_tag(self.endpoint.host.clone(), self.endpoint.repository.clone(), tag.to_owned())
     }
 
-    fn pinned(&self, digest: Digest) -> Reference {
+    pub(super) fn pinned(&self, digest: Digest) -> Reference {
         Reference::with_digest(
             self.endpoint.host.clone(),
             self.endpoint.repository.clone(),
@@ -88,7 +98,7 @@ impl Repository {
     }
 
     pub(super) fn failed(&self, error: OciDistributionError) -> Error {
-        failure::explain(error, &self.about, self.file.as_deref())
+        failure::explain(error, verb(self.operation), &self.about, self.file.as_deref())
     }
 
     /// Introduces us, so that a refusal of the credentials is told as such.
@@ -100,12 +110,17 @@ impl Repository {
     }
 
     async fn show(&self, auth: &RegistryAuth) -> Result<()> {
-        let shown = self.client.auth(&self.tagged("latest"), auth, RegistryOperation::Pull).await;
-        shown.map(drop).map_err(|e| self.failed(e))
+        // Who pushes looks first at what is there.
+        let pull = (self.operation != RegistryOperation::Pull).then_some(RegistryOperation::Pull);
+        for operation in pull.into_iter().chain([self.operation]) {
+            let shown = self.client.auth(&self.tagged("latest"), auth, operation).await;
+            shown.map_err(|e| self.failed(e))?;
+        }
+        Ok(())
     }
 
     /// What an identity token was exchanged for does not last, and the client would go on with it.
-    async fn renew(&self) -> Result<()> {
+    pub(super) async fn renew(&self) -> Result<()> {
         let Some(identity) = &self.identity else { return Ok(()) };
         match identity.access().await.map_err(|e| self.failed(e))? {
             Some(access) => self.show(&RegistryAuth::Bearer(access)).await,
@@ -197,6 +212,13 @@ impl Repository {
             Ok(BlobResponse::Full(stream)) => Ok(incoming(false, stream)),
             Err(e) => Err(self.failed(e)),
         }
+    }
+}
+
+fn verb(operation: RegistryOperation) -> &'static str {
+    match operation {
+        RegistryOperation::Pull => "pull",
+        RegistryOperation::Push => "push",
     }
 }
 

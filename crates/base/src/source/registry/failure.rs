@@ -4,14 +4,14 @@ use crate::{Error, ErrorKind};
 use oci_client::errors::{OciDistributionError as Failure, OciErrorCode as Code};
 use std::path::Path;
 
-/// `about` is the image and where it was looked for; `file` is where the credentials were from.
-pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Error {
-    let error = |kind, why: &str| Error::new(kind, format!("failed to pull {about}: {why}"));
+/// `about` is the image and where it was looked for, or put to; `file` is where the credentials were from.
+pub(super) fn explain(failure: Failure, verb: &str, about: &str, file: Option<&Path>) -> Error {
+    let error = |kind, why: &str| Error::new(kind, format!("failed to {verb} {about}: {why}"));
     let refused = || {
         let error = error(ErrorKind::Unauthorized, "the registry refuses it");
         match file {
             Some(file) => error.with_hint(format!(
-                "the credentials in {} may be wrong or lack the right to pull: log in again with `docker \
+                "the credentials in {} may be wrong or lack the right to {verb}: log in again with `docker \
                     login` or `podman login`",
                 file.display()
             )),
@@ -47,8 +47,15 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
             429 => busy(),
             _ => error(ErrorKind::Network, &format!("the registry answers {code}: {}", first_line(&message))),
         },
-        Failure::RequestError(cause) => request(cause, about),
-        Failure::IoError(cause) => crate::source::download::broken(cause, about),
+        // The answer to a question has no body that could say more.
+        Failure::RequestError(cause)
+            if cause.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403)) =>
+        {
+            refused()
+        }
+        Failure::RequestError(cause) => request(cause, verb, about),
+        Failure::IoError(cause) if verb == "pull" => crate::source::download::broken(cause, about),
+        Failure::IoError(cause) => Error::io(format!("failed to {verb} {about}"), cause),
         Failure::GenericError(Some(why)) => error(ErrorKind::Network, &why),
         Failure::DigestError(cause) => error(ErrorKind::Corrupt, "a digest is wrong").caused_by(cause),
         other => error(ErrorKind::Network, "the registry's answer is not understood").caused_by(other),
@@ -56,15 +63,18 @@ pub(super) fn explain(failure: Failure, about: &str, file: Option<&Path>) -> Err
 }
 
 /// The request did not come through.
-fn request(cause: impl std::error::Error, about: &str) -> Error {
+fn request(cause: impl std::error::Error, verb: &str, about: &str) -> Error {
     let last = crate::source::http::last_cause(&cause);
-    let error = Error::new(ErrorKind::Network, format!("failed to pull {about}: {last}"));
+    let error = Error::new(ErrorKind::Network, format!("failed to {verb} {about}: {last}"));
     let lower = last.to_ascii_lowercase();
     if lower.contains("certificate") || lower.contains("unknownissuer") {
         return error.with_hint(
             "put the registry's authority into /etc/containers/certs.d/HOST/ca.crt, name it in \
                 SSL_CERT_FILE, or set `insecure = true` in registries.conf",
         );
+    }
+    if verb != "pull" {
+        return error.with_hint("is it the right host and port? a proxy is taken from HTTPS_PROXY");
     }
     error.with_hint(
         "without a network, `--offline` uses what the store has; a proxy is taken from HTTPS_PROXY",

@@ -8,7 +8,10 @@ mod client;
 mod config;
 mod credentials;
 mod failure;
+mod push;
 mod token;
+
+pub(crate) use push::{Pusher, Upload};
 
 use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
@@ -17,6 +20,7 @@ use crate::store::{Content, Layer, Locked, Origin, write_atomically};
 use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result, unpack};
 use client::Repository;
 use config::{Endpoint, Registries};
+use oci_client::RegistryOperation;
 use std::collections::HashSet;
 use std::sync::mpsc::{self, Receiver};
 use tokio::runtime::Runtime;
@@ -83,8 +87,7 @@ impl Fetching<'_> {
     /// Tries each registry that the name may mean, and each mirror of it. The first error is told: it is of
     /// what is tried first.
     fn search(&self) -> Result<Base> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| Error::io("failed to prepare for the network", e))?;
+        let runtime = runtime()?;
         let registries = Registries::load()?;
         let mut first: Option<Error> = None;
         for image in registries.candidates(&self.image)? {
@@ -110,19 +113,9 @@ impl Fetching<'_> {
         Err(first.expect("there is at least one registry to try"))
     }
 
-    /// By https; from one that may be insecure also by http, when there is no https.
     fn endpoint(&self, runtime: &Runtime, image: &ImageRef, endpoint: Endpoint) -> Result<Base> {
-        let open = |plain| Repository::new(image, endpoint.clone(), plain);
-        let repository = open(false)?;
-        match runtime.block_on(repository.log_in()) {
-            Ok(()) => self.pull(runtime, image, &repository),
-            Err(e) if endpoint.insecure && e.kind() == ErrorKind::Network => {
-                let plain = open(true)?;
-                runtime.block_on(plain.log_in())?;
-                self.pull(runtime, image, &plain)
-            }
-            Err(e) => Err(e),
-        }
+        let repository = log_in(runtime, image, endpoint, RegistryOperation::Pull)?;
+        self.pull(runtime, image, &repository)
     }
 
     fn pull(&self, runtime: &Runtime, image: &ImageRef, from: &Repository) -> Result<Base> {
@@ -206,6 +199,31 @@ impl Fetching<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// By https; at one that may be insecure also by http, when there is no https.
+fn log_in(
+    runtime: &Runtime,
+    image: &ImageRef,
+    endpoint: Endpoint,
+    operation: RegistryOperation,
+) -> Result<Repository> {
+    let insecure = endpoint.insecure;
+    let open = |plain| Repository::new(image, endpoint.clone(), plain, operation);
+    let mut repository = open(false)?;
+    match runtime.block_on(repository.log_in()) {
+        Err(e) if insecure && e.kind() == ErrorKind::Network => {
+            repository = open(true)?;
+            runtime.block_on(repository.log_in())?;
+        }
+        logged_in => logged_in?,
+    }
+    Ok(repository)
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Error::io("failed to prepare for the network", e))
 }
 
 /// What a document calls itself; docker's older ones always do, OCI's may leave it out.

@@ -16,6 +16,8 @@ pub(super) struct IdentityToken {
     /// Scheme and host of the registry.
     pub registry: String,
     pub repository: String,
+    /// What is to be done there: `pull`, or `pull,push`.
+    pub actions: &'static str,
     /// Whether the token may be sent as it is, not encrypted.
     pub insecure: bool,
     pub current: Mutex<Option<Access>>,
@@ -64,7 +66,7 @@ impl IdentityToken {
             return Err(Failure::GenericError(Some(why)));
         }
         let service = parameter(&challenge, "service").unwrap_or_default();
-        let scope = format!("repository:{}:pull", self.repository);
+        let scope = format!("repository:{}:{}", self.repository, self.actions);
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", "rootlet"),
