@@ -11,6 +11,7 @@ mod contest;
 mod ground;
 mod library;
 mod peers;
+mod prepared;
 mod programs;
 mod scale;
 mod server;
@@ -84,6 +85,8 @@ const PARTS: &[Part] = &[
     ("scale: leftovers", scale::leftovers, 1000),
     ("scale: first", scale::first, 100),
     ("chroot", chroot::rows, 40),
+    ("prepared: bootstrap", prepared::bootstrap, 3),
+    ("prepared: recipes", prepared::recipes, 60),
     ("unpack", |ground, _| unpack::rows(ground), 0),
 ];
 
@@ -110,7 +113,7 @@ fn measure(options: &Options) -> Result<bool> {
     let ground = Ground::new()?;
     let mut all = vec![];
     for &(name, part, rounds) in PARTS.iter().filter(|(name, ..)| options.wants(name)) {
-        let rounds = if options.quick { rounds / 5 } else { rounds };
+        let rounds = if options.quick { (rounds / 5).max(1) } else { rounds };
         all.extend(show(name, part(&ground, rounds)));
     }
     if options.wants("builds") {

@@ -32,6 +32,7 @@ pub const PEERS: &[Package] = &[
     Package(&["crun"], "a peer"),
     Package(&["runc"], "a peer"),
     Package(&["umoci"], "a peer for unpacking"),
+    Package(&["debootstrap"], "a peer for roots made of packages"),
     Package(&["python3-venv"], "installs bubblewrap from PyPI, newer than Debian's"),
     Package(&["git"], "a real program"),
 ];
