@@ -219,7 +219,7 @@ fn skopeo_and_podman_read_every_form() {
     let file = home.path().join("flat.tar");
     export(&base, &format!("tar:{}", file.display()));
     let by_tar = unpacked_by_tar(&file, &home);
-    let podman = Podman(&home);
+    let podman = Podman::new(&home);
     for (target, name) in forms(&home).into_iter().filter(|(target, _)| !target.starts_with("tar:")) {
         let digest = export(&base, &target);
         let inspected = run("skopeo", &["inspect", "--config", &target]);
@@ -246,13 +246,21 @@ fn skopeo_and_podman_read_every_form() {
 /// Podman with a storage of its own.
 struct Podman<'a>(&'a Home);
 
-impl Podman<'_> {
+impl<'a> Podman<'a> {
+    fn new(home: &'a Home) -> Self {
+        fs::create_dir(home.path().join("run")).unwrap();
+        // Else its locks stay in /dev/shm.
+        fs::write(home.path().join("containers.conf"), "[engine]\nlock_type = \"file\"\n").unwrap();
+        Self(home)
+    }
+
     fn command(&self) -> Command {
         let at = |name: &str| self.0.path().join(name);
         let mut podman = Command::new("podman");
         podman.arg("--root").arg(at("podman")).arg("--runroot").arg(at("podman-run"));
         podman.args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]);
-        podman.env("HOME", self.0.path()).env_remove("XDG_RUNTIME_DIR").current_dir(self.0.path());
+        podman.env("HOME", self.0.path()).env("TMPDIR", self.0.path()).env("XDG_RUNTIME_DIR", at("run"));
+        podman.env("CONTAINERS_CONF", at("containers.conf")).current_dir(self.0.path());
         podman
     }
 
@@ -265,5 +273,7 @@ impl Podman<'_> {
 impl Drop for Podman<'_> {
     fn drop(&mut self) {
         let _ = self.command().args(["system", "reset", "--force"]).output();
+        // For an ordinary user it leaves a process that holds the user namespace; this ends it.
+        let _ = self.command().args(["system", "migrate"]).output();
     }
 }
