@@ -186,9 +186,10 @@ pub fn recipes(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
         write("file", &turn.to_string())?;
         run(&mut command(&["build", "-q", &format!("r{files}")]))
     };
-    let step = std::cell::RefCell::new(&mut step);
-    let on =
-        |files: usize| Competitor::new(format!("a step on {files} files"), || (step.borrow_mut())(files));
+    let step = &std::cell::RefCell::new(&mut step);
+    let on = |files: usize| {
+        Competitor::new(format!("a step on {files} files"), move || (step.borrow_mut())(files))
+    };
     let times = compete(rounds / 2, vec![on(large), on(small)])?;
     rows.push(Row::times("a step on 10,000 files; on 10", &times[0], &times[1], Bound::AtMost(1.5)));
     run(&mut command(&["gc", "--keep", "0"]))?;

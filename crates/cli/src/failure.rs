@@ -129,7 +129,11 @@ mod tests {
     #[test]
     fn what_others_wrote_cannot_steer_the_terminal() {
         let failure = Failure::new("no image \x1b]0;x\x07").caused_by("a\nb");
-        assert_eq!(failure.to_string(), "error: no image \\x1b]0;x\\x07\n  caused by: a\\nb\n");
+        assert_eq!(
+            failure.to_string(),
+            "error: no image \\x1b]0;x\\x07\n  caused by: a\n  b\n",
+            "never at the beginning of a line"
+        );
     }
 
     #[test]

@@ -26,8 +26,8 @@
 //! calling process is changed: no signal handler, no working directory, no namespace, no variable.
 //!
 //! # Cargo features
-//! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. Without them, `host`, `dir:PATH`
-//! and what is in the store already.
+//! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
+//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod builder;
 mod cgroup;
