@@ -121,10 +121,17 @@ fn a_thousand_rootlets_leave_no_growth() {
                 .map(|text| text.lines().count())
                 .sum()
         };
+        let ended = || {
+            // Without namespaces the first process of a root ends those in it, and itself, when nobody waits any more.
+            let all = tree(std::process::id() as i32).into_iter();
+            all.filter(|process| rootlet_tests::chroot() && process.depth > 1).for_each(|p| wait_for_end(&p));
+        };
         (0..50).for_each(|_| round());
+        ended();
         let before = (descriptors(), tree(std::process::id() as i32).len(), nursery_mounts());
         let memory = resident();
         (0..1000).for_each(|_| round());
+        ended();
         assert_eq!(before, (descriptors(), tree(std::process::id() as i32).len(), nursery_mounts()));
         // In pages. An allocator may keep a few.
         assert!(resident() <= memory + 64, "{memory} pages became {}", resident());
@@ -158,13 +165,17 @@ fn no_user_namespaces_is_a_sentence() {
     rootlet_tests::alone(|| {
         let Some(base) = alpine() else { return };
         // A user namespace of this test's own, in which no other can be made.
-        let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" run --base \"$1\" -- true";
+        let script =
+            "echo 0 > /proc/sys/user/max_user_namespaces || exit 77; exec \"$0\" run --base \"$1\" -- true";
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "sh", "-c", script]);
         command.arg(rootlet_tests::rootlet_command().get_program()).arg(base.name());
         command.env("ROOTLET_STORE", rootlet_tests::store());
         let out = command.output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr);
+        if out.status.code() == Some(77) {
+            rootlet_tests::skip!("/proc/sys cannot be written in this container");
+        }
         assert_eq!(out.status.code(), Some(125), "{said}");
         assert!(said.contains("error: ") && said.contains("hint: "), "{said}");
     });

@@ -8,6 +8,8 @@ mod allowed;
 mod changes;
 #[path = "hosts/doctor.rs"]
 mod doctor;
+#[path = "hosts/overlayfs.rs"]
+mod overlayfs;
 #[path = "hosts/places.rs"]
 mod places;
 #[path = "hosts/refused.rs"]

@@ -23,7 +23,9 @@ fn umask_signals_and_host_name_are_the_defaults() {
     rootlet_tests::needs_namespaces!("/proc to read");
     in_each_base_as("sam", |root| {
         let facts = facts(root);
-        assert_eq!((facts.umask, facts.hostname.as_str()), (0o022, "rootlet"));
+        // A container may refuse to have it set, which is said then.
+        let refused = root.report().not_reproduced.iter().any(|note| note.starts_with("the host name"));
+        assert!(facts.umask == 0o022 && (refused || facts.hostname == "rootlet"), "{facts:?}");
         assert!(
             facts.ignored.is_empty() && facts.blocked.is_empty(),
             "{:?} {:?}",

@@ -2,17 +2,35 @@
 //! is tested with the other bases.)
 
 use super::{host, with_probe};
+use rootlet_tests::{Host, alone_on};
 use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn the_machines_own_files_are_there_and_what_is_written_is_not_theirs() {
     rootlet_tests::needs_namespaces!("root of this machine");
+    own_files();
+}
+
+/// As in every container, where files of /etc are mounted: it is put together then.
+#[test]
+fn files_beside_one_that_is_mounted_are_there_too() {
+    rootlet_tests::needs_namespaces!("root of this machine");
+    alone_on(&Host::mounted_in_etc(), own_files);
+}
+
+fn own_files() {
     let root = with_probe(&host()).user("root").spawn().unwrap();
-    for file in ["/etc/os-release", "/etc/passwd"] {
-        let here = std::fs::read_to_string(file).unwrap();
-        // Accounts are added to, never taken away.
-        assert!(root.read_to_string(file).unwrap().starts_with(here.trim_end()), "{file}");
+    // What a minimal image may lack, it need not have inside.
+    let here =
+        ["/etc/os-release", "/etc/passwd", "/etc/group"].map(|file| (file, std::fs::read_to_string(file)));
+    assert!(here.iter().any(|(_, text)| text.is_ok()), "{here:?}");
+    for (file, text) in here {
+        match text {
+            // Accounts are added to, never taken away.
+            Ok(text) => assert!(root.read_to_string(file).unwrap().starts_with(text.trim_end()), "{file}"),
+            Err(_) => assert!(!root.exists(file), "{file}"),
+        }
     }
     let file = "/etc/rootlet-was-here";
     assert!(root.command("sh").args(["-c", &format!("echo x > {file}")]).status().unwrap().success());

@@ -132,6 +132,22 @@ fn user_namespaces_have_no_power() {
 }
 
 #[test]
+fn no_host_name_is_set() {
+    let set = "unshare --map-root-user --uts hostname x";
+    is_refused(&Host::no_host_name(), set, "must be root");
+    // It is the name alone.
+    let (done, said) =
+        sh(&Host::no_host_name(), "unshare --map-root-user --uts --mount mount -t tmpfs tmpfs /mnt");
+    assert!(done, "{said}");
+}
+
+#[test]
+fn a_file_of_etc_is_mounted() {
+    let (_, said) = sh(&Host::mounted_in_etc(), "cat /proc/self/mountinfo");
+    assert!(said.lines().any(|line| line.split(' ').nth(4) == Some("/etc/hostname")), "{said}");
+}
+
+#[test]
 fn no_new_proc_is_mounted() {
     let mount = "unshare --map-root-user --mount --pid --fork mount -t proc proc /proc";
     is_refused(&Host::masked_proc(), mount, "ermission denied");
@@ -163,6 +179,16 @@ fn a_store_can_be_full() {
     let no_inodes = Host::store_in_memory(directory.path(), "nr_inodes=2");
     is_refused(&no_inodes, &format!("touch {store}/1 {store}/2"), "No space left");
     is_refused(&Host::read_only_home(directory.path()), "touch ~/x", "Read-only");
+}
+
+#[test]
+fn overlayfs_lets_nobody_make_a_whiteout() {
+    let directory = tempfile::tempdir().unwrap();
+    let make = format!("mknod {}/x c 0 0", directory.path().display());
+    is_refused(&Host::store_on_overlayfs(directory.path()), &make, "not permitted");
+    // Elsewhere it is allowed, which is the difference.
+    let (done, said) = sh(&Host::store_in_memory(directory.path(), "size=1m"), &make);
+    assert!(done, "{said}");
 }
 
 #[test]

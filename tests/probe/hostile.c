@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <asm/unistd.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
@@ -77,6 +78,16 @@ static long root_of_1(void) { return open("/proc/1/root/etc/passwd", O_RDONLY); 
 static long memory_of_1(void) { return open("/proc/1/mem", O_RDWR); }
 static long executable_of_1(void) { return open("/proc/1/exe", O_WRONLY); }
 static long descriptors_of_1(void) { return open("/proc/1/fd", O_RDONLY | O_DIRECTORY); }
+/* What they lead to, whatever it is. Their names alone are numbers. */
+static long follow_descriptor_of_1(void) {
+    DIR *descriptors = opendir("/proc/1/fd");
+    if (!descriptors) return -1;
+    errno = ENOENT;
+    for (struct dirent *entry; (entry = readdir(descriptors));)
+        if (entry->d_name[0] != '.' && openat(dirfd(descriptors), entry->d_name, O_PATH) >= 0) return 0;
+    return -1;
+}
+
 static long ptrace_1(void) { return ptrace(PTRACE_SEIZE, 1, NULL, NULL); }
 
 static long steal_descriptor_of_1(void) {
@@ -141,6 +152,7 @@ static const struct { const char *name; long (*attempt)(void); } attempts[] = {
     {"memory of pid 1", memory_of_1},
     {"executable of pid 1", executable_of_1},
     {"descriptors of pid 1", descriptors_of_1},
+    {"follow a descriptor of pid 1", follow_descriptor_of_1},
     {"ptrace pid 1", ptrace_1},
     {"steal a descriptor of pid 1", steal_descriptor_of_1},
     {"kill pid 1", kill_1},

@@ -90,6 +90,18 @@ impl Base {
         &self.0.id
     }
 
+    /// What a root made from it depends on now: the id, and for a directory also what that looks like. `None` for this machine's
+    /// own root, which changes all the time.
+    ///
+    /// Errors: the directory cannot be read.
+    pub fn fingerprint(&self) -> Result<Option<String>> {
+        match self.kind() {
+            BaseKind::Layers => Ok(Some(self.0.id.clone())),
+            BaseKind::Directory(path) => Ok(Some(format!("{} {:x}", self.0.id, flat::look_of(path)?))),
+            BaseKind::Host => Ok(None),
+        }
+    }
+
     /// What lies below the layers.
     pub fn kind(&self) -> &BaseKind {
         &self.0.content.bottom
@@ -106,7 +118,8 @@ impl Base {
     }
 
     /// The unpacked layers for this id map, bottom first: absolute paths of directories that an overlay takes
-    /// as lower layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`).
+    /// as lower layers, with `user.overlay.*` xattrs and whiteouts (mount it with `userxattr`). Where the store lies on
+    /// overlayfs itself, whiteouts have the form that the kernel knows since Linux 6.8.
     ///
     /// For `host` there are none, for `dir:PATH` it is the path itself; the layers of snapshots of them
     /// follow. What is not unpacked for this map is unpacked now, once: other threads and processes that want
@@ -191,11 +204,27 @@ impl Base {
     }
 
     fn facts_file(&self) -> Option<PathBuf> {
+        self.note_file("facts")
+    }
+
+    /// What [`Base::set_note`] stored under this name beside the content of this base.
+    pub fn note(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.note_file(&note_name(name))?).ok()
+    }
+
+    /// Keeps a small blob beside the content of this base, as [`Base::cache_facts`] does, under a name.
+    pub fn set_note(&self, name: &str, bytes: &[u8]) {
+        if let Some(path) = self.note_file(&note_name(name)) {
+            let _ = crate::store::write_atomically(&self.0.resolver.store.tmp(), &path, bytes);
+        }
+    }
+
+    fn note_file(&self, name: &str) -> Option<PathBuf> {
         // What lies in a plain directory may change at any time; a layer on top of it may not.
         match &self.0.held {
             Held::Content(_) if self.layer_count() > 0 => {
                 let id: Digest = self.0.id.parse().ok()?;
-                Some(self.0.resolver.store.content_dir(id).join("facts"))
+                Some(self.0.resolver.store.content_dir(id).join(name))
             }
             _ => None,
         }
@@ -221,4 +250,9 @@ impl Base {
     pub(crate) fn is_staged(&self) -> bool {
         matches!(self.0.held, Held::Staged { .. })
     }
+}
+
+/// Many names may lead to one content.
+fn note_name(name: &str) -> String {
+    format!("note-{}", Digest::of(name.as_bytes()).hex())
 }

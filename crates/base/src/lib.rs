@@ -41,7 +41,9 @@ pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
 pub use packages::PackageSet;
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
-pub use resolve::{Limits, Platform, Pull, Resolver};
+pub use resolve::{Limits, Pin, Platform, Pull, Resolver, Turn};
 #[cfg(feature = "packages")]
 pub use setup::{Script, Setup};
+#[cfg(feature = "packages")]
+pub use source::mirror::PackageFile;
 pub use store::{BaseInfo, GcOptions, LayerInfo, Removed, Staging, Store};

@@ -63,6 +63,12 @@ impl ImageRef {
         }
     }
 
+    /// The same image, exactly as it was with this manifest or index.
+    pub(crate) fn at(mut self, digest: Digest) -> Self {
+        self.digest = Some(digest);
+        self
+    }
+
     /// The digest of the manifest or index; it wins over the tag.
     pub fn digest(&self) -> Option<Digest> {
         self.digest

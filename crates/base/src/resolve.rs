@@ -6,8 +6,10 @@ use crate::store::{Content, Locked, NameRecord, Stamp, Store, now};
 use crate::{Base, BaseName, Digest, Error, ErrorKind, Result, source};
 use rootlet_kernel::IdMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a base is found: which network it may use, which platform is wanted, how large it may be. A base keeps
 /// the limits and the progress that it was found with, for its layers are unpacked later.
@@ -30,6 +32,29 @@ pub struct Resolver {
     pub(crate) unpack_for: Option<IdMap>,
     #[cfg(feature = "packages")]
     pub(crate) setup: Option<Arc<dyn crate::Setup>>,
+}
+
+/// What a name led to at some time, so that it can be had again: what a lock file holds of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Of an image's manifest, of a tarball, or of the list of packages.
+    pub digest: Digest,
+    /// The list of packages, as JSON.
+    pub manifest: Option<String>,
+}
+
+/// The turn to make something: see [`Resolver::turn`].
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Locked,
+    path: PathBuf,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Whoever waits for it finds that it is gone, and makes it anew.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// When an image is fetched from its registry: `docker run --pull`.
@@ -71,11 +96,19 @@ pub struct Limits {
     pub ratio: u64,
     /// Bytes of a manifest, an index or a config. 4 MiB, as registries have it.
     pub document_bytes: u64,
+    /// How long one script may take that makes a root complete: a package's, or a recipe's. An hour.
+    pub script_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { layer_bytes: 32 << 30, layer_entries: 10_000_000, ratio: 500, document_bytes: 4 << 20 }
+        Self {
+            layer_bytes: 32 << 30,
+            layer_entries: 10_000_000,
+            ratio: 500,
+            document_bytes: 4 << 20,
+            script_time: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -214,6 +247,87 @@ impl Resolver {
             BaseName::Apk(packages) => source::apk::resolve(self, packages),
             BaseName::Image(image) => source::registry::resolve(self, image),
         }
+    }
+
+    /// What the store knows under exactly this name; nothing is fetched or made.
+    ///
+    /// Errors: the store cannot be read.
+    pub fn known(&self, name: &str) -> Result<Option<Base>> {
+        Ok(self.stored(name)?.map(|(_, base)| base))
+    }
+
+    /// Whether the network is out of bounds.
+    pub fn is_offline(&self) -> bool {
+        self.offline || self.pull == Pull::Never
+    }
+
+    /// What a layer may hold, and a script may take.
+    pub fn bounds(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The store that bases are kept in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Who hears how far it is.
+    pub fn hears(&self) -> &dyn Progress {
+        &*self.progress
+    }
+
+    /// What the name of a base leads to now; `None` for what cannot be had again by it: a directory, a snapshot, this machine.
+    ///
+    /// Errors: the store cannot be read; the tarball is gone.
+    pub fn pin(&self, name: &str) -> Result<Option<Pin>> {
+        let name: BaseName = name.parse::<BaseName>()?.absolute()?;
+        let Some((record, base)) = self.stored(&self.name_for_platform(name.to_string()))? else {
+            return Ok(None);
+        };
+        Ok(match (&name, record.manifest) {
+            (BaseName::Image(_), Some(digest)) => Some(Pin { digest, manifest: None }),
+            #[cfg(feature = "packages")]
+            (BaseName::Apt(_), Some(digest)) => {
+                Some(Pin { digest, manifest: source::apt::pin(self, digest) })
+            }
+            (BaseName::Tar(_), _) => {
+                base.layers().first().map(|layer| Pin { digest: layer.key, manifest: None })
+            }
+            _ => None,
+        })
+    }
+
+    /// The base that a name led to when it was pinned.
+    ///
+    /// Errors: those of [`Resolver::resolve`]; it is something else by now, and what it was cannot be had any more.
+    pub fn pinned(&self, name: &str, pin: &Pin) -> Result<Base> {
+        match name.parse::<BaseName>()?.absolute()? {
+            BaseName::Image(image) => source::registry::resolve(self, image.at(pin.digest)),
+            #[cfg(feature = "packages")]
+            apt @ BaseName::Apt(_) => source::apt::pinned(self, &apt.to_string(), pin),
+            other => {
+                let base = self.resolve(&other.to_string())?;
+                match base.layers().first().is_some_and(|layer| layer.key == pin.digest) {
+                    true => Ok(base),
+                    false => Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!("`{other}` is not what it was when it was pinned"),
+                    )
+                    .with_hint("`rootlet update` takes it as it is now")),
+                }
+            }
+        }
+    }
+
+    /// Takes the turn to make what `name` is to stand for: nobody else makes it until the result is dropped.
+    ///
+    /// Errors: the store cannot be written.
+    ///
+    /// # Locking
+    /// Exclusive on `locks/NAME`.
+    pub fn turn(&self, name: &str) -> Result<Turn> {
+        let path = self.store.lock_file(name);
+        Ok(Turn { _lock: Locked::exclusive(&path)?, path })
     }
 
     /// A base that the store does not hold: its name says all there is to know.

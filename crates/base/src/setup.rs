@@ -5,6 +5,7 @@
 
 use crate::{Base, Error, ErrorKind, LayerWriter, PackedLayer, Resolver, Result};
 use std::fmt;
+use std::time::Duration;
 
 /// Runs commands in a rootlet and writes down what they changed.
 pub trait Setup: Send + Sync {
@@ -25,6 +26,8 @@ pub struct Script {
     pub env: Vec<(String, String)>,
     /// Whether it may use the host's network.
     pub network: bool,
+    /// How long it may take.
+    pub time: Duration,
     /// No file of the layer is younger, in seconds since 1970: two builds give the same bytes.
     pub epoch: u64,
     /// What is no part of the layer, absolute: of a path, all that is below it.

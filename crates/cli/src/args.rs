@@ -42,6 +42,15 @@ pub enum Command {
     /// Run a command, or a shell, in a root that --keep kept
     Enter(Later<Enter>),
     Doctor(Doctor),
+    Build(Build),
+    /// Write down in rootlet.lock what the recipes are built from
+    #[command(after_help = "What rootlet.lock says already stays, as far as it fits the recipes.")]
+    Lock(LockArgs),
+    /// Look for newer images and packages, and write them into rootlet.lock
+    Update(LockArgs),
+    /// List recipes, and show what they do
+    #[command(subcommand)]
+    Recipe(Recipe),
     /// Pull, list, show and remove bases
     #[command(subcommand)]
     Base(Base),
@@ -231,13 +240,32 @@ pub struct Root {
 /// Where the root comes from.
 #[derive(Debug, Args)]
 pub struct From {
-    /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], or an image such as alpine:3.20
+    /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], apt:SUITE, apk:RELEASE, or an image such as alpine:3.20
     #[arg(long, value_name = "BASE", default_value = "host", help_heading = "Base")]
     pub base: String,
+    /// A recipe of the project's rootlet.toml; what is missing of it is built
+    #[arg(short, long, value_name = "NAME", conflicts_with = "base", help_heading = "Base")]
+    pub recipe: Option<String>,
+    /// A recipe of rootlet's own, such as debian_user
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["base", "recipe"], help_heading = "Base")]
+    pub preset: Option<String>,
+    #[command(flatten)]
+    pub recipes: RecipeFile,
     #[command(flatten)]
     pub pull: Pull,
     #[command(flatten)]
     pub store: StoreArg,
+}
+
+/// Which file of recipes.
+#[derive(Debug, Args)]
+pub struct RecipeFile {
+    /// The file of recipes [default: rootlet.toml, here or in a directory above]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Base")]
+    pub file: Option<PathBuf>,
+    /// Refuse what rootlet.lock does not say
+    #[arg(long, help_heading = "Base")]
+    pub locked: bool,
 }
 
 /// How an image gets into the store.
@@ -327,6 +355,63 @@ pub struct Doctor {
     /// Run the commands that mend what is missing, with sudo
     #[arg(long)]
     pub fix: bool,
+}
+
+/// Build recipes of the project's rootlet.toml
+///
+/// Each step of a recipe is done once and kept: what was not changed is found in the store. Prints the id and the name of each.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rootlet build             all of them\n  rootlet build api\n  rootlet run -r api -- ./test.sh"
+)]
+pub struct Build {
+    /// Which ones [default: all]
+    #[arg(value_name = "RECIPE")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub recipes: RecipeFile,
+    #[command(flatten)]
+    pub pull: Pull,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+/// What `lock` and `update` take.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// The file of recipes [default: rootlet.toml, here or in a directory above]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recipe {
+    /// List the recipes of the project
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        recipes: RecipeFile,
+    },
+    /// Show the steps of a recipe, and which of them would be done
+    Show {
+        /// Its name
+        name: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        recipes: RecipeFile,
+        #[command(flatten)]
+        store: StoreArg,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -63,15 +63,20 @@ impl Failure {
     /// The lines for standard error. Much of it was written by others (names of images, answers of registries), so
     /// none of it may steer the terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut text = format!("{} {}\n", style.error("error:"), printable(&self.message));
+        let mut text = format!("{} {}\n", style.error("error:"), lines(&self.message));
         for cause in &self.causes {
-            text += &format!("  caused by: {}\n", printable(cause));
+            text += &format!("  caused by: {}\n", lines(cause));
         }
         if let Some(hint) = &self.hint {
-            text += &format!("{} {}\n", style.hint("hint:"), printable(hint));
+            text += &format!("{} {}\n", style.hint("hint:"), lines(hint));
         }
         text
     }
+}
+
+/// A text made safe, its lines kept: what a script said has several, which are set in.
+fn lines(text: &str) -> String {
+    text.trim_end().lines().map(printable).collect::<Vec<_>>().join("\n  ")
 }
 
 /// The system's own words for an errno, without its number: the sentence above names it.

@@ -8,6 +8,7 @@ mod failure;
 mod later;
 mod output;
 mod progress;
+mod recipe;
 mod report;
 mod run;
 mod signals;
@@ -61,6 +62,10 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Shell(args) => return run::shell(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
+        Command::Build(args) => recipe::build(&args)?,
+        Command::Lock(args) => recipe::lock(&args, false)?,
+        Command::Update(args) => recipe::lock(&args, true)?,
+        Command::Recipe(command) => recipe::recipe(command)?,
         Command::Base(command) => store::base(command)?,
         Command::Gc(args) => store::gc(&args)?,
         Command::Completions { shell } => docs::completions(shell)?,

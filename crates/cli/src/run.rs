@@ -3,6 +3,7 @@
 use crate::args::{Enter, From, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::recipe;
 use crate::report::Reporter;
 use crate::signals::{self, Signals};
 use crate::store;
@@ -78,7 +79,7 @@ fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<R
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     Rootlet::foresee(&from.base, &spec);
     let store = store::open(&from.store)?;
-    let base = store::resolver(&store, &from.pull, quiet)?.resolve(&from.base)?;
+    let base = recipe::base(from, &store::resolver(&store, &from.pull, quiet)?)?;
     Ok(Rootlet::builder(&base).spec(spec).spawn()?)
 }
 

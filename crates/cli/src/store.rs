@@ -35,10 +35,15 @@ fn with(mut resolver: Resolver, platform: Option<&str>, quiet: bool) -> Result<R
     if let Some(platform) = platform {
         resolver = resolver.platform(platform.parse::<Platform>()?);
     }
-    if let Some(bars) = Bars::new(quiet) {
-        resolver = resolver.progress(bars);
+    Ok(with_bars(resolver, quiet))
+}
+
+/// With a bar for what is under way.
+pub fn with_bars(resolver: Resolver, quiet: bool) -> Resolver {
+    match Bars::new(quiet) {
+        Some(bars) => resolver.progress(bars),
+        None => resolver,
     }
-    Ok(resolver)
 }
 
 /// `rootlet base …`.

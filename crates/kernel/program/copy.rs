@@ -3,50 +3,77 @@
 use crate::listing::{MAX_DEPTH, each_entry};
 use crate::sys::{self, Errno, Fd, Result, Statx, Str, lit};
 use crate::tree::PATH_MAX;
+use crate::whiteout;
 
 /// Copies all that directory `from` holds into the directory `to`, and `from`'s own owner, mode and time: owners, modes,
-/// times, attributes, and what overlayfs uses as a whiteout. Hard links become files of their own.
+/// times, attributes, and whiteouts, in the form that they can have there. Hard links become files of their own.
 pub fn copy(from: Fd, to: Fd) -> Result<()> {
-    copy_level(from, to, 0)
+    copy_level(from, to, What::All, 0).map(|_| ())
 }
 
-fn copy_level(from: Fd, to: Fd, depth: u32) -> Result<()> {
+/// Likewise, but only the whiteouts, and the directories on the way to those that are files.
+pub fn whiteouts(from: Fd, to: Fd) -> Result<()> {
+    copy_level(from, to, What::Whiteouts, 0).map(|_| ())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    All,
+    Whiteouts,
+}
+
+/// Whether a whiteout in it is a file.
+fn copy_level(from: Fd, to: Fd, what: What, depth: u32) -> Result<bool> {
     if depth > MAX_DEPTH {
         return Err(sys::ENAMETOOLONG);
     }
+    let mut leads = false;
     each_entry(from, |name| {
         let st = sys::statx(from, name, sys::AT_SYMLINK_NOFOLLOW)?;
         let mode = u32::from(st.mode);
         match mode & sys::S_IFMT {
             sys::S_IFDIR => {
-                let flags = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW;
-                match sys::mkdirat(to, name, 0o700) {
-                    // Several trees may be copied into one, the one around the others first.
-                    Ok(_) | Err(sys::EEXIST) => {}
-                    Err(e) => return Err(e),
-                }
-                let source = sys::openat(from, name, flags, 0)?;
-                let copied = sys::openat(to, name, flags, 0).and_then(|target| {
-                    let copied = copy_level(source, target, depth + 1);
-                    sys::close(target);
-                    copied
-                });
+                let source = sys::openat(from, name, sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW, 0)?;
+                let copied = match what == What::All || whiteout::leads(source) {
+                    true => copy_directory(source, to, name, what, depth),
+                    false => Ok(false),
+                };
                 sys::close(source);
-                copied
+                leads |= copied?;
             }
-            sys::S_IFREG | sys::S_IFLNK => copy_one(from, name, to, name, &st),
-            kind => {
+            sys::S_IFCHR => leads |= whiteout::make(to, name)?,
+            sys::S_IFREG if whiteout::is_file(from, name, &st)? => leads |= whiteout::make(to, name)?,
+            _ if what == What::Whiteouts => {}
+            sys::S_IFREG | sys::S_IFLNK => copy_one(from, name, to, name, &st)?,
+            _ => {
                 sys::mknodat(to, name, mode, 0)?;
-                if kind != sys::S_IFCHR {
-                    sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
-                    sys::fchmodat(to, name, mode & 0o7777)?;
-                }
-                Ok(())
+                sys::fchownat(to, name, st.uid, st.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                sys::fchmodat(to, name, mode & 0o7777)?;
             }
         }
+        Ok(())
     })?;
+    if what == What::All {
+        whiteout::copy_opaque(from, to)?;
+    }
+    if leads {
+        whiteout::lead(to)?;
+    }
     let st = sys::fstat(from)?;
-    settle(from, to, &st)
+    settle(from, to, &st).map(|()| leads)
+}
+
+/// Copies the open directory `from` to `name`.
+fn copy_directory(from: Fd, to: Fd, name: Str, what: What, depth: u32) -> Result<bool> {
+    match sys::mkdirat(to, name, 0o700) {
+        // Several trees may be copied into one, the one around the others first.
+        Ok(_) | Err(sys::EEXIST) => {}
+        Err(e) => return Err(e),
+    }
+    let target = sys::openat(to, name, sys::O_RDONLY | sys::O_DIRECTORY | sys::O_NOFOLLOW, 0)?;
+    let copied = copy_level(from, target, what, depth + 1);
+    sys::close(target);
+    copied
 }
 
 fn times_of(st: &Statx) -> [i64; 4] {
@@ -121,7 +148,7 @@ fn copy_xattrs(from: Fd, to: Fd) -> Result<()> {
     let n = sys::flistxattr(from, &mut names)?;
     for name in names[..n].split_inclusive(|&b| b == 0) {
         let wanted = match name {
-            b"user.overlay.opaque\0" | b"security.capability\0" => true,
+            b"security.capability\0" => true,
             _ => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
         };
         if wanted {

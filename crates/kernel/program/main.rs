@@ -33,6 +33,7 @@ mod start;
 mod supervise;
 mod sys;
 mod tree;
+mod whiteout;
 // The library uses the parts of it that this side does not.
 #[allow(dead_code)]
 #[path = "../src/wire.rs"]

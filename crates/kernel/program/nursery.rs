@@ -296,13 +296,15 @@ fn source_tree(fields: &mut Reader) -> Result<()> {
 }
 
 fn source_copy(fields: &mut Reader) -> Result<()> {
-    let (Some(id), Some(from)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
+    let (Some(id), Some(from), Some(whiteouts)) = (fields.u32(), fields.u32(), fields.u32()) else {
+        return Err(sys::EBADMSG);
+    };
     let (path, from) = (source_place(id), source_place(from));
     sys::mkdirat(sys::AT_FDCWD, path.get()?, 0o755)?;
     let flags = sys::O_RDONLY | sys::O_DIRECTORY;
     let from = sys::openat(sys::AT_FDCWD, from.get()?, flags, 0)?;
     let copied = sys::openat(sys::AT_FDCWD, path.get()?, flags, 0).and_then(|to| {
-        let copied = tree::copy(from, to);
+        let copied = if whiteouts == 1 { tree::whiteouts(from, to) } else { tree::copy(from, to) };
         sys::close(to);
         copied
     });

@@ -1,7 +1,7 @@
 //! Making trees. Every path is resolved inside one directory, and nothing is remembered but the file that is being
 //! written, so the size of a tree costs no memory.
 
-pub use crate::copy::copy;
+pub use crate::copy::{copy, whiteouts};
 pub use crate::listing::{Dirents, each_entry};
 use crate::message::{Answer, Message};
 use crate::owner;
@@ -9,6 +9,7 @@ use crate::remove::empty_path;
 pub use crate::remove::remove;
 use crate::setup::INSIDE;
 use crate::sys::{self, Fd, Result, Str, lit};
+use crate::whiteout;
 use crate::wire::{Reader, tell, tree as record};
 
 pub const PATH_MAX: usize = 4096;
@@ -61,6 +62,18 @@ fn trim_slashes(mut bytes: &[u8]) -> &[u8] {
 
 /// Makes the directories above the last component of `path` that are missing, as root's, 0755.
 pub fn make_parents(root: Fd, path: Str) -> Result<()> {
+    each_parent(path, |part| match sys::openat2(root, part, sys::O_PATH, 0, INSIDE) {
+        Ok(fd) => {
+            sys::close(fd);
+            Ok(())
+        }
+        Err(sys::ENOENT) => with_parent(root, part, |dir, name| owner::make_directory(dir, name, 0o755)),
+        Err(e) => Err(e),
+    })
+}
+
+/// Calls `f` with the path of each directory above the last component of `path`, the outermost first.
+fn each_parent(path: Str, f: impl Fn(Str) -> Result<()>) -> Result<()> {
     let bytes = trim_slashes(path.bytes());
     let mut room = [0u8; PATH_MAX + 1];
     if bytes.len() >= PATH_MAX {
@@ -72,14 +85,7 @@ pub fn make_parents(root: Fd, path: Str) -> Result<()> {
         }
         room[..i].copy_from_slice(&bytes[..i]);
         room[i] = 0;
-        let part = Str::new(&room[..=i])?;
-        match sys::openat2(root, part, sys::O_PATH, 0, INSIDE) {
-            Ok(fd) => sys::close(fd),
-            Err(sys::ENOENT) => {
-                with_parent(root, part, |dir, name| owner::make_directory(dir, name, 0o755))?;
-            }
-            Err(e) => return Err(e),
-        }
+        f(Str::new(&room[..=i])?)?;
     }
     Ok(())
 }
@@ -212,14 +218,14 @@ impl Builder {
             }
             record::NODE => {
                 let (path, o, times) = (string(fields)?, owner(fields)?, both_times(fields)?);
+                if o.mode & sys::S_IFMT == sys::S_IFCHR {
+                    return self.whiteout(path);
+                }
                 self.make(path, |dir, name| {
                     sys::mknodat(dir, name, o.mode, 0)?;
-                    if o.mode & sys::S_IFMT != sys::S_IFCHR {
-                        sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
-                        sys::fchmodat(dir, name, o.mode & 0o7777)?;
-                        sys::utimensat(dir, name, &times, sys::AT_SYMLINK_NOFOLLOW)?;
-                    }
-                    Ok(())
+                    sys::fchownat(dir, name, o.uid, o.gid, sys::AT_SYMLINK_NOFOLLOW)?;
+                    sys::fchmodat(dir, name, o.mode & 0o7777)?;
+                    sys::utimensat(dir, name, &times, sys::AT_SYMLINK_NOFOLLOW).map(|_| ())
                 })
             }
             record::XATTR => {
@@ -271,6 +277,20 @@ impl Builder {
             Err(errno) => Err(errno),
         };
         made.map(|_| ())
+    }
+
+    fn whiteout(&self, path: Str) -> Result<()> {
+        if !self.make(path, whiteout::make)? {
+            return Ok(());
+        }
+        let lead = |directory: Str| {
+            let fd = self.open(directory, sys::O_RDONLY | sys::O_DIRECTORY)?;
+            let led = whiteout::lead(fd);
+            sys::close(fd);
+            led
+        };
+        lead(lit(c""))?;
+        each_parent(path, lead)
     }
 
     fn xattr(&mut self, path: Str, name: Str, value: &[u8]) -> Result<()> {

@@ -60,6 +60,10 @@ impl IdRange {
     pub fn outside_of(&self, id: u32) -> Option<u32> {
         (id >= self.inside && id - self.inside < self.count).then(|| self.outside + (id - self.inside))
     }
+
+    fn inside_of(&self, id: u32) -> Option<u32> {
+        (id >= self.outside && id - self.outside < self.count).then(|| self.inside + (id - self.outside))
+    }
 }
 
 impl SubIds {
@@ -124,6 +128,16 @@ impl IdMap {
     pub fn uid_outside(&self, uid: u32) -> Option<u32> {
         let uid = self.one.as_ref().map_or(uid, |one| one.uid);
         self.uids.iter().find_map(|r| r.outside_of(uid))
+    }
+
+    /// The number within of the host's user `uid`; `None` when it has none.
+    pub fn uid_inside(&self, uid: u32) -> Option<u32> {
+        self.uids.iter().find_map(|r| r.inside_of(uid))
+    }
+
+    /// The number within of the host's group `gid`; `None` when it has none.
+    pub fn gid_inside(&self, gid: u32) -> Option<u32> {
+        self.gids.iter().find_map(|r| r.inside_of(gid))
     }
 
     /// The host's number of the group `gid` within; `None` when it is not mapped.

@@ -306,7 +306,15 @@ impl Nursery {
     /// overlayfs refuses (`ELOOP`).
     pub fn add_copy(self: &Arc<Self>, of: &Source) -> io::Result<Source> {
         let source = self.new_source();
-        self.ask(&source, Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id), &[])?;
+        self.ask(&source, Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id).u32(0), &[])?;
+        Ok(source)
+    }
+
+    /// The whiteouts of another source in the nursery's memory, to be laid right upon it: for a source where they are files
+    /// ([`holds_whiteout_files`]).
+    pub fn add_whiteouts(self: &Arc<Self>, of: &Source) -> io::Result<Source> {
+        let source = self.new_source();
+        self.ask(&source, Message::new(ask::SOURCE_COPY).u32(source.id).u32(of.id).u32(1), &[])?;
         Ok(source)
     }
 
@@ -371,6 +379,12 @@ impl Nursery {
         };
         Ok(Worker::new(ours, self.clone()))
     }
+}
+
+/// Whether whiteouts of this layer, or some of them, are files, because it lies where nobody may make what overlayfs
+/// otherwise takes for one (on overlayfs, see program/whiteout.rs).
+pub fn holds_whiteout_files(layer: &Path) -> bool {
+    rustix::fs::getxattr(layer, "user.overlay.opaque", &mut [0u8; 1]).is_ok()
 }
 
 /// Why a rootlet did not come to be.

@@ -306,7 +306,7 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    /// Hides `path` of the layers below (overlayfs: a character device 0/0).
+    /// Hides `path` of the layers below (overlayfs: a whiteout, in the form that it can have there).
     pub fn whiteout(&mut self, path: &[u8]) -> Result<(), TreeError> {
         self.make_room(path, path.len())?;
         self.tree.owned(record::NODE, path, libc::S_IFCHR, &Meta::default()).u64(0).u32(0);

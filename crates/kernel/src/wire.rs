@@ -31,7 +31,8 @@ pub mod ask {
     pub const SPAWN: u32 = 5;
     /// The socket of the new worker as descriptor. Answered there.
     pub const WORKER: u32 = 6;
-    /// `id`, `from`: a copy of the source `from`, in memory, as source `id`. Answered.
+    /// `id`, `from`, `whiteouts`: a copy of the source `from`, in memory, as source `id`; where `whiteouts` is 1, of them alone.
+    /// Answered.
     pub const SOURCE_COPY: u32 = 8;
     /// `id`: forget a source. Not answered.
     pub const SOURCE_DROP: u32 = 7;
@@ -209,7 +210,7 @@ pub mod tree {
     pub const SYMLINK: u32 = 4;
     /// `path`, `existing`.
     pub const HARD_LINK: u32 = 5;
-    /// `path`, mode with the type bits (FIFO, socket, or a character device 0/0: a whiteout), uid, gid, mtime,
+    /// `path`, mode with the type bits (FIFO, socket, or a character device: a whiteout), uid, gid, mtime,
     /// atime.
     pub const NODE: u32 = 6;
     /// `path`, `name`, `value`: an extended attribute.

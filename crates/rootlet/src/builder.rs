@@ -4,12 +4,12 @@ use crate::facts::{self, Facts};
 use crate::ground::Ground;
 use crate::host;
 use crate::plan::{Inputs, Planned, describe, plan};
-use crate::prepared::{Prepared, add_skin, places};
+use crate::prepared::{self, Guards, Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
-use rootlet_kernel::{Bounds, Nursery, Plan, SpawnError};
+use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
 use rootlet_spec::{Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -187,6 +187,9 @@ impl Builder {
         };
         let init = match made {
             Ok(init) => init,
+            Err(error) if self.can_do_without(&error, &planned, &guards, &nursery) => {
+                return self.spawn_on(tier);
+            }
             // A step that failed may have missed what could not be made before it.
             Err(error) => {
                 prepared.check()?;
@@ -222,6 +225,23 @@ impl Builder {
             makes_account: who.account.is_some(),
         };
         Rootlet::new(live)
+    }
+    /// Whether what the host refused is something that can be done without, as the report then says. From now on it is.
+    fn can_do_without(
+        &self,
+        error: &SpawnError,
+        planned: &Planned,
+        guards: &Guards,
+        nursery: &Nursery,
+    ) -> bool {
+        let SpawnError::Step { index, source } = error else { return false };
+        match (planned.ops.get(*index), source.raw_os_error()) {
+            (Some(Op::RootOverlay(_) | Op::Overlay { .. }), Some(libc::EINVAL)) => {
+                guards.give_up_disk(nursery, &self.base)
+            }
+            (Some(Op::Hostname(_)), Some(libc::EPERM)) => prepared::give_up_hostname(),
+            _ => false,
+        }
     }
 }
 
@@ -315,14 +335,11 @@ fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
     let inputs = Inputs {
         skin: skin.place(),
         lowers: places(ground.snapshots.iter().chain(&ground.layers)),
-        hostname: "rootlet".into(),
         ..Inputs::default()
     };
     let mut planned = plan(&inputs);
     // No /proc, no /dev: what stands there is one of the facts.
-    planned
-        .ops
-        .retain(|op| !matches!(op, rootlet_kernel::Op::FileSystem { .. } | rootlet_kernel::Op::Dev(_)));
+    planned.ops.retain(|op| !matches!(op, Op::FileSystem { .. } | Op::Dev(_)));
     let made = nursery.spawn(&Plan::new(planned.namespaces, &planned.ops));
     Facts::of_rootlet(&made.map_err(|error| explain(error, &planned))?)
 }
@@ -356,7 +373,8 @@ fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
             Some("memory or disk for the writable layer is used up; try --writable disk, or free some")
         }
         Some(libc::EINVAL) if what.contains("overlay") => Some(
-            "the kernel has no overlayfs in user namespaces (Linux 5.11), or a layer lies on a file system it cannot use",
+            "the kernel has no overlayfs in user namespaces (Linux 5.11), or the store lies on a file system that it cannot use: \
+             set ROOTLET_STORE to a directory of another",
         ),
         Some(libc::EPERM) if what.contains("procfs") => {
             Some("this container hides parts of /proc; run `rootlet doctor`")

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Host,
     /// A step of making the root failed.
     Setup,
+    /// A recipe: what it says, or a step of it.
+    Recipe,
     /// The program is not there (exit code 127 of a shell).
     CommandNotFound,
     /// The program is there but cannot be executed (126).
@@ -61,6 +63,13 @@ impl Error {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what the failed step was part of.
+    #[allow(dead_code, reason = "used by what is behind features")]
+    pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
+        self.0.what = format!("{context}: {}", self.0.what);
         self
     }
 

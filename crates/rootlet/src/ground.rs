@@ -4,11 +4,12 @@
 use crate::host;
 use crate::{Error, ErrorKind, Identity, Result};
 use rootlet_base::{Base, BaseKind, Resolver, Store};
-use rootlet_kernel::{Nursery, Source, StartError, Tree, mount};
+use rootlet_kernel::{IdMap, Nursery, Source, StartError, Tree, holds_whiteout_files, mount};
 use rootlet_spec::{Tier, User};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub(crate) struct Ground {
     pub snapshots: Vec<Source>,
     /// What of the base could not be shown.
     pub not_reproduced: Vec<String>,
+    /// Bytes of all files that are copied.
+    copied: u64,
 }
 
 /// Something at a place of the root that is not part of its layers.
@@ -59,6 +62,8 @@ pub(crate) enum PartKind {
     File(Source),
     /// An empty directory of this mode, root's.
     Directory(u32),
+    /// A file of the host, copied: mode, owner, group, contents.
+    Copy(u32, u32, u32, Vec<u8>),
     /// What a symlink of the host says.
     Symlink(String),
     /// A fresh tmpfs of this mode: what a machine forgets when it stops.
@@ -77,6 +82,7 @@ impl Part {
             PartKind::Overlay(_) => tree.directory(path, 0o755, 0, 0),
             PartKind::Directory(mode) | PartKind::Tmpfs(mode) => tree.directory(path, *mode, 0, 0),
             PartKind::File(_) => tree.file(path, 0o644, 0, 0, b""),
+            PartKind::Copy(mode, uid, gid, data) => tree.file(path, *mode, *uid, *gid, data),
             PartKind::Symlink(to) => tree.symlink(path, to),
         };
     }
@@ -87,11 +93,11 @@ impl Ground {
         let paths = base.layer_paths(nursery.map())?;
         let mut ground = Self::default();
         match base.kind() {
-            BaseKind::Layers => ground.layers = stored(nursery, &paths)?,
+            BaseKind::Layers => ground.layers = laid(nursery, &paths)?,
             BaseKind::Directory(directory) => {
                 let snapshots = paths.iter().filter(|p| *p != directory).cloned().collect::<Vec<_>>();
                 ground.layers = vec![owned_directory(nursery, directory)?];
-                ground.snapshots = stored(nursery, &snapshots)?;
+                ground.snapshots = laid(nursery, &snapshots)?;
             }
             BaseKind::Host => {
                 ground.host(nursery)?;
@@ -120,6 +126,8 @@ impl Ground {
 
     /// This machine's own root, without what belongs to its running kernel and services.
     fn host(&mut self, nursery: &Arc<Nursery>) -> Result<()> {
+        // What cannot be mounted is left out below, but not because there is no nursery.
+        nursery.upper_in_memory().map_err(host::explain)?;
         let mounts = MountPoints::read()?;
         match host::caller().is_root() {
             true => match idmapped(nursery, Path::new("/"), false) {
@@ -131,6 +139,9 @@ impl Ground {
                 }
                 // The root is an overlayfs, as in a container: its files cannot be shown with their owners.
                 Err(_) => {
+                    // Without CAP_SYS_ADMIN no part of it could be mounted either.
+                    mount::clone(Path::new("/"), true)
+                        .map_err(|e| unmountable("failed to mount this machine's own root".into(), e))?;
                     self.not_reproduced.push(
                         "owners of the host's files: its root file system cannot be mounted with other ids, so they \
                          show as nobody's"
@@ -155,11 +166,13 @@ impl Ground {
     }
 
     /// Puts a directory together that cannot be one overlay, because something is mounted below it: the kernel refuses
-    /// to copy it without that (`has_locked_children` of fs/namespace.c). Each part without mounts is one overlay.
+    /// to copy it without that (`has_locked_children` of fs/namespace.c). Each part without mounts is one overlay, and files
+    /// are copied: a container has some mounted in /etc, beside those that make it a system.
     fn compose(&mut self, nursery: &Arc<Nursery>, directory: &Path, mounts: &MountPoints) {
         let Ok(entries) = fs::read_dir(directory) else { return };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
         paths.sort();
+        let mut left_out = 0;
         for path in paths {
             let Some(text) = path.to_str() else { continue };
             if HIDDEN.contains(&text) {
@@ -185,8 +198,35 @@ impl Ground {
                 }
             } else if kind.is_file() && mounts.shown.contains(&path) {
                 self.add(&path, plain(nursery, &path, false));
+            } else if kind.is_file() {
+                left_out += u32::from(!self.copy(nursery.map(), text, &metadata));
             }
         }
+        if left_out > 0 {
+            let directory = directory.display();
+            self.not_reproduced.push(format!(
+                "{left_out} files of the host's {directory}: they lie beside something that is mounted there, and are too large \
+                 to be copied"
+            ));
+        }
+    }
+
+    /// Whether a file is not too large for that. One that may not be read is there, and has no rights.
+    fn copy(&mut self, map: &IdMap, path: &str, metadata: &fs::Metadata) -> bool {
+        const MOST: u64 = 16 << 20;
+        if self.copied + metadata.len() > MOST {
+            return false;
+        }
+        self.copied += metadata.len();
+        // Whoever has no number inside is root here, whom most are.
+        let uid = map.uid_inside(metadata.uid()).unwrap_or(0);
+        let gid = map.gid_inside(metadata.gid()).unwrap_or(0);
+        let (mode, data) = match fs::read(path) {
+            Ok(data) => (metadata.mode() & 0o777, data),
+            Err(_) => (0, Vec::new()),
+        };
+        self.parts.push(Part::new(path, PartKind::Copy(mode, uid, gid, data)));
+        true
     }
 
     fn add(&mut self, path: &Path, source: io::Result<Source>) {
@@ -212,6 +252,17 @@ fn stored(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
                 .map_err(|e| unmountable(format!("failed to mount the layer {}", path.display()), e))
         })
         .collect()
+}
+
+/// Likewise, and upon each the whiteouts that are files in it.
+fn laid(nursery: &Arc<Nursery>, paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut all = Vec::new();
+    for (path, layer) in paths.iter().zip(stored(nursery, paths)?) {
+        let whiteouts = holds_whiteout_files(path).then(|| nursery.add_whiteouts(&layer)).transpose();
+        all.push(layer);
+        all.extend(whiteouts.map_err(|e| Error::io("failed to copy whiteouts into memory", e))?);
+    }
+    Ok(all)
 }
 
 /// What a host forbids it may allow in another way; what else goes wrong does so in every way.
@@ -247,7 +298,7 @@ pub(crate) fn upper(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
 
 /// Makes a directory of the host that of root inside. An ordinary user's own directory belongs to an id that root inside
 /// has power over; real root's does not.
-pub(crate) fn own(map: &rootlet_kernel::IdMap, path: &Path) -> io::Result<()> {
+pub(crate) fn own(map: &IdMap, path: &Path) -> io::Result<()> {
     match host::caller().is_root() {
         true => std::os::unix::fs::chown(path, map.uid_outside(0), map.gid_outside(0)),
         false => Ok(()),

@@ -173,6 +173,26 @@ impl AccountFiles {
         Some(AccountFiles { passwd, group, shadow: Some(shadow) })
     }
 
+    /// The number of a group by its name; a missing one is made, as addgroup(8) makes one of a system's.
+    #[cfg(feature = "recipes")]
+    pub fn group_or_new(&mut self, name: &str) -> u32 {
+        self.gid_of(name).unwrap_or_else(|| {
+            let taken = |gid: &u32| groups(&self.group).any(|g| g.gid == *gid);
+            let gid = (100..1000).find(|gid| !taken(gid)).unwrap_or(1000);
+            if !self.group.is_empty() && !self.group.ends_with('\n') {
+                self.group.push('\n');
+            }
+            self.group += &format!("{name}:x:{gid}:\n");
+            gid
+        })
+    }
+
+    /// Makes an account a member of groups, by their numbers.
+    #[cfg(feature = "recipes")]
+    pub fn join(&mut self, name: &str, gids: &[u32]) {
+        self.group = join_groups(&self.group, name, gids);
+    }
+
     /// Whether there is an account of that name.
     pub fn has_user(&self, name: &str) -> bool {
         accounts(&self.passwd).any(|a| a.name == name)

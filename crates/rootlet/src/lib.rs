@@ -49,6 +49,8 @@ mod limits;
 mod net;
 mod plan;
 mod prepared;
+#[cfg(feature = "recipes")]
+pub mod recipe;
 mod report;
 mod rootlet;
 mod seccomp;

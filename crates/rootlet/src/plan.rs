@@ -16,7 +16,8 @@ pub(crate) struct Inputs {
     pub mounts: Vec<PlannedMount>,
     /// Directories to be made where they are missing: path, mode, uid, gid.
     pub directories: Vec<(String, u32, u32, u32)>,
-    pub hostname: String,
+    /// `None`: the caller's.
+    pub hostname: Option<String>,
     pub net: Net,
     pub read_only: bool,
     /// One id stands for all: the filters that have pid 1 asked.
@@ -94,7 +95,7 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     for (path, mode, uid, gid) in &inputs.directories {
         p.ops.push(Op::MakeDirectory { path: path.clone(), mode: *mode, uid: *uid, gid: *gid });
     }
-    p.ops.push(Op::Hostname(inputs.hostname.clone()));
+    p.ops.extend(inputs.hostname.clone().map(Op::Hostname));
     if inputs.net == Net::Private {
         p.ops.push(Op::LoopbackUp);
     }
@@ -237,7 +238,7 @@ mod tests {
         let inputs = Inputs {
             skin: "/src/2".into(),
             lowers: vec!["/src/1".into()],
-            hostname: "rootlet".into(),
+            hostname: Some("rootlet".into()),
             ..Inputs::default()
         };
         let planned = plan(&inputs);

@@ -11,10 +11,12 @@ use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
-use rootlet_base::{Base, Staging};
+use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
 use rootlet_spec::{Mount, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// What is the same for all rootlets that look alike: the base's sources and the skin.
@@ -39,6 +41,12 @@ fn hash(accounts: &AccountFiles) -> u64 {
 
 static KNOWN_PREPARED: LazyLock<Mutex<Vec<Arc<Prepared>>>> = LazyLock::new(Mutex::default);
 
+/// Ends the rootlets that nobody has asked for yet.
+pub(crate) fn end_spares() {
+    let known = KNOWN_PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+    known.iter().for_each(|prepared| prepared.spare.end());
+}
+
 /// What lives as long as the rootlet, and what the plan makes besides the run.
 #[derive(Default)]
 pub(crate) struct Guards {
@@ -56,6 +64,32 @@ impl Guards {
         };
         self.volumes.iter().try_for_each(check)
     }
+
+    /// Whether the writable layer, with which the overlay was refused, can be in memory instead; from now on it is.
+    pub fn give_up_disk(&self, nursery: &Nursery, base: &Base) -> bool {
+        let can = self.staging.is_some() && nursery.upper_in_memory().unwrap_or(false);
+        if can {
+            let mut refused = REFUSED_ON.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.push(base.store().path().to_owned());
+        }
+        can
+    }
+}
+
+/// The system call filter around this process refuses sethostname(2), as podman's does by default.
+static HOSTNAME_REFUSED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn give_up_hostname() -> bool {
+    HOSTNAME_REFUSED.store(true, Ordering::Relaxed);
+    true
+}
+
+/// Stores on whose file systems the kernel refused a writable layer: found by trying, and not tried again in this process.
+static REFUSED_ON: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn holds_no_writable_layer(store: &Store) -> bool {
+    let refused = REFUSED_ON.lock().unwrap_or_else(PoisonError::into_inner);
+    refused.iter().any(|path| path == store.path())
 }
 
 impl Prepared {
@@ -135,11 +169,16 @@ impl Prepared {
         spec: &Spec,
     ) -> Result<(Planned, Guards)> {
         let mut guards = Guards::default();
-        let in_memory = nursery.upper_in_memory().map_err(host::explain)?;
-        let disk = if in_memory && spec.writable == Writable::Memory {
-            None
-        } else {
-            Some(self.on_disk(nursery, &mut guards)?)
+        let can_be_in_memory = nursery.upper_in_memory().map_err(host::explain)?;
+        let disk = match spec.writable {
+            Writable::Memory if can_be_in_memory => None,
+            Writable::Disk if can_be_in_memory && holds_no_writable_layer(self._base.store()) => {
+                let what = "the writable layer on disk: the store's file system cannot hold one, as overlayfs in a container \
+                     cannot, so it is in memory; set ROOTLET_STORE to a directory of a volume";
+                guards.not_reproduced.push(what.into());
+                None
+            }
+            _ => Some(self.on_disk(nursery, &mut guards)?),
         };
         let ground = &self.ground;
         let snapshots = places(ground.snapshots.iter());
@@ -157,9 +196,14 @@ impl Prepared {
                 }
                 PartKind::File(source) => PlannedPart::File(target, source.place()),
                 PartKind::Tmpfs(mode) => PlannedPart::Tmpfs(target, *mode),
-                PartKind::Directory(_) | PartKind::Symlink(_) => return None,
+                PartKind::Directory(_) | PartKind::Copy(..) | PartKind::Symlink(_) => return None,
             })
         });
+        let refused = HOSTNAME_REFUSED.load(Ordering::Relaxed);
+        if refused {
+            let what = "the host name: it cannot be set under the system call filter around this, so the kernel's is the caller's";
+            guards.not_reproduced.push(what.into());
+        }
         let inputs = Inputs {
             skin: self.skin.place(),
             lowers: places(ground.layers.iter().chain(&ground.snapshots)),
@@ -167,7 +211,7 @@ impl Prepared {
             disk,
             mounts: planned_mounts(nursery, spec, &mut guards)?,
             directories: directories(facts, who, spec, &mut guards),
-            hostname: hostname(spec),
+            hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
             read_only: spec.read_only,
             asking: self.asking.clone(),

@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::host;
 use crate::limits;
 use crate::plan::Area;
-use crate::prepared::Prepared;
+use crate::prepared::{self, Prepared};
 use crate::report::Report;
 use crate::tier;
 use crate::{Error, Identity, Result};
@@ -138,6 +138,7 @@ impl Rootlet {
     /// init that waits for orphans. So do rootlets that live on: end them first, or adopt and wait for them
     /// (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     pub fn end_helpers() {
+        prepared::end_spares();
         Nursery::end_all();
     }
 
@@ -185,6 +186,12 @@ impl Rootlet {
             return Ok(self.live.identity.clone());
         }
         self.live.facts.accounts.identify(&user, &[])
+    }
+
+    /// The account files as the base has them.
+    #[cfg(feature = "recipes")]
+    pub(crate) fn accounts(&self) -> crate::identity::AccountFiles {
+        self.live.facts.accounts.clone()
     }
 
     /// File operations as a user of this root: what production would refuse that user, is refused.

@@ -27,6 +27,10 @@ pub(crate) struct Wanted<'a> {
 pub(crate) fn skin(w: &Wanted) -> Tree {
     let mut tree = Tree::for_ids(w.map);
     tree.directory("", 0o755, 0, 0);
+    // First, since what is made here stands in the place of the host's.
+    for part in w.parts {
+        part.stands_in(&mut tree);
+    }
     for (path, mode) in [("proc", 0o555), ("dev", 0o755), ("sys", 0o555)] {
         directory(&mut tree, w.facts, path, mode);
     }
@@ -36,9 +40,6 @@ pub(crate) fn skin(w: &Wanted) -> Tree {
     home(&mut tree, w);
     if w.map.one.is_some() {
         one_id(&mut tree, w.facts);
-    }
-    for part in w.parts {
-        part.stands_in(&mut tree);
     }
     tree
 }

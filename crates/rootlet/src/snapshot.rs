@@ -28,9 +28,9 @@ impl Rootlet {
         let failed = |e: std::io::Error| {
             let what = "failed to copy the writable layer into the store";
             match e.raw_os_error() {
-                // overlayfs makes none of the devices that stand for what was removed.
-                Some(libc::EPERM) => Error::new(ErrorKind::Io, what).caused_by(e).with_hint(
-                    "a store on overlayfs, as in a container, cannot keep what was removed: set ROOTLET_STORE to a directory of a volume",
+                // Neither the device nor the attributes that stand for what was removed.
+                Some(libc::EPERM | libc::ENOTSUP) => Error::new(ErrorKind::Io, what).caused_by(e).with_hint(
+                    "the store's file system cannot keep what was removed: set ROOTLET_STORE to a directory of another, of a volume say",
                 ),
                 _ => Error::new(ErrorKind::Io, what).caused_by(e),
             }

@@ -40,6 +40,11 @@ impl Spare {
         }
     }
 
+    /// Ends the one that is ahead.
+    pub fn end(&self) {
+        *self.lock() = None;
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Plan, Option<Coming>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

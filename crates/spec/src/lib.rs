@@ -13,6 +13,10 @@ pub mod limits;
 pub mod mode;
 pub mod mount;
 pub mod net;
+#[cfg(feature = "recipes")]
+pub mod preset;
+#[cfg(feature = "recipes")]
+pub mod recipe;
 mod security;
 pub mod similar;
 pub mod size;

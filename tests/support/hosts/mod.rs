@@ -7,7 +7,7 @@
 mod docker;
 mod filter;
 
-use filter::{Answer, EACCES, ENOSPC, ENOSYS, Rule, Test, calls, compile};
+use filter::{Answer, EACCES, ENOSPC, ENOSYS, EPERM, Rule, Test, calls, compile};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
@@ -96,6 +96,17 @@ impl Host {
         ))
     }
 
+    /// A filter that lets namespaces and mounts be made and no host name be set, as podman's does by default.
+    pub fn no_host_name() -> Self {
+        let rule = Rule { call: calls()["sethostname"], test: None, answer: EPERM };
+        Self::filtered(&compile(&[rule], Answer::Allow))
+    }
+
+    /// A file of /etc is mounted, as in every container.
+    pub fn mounted_in_etc() -> Self {
+        Self::mounted("mount --bind /etc/hostname /etc/hostname")
+    }
+
     /// Ubuntu's AppArmor, where it lets a user namespace be made and then gives it no power: mounts are refused. (That it
     /// refuses the id map as well, no filter can play.)
     pub fn powerless_user_namespaces() -> Self {
@@ -160,6 +171,17 @@ impl Host {
     /// The store is on a tmpfs of its own with these options: another device than the rest, and small if they say so.
     pub fn store_in_memory(store: &Path, options: &str) -> Self {
         let script = format!("mount -t tmpfs -o mode=700,{options} tmpfs '{}'", store.display());
+        Self::mounted(&script).with("ROOTLET_STORE", store)
+    }
+
+    /// The store is on an overlayfs, as in a container without a volume: one of real root's, or one of a user namespace.
+    pub fn store_on_overlayfs(store: &Path) -> Self {
+        let more = if is_root() { "" } else { ",userxattr" };
+        let script = format!(
+            "cd '{}'; mount -t tmpfs -o size=256m tmpfs .; cd \"$PWD\"; mkdir lower upper work; chmod 700 upper
+             mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work{more} overlay \"$PWD\"; cd /",
+            store.display()
+        );
         Self::mounted(&script).with("ROOTLET_STORE", store)
     }
 

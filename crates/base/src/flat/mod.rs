@@ -151,6 +151,12 @@ fn copied(base: &Base, store: &Store, path: &Path) -> Result<Flat> {
     Ok(flat)
 }
 
+/// As [`look`], of a directory by its path.
+pub(crate) fn look_of(path: &Path) -> Result<u64> {
+    let failed = |e| Error::io(format!("failed to read the directory {}", path.display()), e);
+    look(&Tree::open(path).map_err(failed)?).map_err(failed)
+}
+
 /// A number for what a tree looks like: it changes with every change in it, whoever makes it, since nobody sets the time of a
 /// file's last change.
 fn look(tree: &Tree) -> io::Result<u64> {

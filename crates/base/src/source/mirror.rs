@@ -5,11 +5,67 @@ use super::{http, open_file};
 use crate::progress::{Step, Task};
 use crate::{Digest, Error, ErrorKind, Resolver, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+
+/// A package that a package manager asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageFile {
+    /// Where it is: http, https or `file:`.
+    pub url: String,
+    /// What a person calls it.
+    pub name: String,
+    /// Its bytes, exactly.
+    pub size: u64,
+    /// Of all of them.
+    pub digest: Digest,
+}
+
+impl Resolver {
+    /// Brings packages into the store, where they are not, and tells where they lie there.
+    ///
+    /// Errors: the network is not to be used; a mirror cannot be reached, or has not got one; what comes is not what was
+    /// promised; the disk is full.
+    ///
+    /// # Locking
+    /// Exclusive on each package while it comes.
+    pub fn packages(&self, files: &[PackageFile]) -> Result<Vec<PathBuf>> {
+        let places: Vec<PathBuf> = files.iter().map(|file| self.store.blob_file(file.digest)).collect();
+        let mut by_mirror: BTreeMap<&str, Vec<Wanted>> = BTreeMap::new();
+        for (file, _) in files.iter().zip(&places).filter(|(_, place)| !place.exists()) {
+            // Each with its directory: mirrors are many, hosts few.
+            let root = file.url.match_indices('/').nth(2).map_or(0, |(at, _)| at);
+            let (mirror, place) = if file.url.starts_with("file:") {
+                ("file:/", &file.url[5..])
+            } else {
+                file.url.split_at(root)
+            };
+            let place = place.trim_start_matches('/').to_owned();
+            by_mirror.entry(mirror).or_default().push(Wanted {
+                digest: file.digest,
+                size: file.size,
+                name: file.name.clone(),
+                place,
+            });
+        }
+        if self.is_offline() && !by_mirror.is_empty() {
+            let names: Vec<String> = by_mirror.into_values().flatten().map(|wanted| wanted.name).collect();
+            return Err(Error::new(
+                ErrorKind::NotInStore,
+                format!(
+                    "the packages {} are not in the store, and the network is not to be used",
+                    names.join(", ")
+                ),
+            ));
+        }
+        by_mirror.into_iter().try_for_each(|(mirror, wanted)| Mirror::new(mirror)?.download(self, wanted))?;
+        Ok(places)
+    }
+}
 
 /// A mirror, spoken to by one client.
 #[derive(Debug)]

@@ -7,6 +7,9 @@ use crate::{BaseName, Digest, Error, ErrorKind, Result};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+/// What the names of steps begin with.
+const STEP: &str = "step:";
+
 /// A base of the store.
 #[derive(Clone, Debug)]
 pub struct BaseInfo {
@@ -47,12 +50,16 @@ pub struct LayerInfo {
 }
 
 impl Store {
-    /// All bases, by name.
+    /// All bases, by name; what only the steps of recipes are known by is left out.
     ///
     /// Errors: the store cannot be read.
     pub fn list(&self) -> Result<Vec<BaseInfo>> {
-        let mut all: Vec<BaseInfo> =
-            self.names()?.into_iter().filter_map(|record| self.info(record)).collect();
+        let mut all: Vec<BaseInfo> = self
+            .names()?
+            .into_iter()
+            .filter(|record| !record.name.starts_with(STEP))
+            .filter_map(|record| self.info(record))
+            .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }

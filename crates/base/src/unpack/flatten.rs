@@ -1,5 +1,4 @@
-//! All layers of a base in one tree, with its true owners, for roots without mounts: what a layer takes away is removed. (The
-//! layers by themselves could not even be kept everywhere: overlayfs lets nobody make its own mark of a removed file.)
+//! All layers of a base in one tree, with its true owners, for roots without mounts: what a layer takes away is removed.
 
 use super::entries::{self, Sink, failed};
 use super::layer::{forget, open, verify};

@@ -1,7 +1,7 @@
 //! What the layers below know of a directory.
 
 use rootlet_kernel::one_id::{Owner, TRUTH};
-use rootlet_kernel::{IdMap, IdRange, Meta};
+use rootlet_kernel::{IdMap, Meta};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -36,8 +36,8 @@ impl Lower<'_> {
         let m =
             directory.metadata().ok().filter(|m| FileType::from_raw_mode(m.mode()) == FileType::Directory)?;
         let stored = Owner {
-            uid: inside(&self.map.uids, m.uid())?,
-            gid: inside(&self.map.gids, m.gid())?,
+            uid: self.map.uid_inside(m.uid())?,
+            gid: self.map.gid_inside(m.gid())?,
             mode: m.mode() & 0o7777,
         };
         let Owner { uid, gid, mode } = if self.map.one.is_some() { truth(directory, stored) } else { stored };
@@ -55,9 +55,4 @@ fn truth(directory: &File, stored: Owner) -> Owner {
         Err(Errno::NODATA | Errno::NOTSUP) => stored,
         Err(_) => Owner { uid: 0, gid: 0, mode: stored.mode | 0o700 },
     }
-}
-
-fn inside(ranges: &[IdRange], outside: u32) -> Option<u32> {
-    let range = ranges.iter().find(|r| outside >= r.outside && outside - r.outside < r.count)?;
-    Some(range.inside + (outside - range.outside))
 }

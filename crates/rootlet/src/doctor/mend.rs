@@ -63,34 +63,50 @@ pub(super) fn user_namespaces(errno: Option<i32>) -> Mend {
     if read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" && !caller().is_root() {
         return apparmor();
     }
-    // An ordinary user has another way in a container: to be its root.
-    let or_root = |text: &str, as_root: &str| {
-        let or = if caller().is_root() {
-            String::new()
-        } else {
-            format!("; or as root in it, for the tier chroot: {as_root}")
-        };
-        Mend::advice(format!("{text}{or}"))
-    };
-    match around() {
-        Around::Kubernetes => or_root(
+    if caller().is_root() { in_roots_container() } else { in_a_users_container() }
+}
+
+/// Root needs its power over mounts. Podman's own filter is open to whoever has that; docker's knows no pivot_root(2) at all.
+fn in_roots_container() -> Mend {
+    Mend::advice(match around() {
+        Around::Kubernetes => {
+            "in the pod: `hostUsers: false`, and in the container's securityContext `capabilities: {add: [SYS_ADMIN]}`, \
+             `seccompProfile: {type: Unconfined}`, `procMount: Unmasked`"
+        }
+        Around::Podman => "podman run --cap-add SYS_ADMIN …",
+        Around::Docker => {
+            "docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined …"
+        }
+        Around::Nobody => return around_nobody(),
+    })
+}
+
+/// An ordinary user has another way in a container: to be its root.
+fn in_a_users_container() -> Mend {
+    let (text, as_root) = match around() {
+        Around::Kubernetes => (
             "in the pod: `hostUsers: false`, and in the container's securityContext `seccompProfile: {type: Unconfined}`, \
              `procMount: Unmasked`",
             "`runAsUser: 0`",
         ),
-        Around::Podman => or_root(
+        Around::Podman => (
             "podman run --security-opt seccomp=unconfined --security-opt unmask=ALL …",
             "podman run --user 0 …",
         ),
-        Around::Docker => or_root(
+        Around::Docker => (
             "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
              --security-opt systempaths=unconfined …",
             "docker run --user 0 …",
         ),
-        Around::Nobody if status("Seccomp") == "2" => {
-            Mend::advice("a system call filter around this process refuses them: start it without")
-        }
-        Around::Nobody => Mend::default(),
+        Around::Nobody => return around_nobody(),
+    };
+    Mend::advice(format!("{text}; or as root in it, for the tier chroot: {as_root}"))
+}
+
+fn around_nobody() -> Mend {
+    match status("Seccomp").as_str() {
+        "2" => Mend::advice("a system call filter around this process refuses them: start it without"),
+        _ => Mend::default(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! dpkg's own configuration of the packages, and what apt inside is told of where they are from.
 
-use super::Suite;
 use super::database::Control;
-use super::root::Extra;
+use super::manifest::Extra;
 use super::sources::Keys;
+use super::suites::Suite;
 use crate::source::mirror::without_credentials;
 use crate::{Error, Result, Script};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// What a build leaves behind that is nobody's: logs with times in them, caches, copies of what was there before, locks.
 const LEAVE_OUT: [&str; 16] = [
@@ -31,7 +32,7 @@ const LEAVE_OUT: [&str; 16] = [
 
 /// Runs the scripts that come before unpacking, each after those of what it depends on, and lets dpkg do the rest. `order` has
 /// the names of the packages.
-pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u64) -> Script {
+pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u64, time: Duration) -> Script {
     let dpkg = controls.iter().find(|control| control.name == "dpkg").map_or("", |control| &control.version);
     // No service is started: nothing of a build lives on.
     let mut text = String::from(
@@ -64,6 +65,7 @@ pub(super) fn script(base: &str, controls: &[Control], order: &[&str], epoch: u6
         text,
         env: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         network: false,
+        time,
         epoch,
         leave_out: LEAVE_OUT.map(str::to_owned).into(),
     }
@@ -75,12 +77,12 @@ pub(super) fn sources_list(suites: &[Suite]) -> Result<Vec<Extra>> {
     for Suite { source, release, .. } in suites {
         let mut options = Vec::new();
         for (bytes, end) in own_keys(&source.keys)? {
-            let known = files.iter().position(|file: &Extra| file.bytes == bytes);
+            let known = files.iter().position(|file: &Extra| file.bytes() == bytes);
             let at = known.unwrap_or(files.len());
             let path = format!("etc/apt/keyrings/rootlet-{}.{end}", at + 1);
             options.push(format!("/{path}"));
             if known.is_none() {
-                files.push(Extra { path, bytes });
+                files.push(Extra::new(path, bytes));
             }
         }
         let mut said = String::new();
@@ -94,7 +96,7 @@ pub(super) fn sources_list(suites: &[Suite]) -> Result<Vec<Extra>> {
         let mirror = without_credentials(&source.mirror);
         let _ = writeln!(text, "deb {said}{mirror} {} {}", source.suite, components.join(" "));
     }
-    files.push(Extra { path: "etc/apt/sources.list".into(), bytes: text.into_bytes() });
+    files.push(Extra::new("etc/apt/sources.list", text.into_bytes()));
     Ok(files)
 }
 

@@ -2,11 +2,12 @@
 
 use super::database::{self, Control};
 use super::deb::Deb;
+use super::manifest::{Manifest, Pinned};
 use super::relation::{Wants, groups};
 use crate::pack::{LayerWriter, PackEntry, PackKind};
-use crate::progress::{Progress, Step, Task};
+use crate::progress::{Step, Task};
 use crate::unpack::{TarEntry, TarReader, normalise};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Resolver, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -21,34 +22,17 @@ const CONFFILE_BYTES: u64 = 16 << 20;
 const PART: usize = 256 << 10;
 const PARTS_AHEAD: usize = 8;
 
-/// A file that is no package's.
-#[derive(Clone, Debug)]
-pub(super) struct Extra {
-    /// Relative to the root.
-    pub path: String,
-    pub bytes: Vec<u8>,
-}
-
-/// A package's file.
-#[derive(Clone, Debug)]
-pub(super) struct Packed {
-    pub name: String,
-    pub path: PathBuf,
-    pub size: u64,
-}
-
 /// Writes all files of the packages and dpkg's database of them. `debs` are in the order in which directories are made.
-/// `merged`: /bin and its like are links into /usr. `epoch`: the time of what is no package's.
 ///
 /// Errors: a package is damaged; two have the same file; the disk is full.
 pub(super) fn write(
-    debs: &[Packed],
-    merged: bool,
-    epoch: u64,
-    extra: &[Extra],
+    debs: &[&Pinned],
+    manifest: &Manifest,
     layer: &mut LayerWriter,
-    progress: &dyn Progress,
+    resolver: &Resolver,
 ) -> Result<Vec<Control>> {
+    let Manifest { merged, epoch, extra, .. } = manifest;
+    let (merged, epoch) = (*merged, *epoch);
     let mut root = Root {
         layer,
         merged,
@@ -58,9 +42,15 @@ pub(super) fn write(
         controls: Vec::new(),
         lists: Vec::new(),
     };
-    let task = Task::begin(progress, "packages", Step::Unpack, Some(debs.iter().map(|deb| deb.size).sum()));
+    let task = Task::begin(
+        &*resolver.progress,
+        "packages",
+        Step::Unpack,
+        Some(debs.iter().map(|deb| deb.size).sum()),
+    );
     let mut done = 0;
-    ahead(debs, |at, control, data| {
+    let paths: Vec<PathBuf> = debs.iter().map(|deb| resolver.store.blob_file(deb.sha256)).collect();
+    ahead(&paths, |at, control, data| {
         let about = |e: Error| e.within(format!("failed to unpack the package `{}`", debs[at].name));
         root.package(control.map_err(about)?, data).map_err(about)?;
         done += debs[at].size;
@@ -69,7 +59,7 @@ pub(super) fn write(
     })?;
     root.database()?;
     for file in extra {
-        root.file(&file.path, &file.bytes, 0o644, epoch)?;
+        root.file(&file.path, &file.bytes(), 0o644, epoch)?;
     }
     Ok(root.controls)
 }
@@ -294,7 +284,7 @@ fn clash(path: &[u8], why: &str) -> Error {
 
 /// Hands over the packages in their order, while others unpack those that come next.
 fn ahead(
-    debs: &[Packed],
+    debs: &[PathBuf],
     mut each: impl FnMut(usize, Result<Control>, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
     let next = AtomicUsize::new(0);
@@ -306,7 +296,7 @@ fn ahead(
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(Packed { path, .. }) = debs.get(at) else { return };
+                    let Some(path) = debs.get(at) else { return };
                     // Nobody wants it: the others have failed.
                     if feed(path, &senders[at]).is_none() {
                         return;

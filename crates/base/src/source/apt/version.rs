@@ -39,7 +39,8 @@ fn part(a: &str, b: &str) -> Ordering {
             return one.cmp(&other);
         }
         if one != 0 {
-            (a.next(), b.next());
+            a.next();
+            b.next();
             continue;
         }
         let order = number(&mut a).cmp(&number(&mut b));

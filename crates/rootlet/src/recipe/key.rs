@@ -1,0 +1,132 @@
+//! What a step depends on: its parent, what it says, and the contents of what it copies.
+
+use super::Step;
+use crate::{Error, ErrorKind, Result};
+use rootlet_base::{Base, Digest};
+use rootlet_spec::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The form of a step's layer; another one is another step.
+const VERSION: &str = "step 1";
+
+/// A file, directory or symlink of the project that is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Below what is copied; empty for itself.
+    pub relative: PathBuf,
+    pub path: PathBuf,
+    pub mode: u32,
+    pub kind: SourceKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SourceKind {
+    File,
+    Directory,
+    Symlink(PathBuf),
+}
+
+#[derive(Serialize)]
+struct Parts<'a> {
+    version: &'a str,
+    parent: String,
+    step: &'a Step,
+    contents: Vec<String>,
+}
+
+/// What the store knows a step by.
+///
+/// Errors: a file that it copies is not there.
+pub(super) fn key(parent: &Base, recipe: &Recipe, step: &Step, directory: &Path) -> Result<String> {
+    let parent = parent.fingerprint()?.unwrap_or_default();
+    let mut contents = vec![format!("{:?}", recipe.network)];
+    if let Some(path) = step.reads() {
+        for source in sources(&directory.join(path))? {
+            contents.push(told(&source)?);
+        }
+    }
+    let parts = Parts { version: VERSION, parent, step, contents };
+    let text = serde_json::to_vec(&parts).expect("plain data has a JSON form");
+    Ok(format!("step:{}", Digest::of(&text).hex()))
+}
+
+/// All that is copied with a path, sorted: a directory before what is in it. A symlink that is copied itself is followed.
+pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
+    let failed = |path: &Path, e: io::Error| {
+        let what = format!("failed to read {}", path.display());
+        match e.kind() {
+            io::ErrorKind::NotFound => Error::new(ErrorKind::Recipe, what)
+                .caused_by(e)
+                .with_hint("paths of a recipe begin where its file lies"),
+            _ => Error::io(what, e),
+        }
+    };
+    let real = fs::canonicalize(path).map_err(|e| failed(path, e))?;
+    let (mut found, mut left) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(relative) = left.pop() {
+        let path = if relative.as_os_str().is_empty() { real.clone() } else { real.join(&relative) };
+        let metadata = fs::symlink_metadata(&path).map_err(|e| failed(&path, e))?;
+        let kind = if metadata.is_dir() {
+            for entry in fs::read_dir(&path).map_err(|e| failed(&path, e))? {
+                left.push(relative.join(entry.map_err(|e| failed(&path, e))?.file_name()));
+            }
+            SourceKind::Directory
+        } else if metadata.is_symlink() {
+            SourceKind::Symlink(fs::read_link(&path).map_err(|e| failed(&path, e))?)
+        } else if metadata.is_file() {
+            SourceKind::File
+        } else {
+            let what = format!("failed to copy {}: it is neither a file nor a directory", path.display());
+            return Err(Error::new(ErrorKind::Recipe, what));
+        };
+        found.push(Source { relative, path, mode: metadata.permissions().mode() & 0o7777, kind });
+    }
+    found.sort_by(|a, b| a.relative.cmp(&b.relative));
+    Ok(found)
+}
+
+/// A source as text: name, mode and contents.
+fn told(source: &Source) -> Result<String> {
+    let name = String::from_utf8_lossy(source.relative.as_os_str().as_bytes()).into_owned();
+    Ok(match &source.kind {
+        SourceKind::Directory => format!("d {:o} {name}", source.mode),
+        SourceKind::Symlink(to) => format!("l {name} {}", to.display()),
+        SourceKind::File => format!("f {:o} {name} {}", source.mode, digest(&source.path)?),
+    })
+}
+
+fn digest(path: &Path) -> Result<Digest> {
+    let read = fs::File::open(path).and_then(Digest::of_reader);
+    read.map_err(|e| Error::io(format!("failed to read {}", path.display()), e))
+}
+
+/// Enough of a file to see, without reading it, that it is as it was: nobody sets the time of its last change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    size: u64,
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+/// The stamps of a file, or of all that is in a directory.
+pub(super) fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
+    let (mut stamps, mut left) = (Vec::new(), vec![fs::canonicalize(path)?]);
+    while let Some(path) = left.pop() {
+        let m = fs::symlink_metadata(&path)?;
+        if m.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                left.push(entry?.path());
+            }
+        }
+        stamps.push(Stamp { path, size: m.size(), inode: m.ino(), changed: (m.ctime(), m.ctime_nsec()) });
+    }
+    stamps.sort();
+    Ok(stamps)
+}

@@ -1,0 +1,209 @@
+//! A step is done: a rootlet on what is there so far, what the step says, and a layer of what it changed.
+
+use super::packages::Installed;
+use super::{Step, account, copy, packages};
+use crate::commit::Commit;
+use crate::setup::{Job, Said, shell};
+use crate::{Error, ErrorKind, Result, Rootlet};
+use rootlet_base::{Base, LayerWriter, PackedLayer, Resolver};
+use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
+use rootlet_spec::{GroupSpec, Net, UserSpec};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, and what was fetched.
+const LEAVE_OUT: [&str; 23] = [
+    "/dev",
+    "/etc/apt/preferences.d/rootlet",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/proc",
+    "/run",
+    "/sys",
+    "/tmp",
+    "/usr/sbin/policy-rc.d",
+    "/var/cache/apk",
+    "/var/cache/apt",
+    "/var/cache/dnf",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/cache/libdnf5",
+    "/var/cache/pacman/pkg",
+    "/var/cache/yum",
+    "/var/cache/zypp",
+    "/var/lib/apt/lists",
+    "/var/log/alternatives.log",
+    "/var/log/apt",
+    "/var/log/dpkg.log",
+    "/var/tmp",
+];
+/// What the caller's network needs, and no layer keeps.
+const PASSED_ON: [&str; 12] = [
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+];
+/// Files that tell when a root was last made: whatever a step writes is given a time no later.
+const CLOCKS: [&str; 4] = ["/var/lib/dpkg/status", "/lib/apk/db/installed", "/etc/os-release", "/etc/passwd"];
+
+/// Where steps are done.
+pub(super) struct Kitchen<'a> {
+    pub resolver: &'a Resolver,
+    pub directory: &'a Path,
+    pub recipe: &'a Recipe,
+    pub parent: &'a Base,
+}
+
+/// A step that was done.
+pub(super) struct Done {
+    pub packed: PackedLayer,
+    pub installed: Installed,
+}
+
+impl Kitchen<'_> {
+    pub(super) fn perform(&self, step: &Step) -> Result<Done> {
+        let (network, secrets) = match step {
+            Step::Packages(..) | Step::Python(..) => (self.recipe.network, &[][..]),
+            Step::Run(_, _, secrets, network) => (*network, secrets.as_slice()),
+            _ => (StepNetwork::None, &[][..]),
+        };
+        let root = self.rootlet(network, secrets)?;
+        let epoch = self.epoch(&root);
+        let mut installed = Installed::default();
+        match step {
+            Step::Packages(names, pins) => {
+                installed = packages::install(self.resolver, &root, names, pins, epoch)?;
+            }
+            Step::Timezone(zone) => copy::timezone(&root, zone)?,
+            Step::User(user) => account::make(&root, user)?,
+            Step::Copy(what) => copy::into(&root, what, self.directory)?,
+            Step::Python(python, user) => self.python(&root, python, user.as_deref(), epoch)?,
+            Step::Run(run, env, secrets, _) => self.run(&root, run, env, secrets, epoch)?,
+        }
+        let commit = Commit { epoch, leave_out: LEAVE_OUT.map(str::to_owned).into() };
+        let packed = root.commit(&commit, LayerWriter::begin(self.resolver.store())?)?;
+        Ok(Done { packed, installed })
+    }
+
+    fn rootlet(&self, network: StepNetwork, secrets: &[Secret]) -> Result<Rootlet> {
+        let net = if network == StepNetwork::Host { Net::Host } else { Net::None };
+        let mut builder = Rootlet::builder(self.parent).net(net).workdir("/");
+        // What the base says is for those who run it later.
+        builder.spec.user = Some(UserSpec::Id(0, Some(GroupSpec::Id(0))));
+        builder.spec.entrypoint = Some(Vec::new());
+        for secret in secrets.iter().filter(|secret| secret.file.is_some()) {
+            let file = self.directory.join(secret.file.as_deref().unwrap_or_default());
+            if !file.is_file() {
+                return Err(Error::new(
+                    ErrorKind::Recipe,
+                    format!(
+                        "the secret `{}` is to be in {}, which is not a file",
+                        secret.name,
+                        file.display()
+                    ),
+                ));
+            }
+            builder = builder.bind_read_only(file, format!("/run/secrets/{}", secret.name));
+        }
+        for name in PASSED_ON.iter().filter(|_| network == StepNetwork::Host) {
+            if let Ok(value) = std::env::var(name) {
+                builder = builder.env(*name, value);
+            }
+        }
+        builder.spawn()
+    }
+
+    /// Two builds give the same bytes: nothing is younger than what it was made from.
+    fn epoch(&self, root: &Rootlet) -> u64 {
+        let of = |path: &&str| root.metadata(path).ok().map(|m| m.modified());
+        let time = CLOCKS.iter().find_map(of).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        time.map_or(1, |time| time.as_secs().max(1))
+    }
+
+    fn run(
+        &self,
+        root: &Rootlet,
+        run: &RunIn,
+        env: &BTreeMap<String, String>,
+        secrets: &[Secret],
+        epoch: u64,
+    ) -> Result<()> {
+        let mut env: Vec<(String, String)> = env.clone().into_iter().collect();
+        for secret in secrets {
+            let Some(variable) = &secret.env else { continue };
+            let value = std::env::var(variable).map_err(|_| {
+                Error::new(
+                    ErrorKind::Recipe,
+                    format!(
+                        "the secret `{}` is to be in the variable {variable}, which is not set",
+                        secret.name
+                    ),
+                )
+            })?;
+            env.push((secret.name.clone(), value));
+        }
+        let (text, user) = (format!("set -e\n{}", run.command), run.user.as_deref());
+        script(root, &Job { text: &text, user, env: &env, epoch, time: self.time() })
+    }
+
+    /// As the user, who could not change it later otherwise.
+    fn python(&self, root: &Rootlet, python: &Python, user: Option<&str>, epoch: u64) -> Result<()> {
+        const REQUIREMENTS: &str = "/tmp/rootlet-requirements.txt";
+        let failed = |e| Error::io(format!("failed to make {}", python.venv), e);
+        if let Some(parent) = Path::new(&python.venv).parent()
+            && !root.exists(parent)
+        {
+            root.create_dir_all(parent).map_err(failed)?;
+            if let Some(user) = user {
+                let identity = root.identity(user)?;
+                root.chown(parent, Some(identity.uid), Some(identity.gid)).map_err(failed)?;
+            }
+        }
+        let mut wanted = String::new();
+        if let Some(file) = &python.requirements {
+            let path = self.directory.join(file);
+            let text = std::fs::read(&path)
+                .map_err(|e| Error::io(format!("failed to read {}", path.display()), e))?;
+            root.write(REQUIREMENTS, text).map_err(failed)?;
+            wanted += &format!(" -r {REQUIREMENTS}");
+        }
+        python.packages.iter().for_each(|name| wanted += &format!(" {}", quoted(name)));
+        let venv = quoted(&python.venv);
+        let mut text = format!("set -e\npython3 -m venv --system-site-packages {venv}\n");
+        if !wanted.is_empty() {
+            text += &format!(
+                "{venv}/bin/python3 -m pip install --no-cache-dir --disable-pip-version-check{wanted}\n"
+            );
+        }
+        script(root, &Job { text: &text, user, env: &[], epoch, time: self.time() })
+    }
+
+    fn time(&self) -> Duration {
+        self.resolver.bounds().script_time
+    }
+}
+
+/// Runs a script; where it fails, the rootlet is kept to be looked at.
+pub(super) fn script(root: &Rootlet, job: &Job<'_>) -> Result<()> {
+    let Some(Said { end, last_words }) = shell(root, job)? else { return Ok(()) };
+    let kept = root.keep().map_or_else(
+        |e| format!("its root could not be kept: {e}"),
+        |id| format!("look at what it left: `rootlet enter --user root {id}`"),
+    );
+    Err(Error::new(ErrorKind::Recipe, format!("the command {end}{last_words}")).with_hint(kept))
+}
+
+/// A word for a shell.
+pub(super) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
