@@ -98,7 +98,8 @@ fn make(resolver: &Resolver, set: &PackageSet, name: &str) -> Result<Base> {
     // Named only when it is whole.
     let bare = pack::put(resolver, content(resolver, &parts), vec![layer], None, "", None)?;
     fetch::keep(resolver, &staging, &parts)?;
-    let script = scripts::script(&parts, &tree, &without_credentials(name), epoch)?;
+    let script =
+        scripts::script(&parts, &tree, &without_credentials(name), epoch, resolver.limits.script_time)?;
     let task = Task::begin(&*resolver.progress, "configure", Step::SetUp, None);
     let configured = script.map(|script| resolver.set_up(&bare, &script)).transpose()?;
     drop(task);

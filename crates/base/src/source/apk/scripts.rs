@@ -8,6 +8,7 @@ use super::database::script_name;
 use super::tree::{Part, Tree};
 use crate::{Error, ErrorKind, PackKind, Result, Script};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Begins each script. Nothing but busybox is sure to be there, and its applets have no names yet.
 const BEGIN: &str = r#"set -e
@@ -48,7 +49,13 @@ trigger() {
 /// The script of all of them; `None` where no package has one.
 ///
 /// Errors: a file whose owner a script makes has a name that is no text.
-pub(super) fn script(parts: &[Part<'_>], tree: &Tree, name: &str, epoch: u64) -> Result<Option<Script>> {
+pub(super) fn script(
+    parts: &[Part<'_>],
+    tree: &Tree,
+    name: &str,
+    epoch: u64,
+    time: Duration,
+) -> Result<Option<Script>> {
     let mut text = String::new();
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_installed) {
         if has(part, "pre-install") {
@@ -74,6 +81,7 @@ pub(super) fn script(parts: &[Part<'_>], tree: &Tree, name: &str, epoch: u64) ->
         text: format!("{BEGIN}{text}$b rm -rf $scripts\n"),
         env: Vec::new(),
         network: false,
+        time,
         epoch,
         leave_out: Vec::new(),
     }))
