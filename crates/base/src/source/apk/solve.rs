@@ -1,7 +1,8 @@
 //! Which packages make a root: those that were asked for, what they want, and what comes of itself beside them.
 //!
 //! A search that goes back where it does not go on: at each step the want with the fewest ways to meet it comes first, so what
-//! cannot be met is seen at once, and what leaves no choice is no choice. The order of ways is apk's, and so is what comes out.
+//! cannot be met is seen at once, and what leaves no choice is no choice. The order of ways is apk's, and so is what comes out
+//! (tried on hundreds of random worlds); where apk, which never goes back, finds nothing, an older version may do here.
 
 use super::dependency::Dependency;
 use super::index::Package;
@@ -39,6 +40,8 @@ struct Search<'a> {
 struct State<'a> {
     order: Vec<usize>,
     chosen: HashSet<usize>,
+    /// What is wanted and not met yet, and by whom; `None` is who named the root.
+    open: Vec<(&'a Dependency, Option<usize>)>,
     /// What the chosen do not bear, and whose word that is.
     unborne: Vec<(usize, &'a Dependency)>,
     /// Packages that would come of themselves, and cannot.
@@ -52,8 +55,9 @@ enum Choice {
 }
 
 /// A place to go back to: what was there, and what else may be tried, the best last.
-struct Place {
+struct Place<'a> {
     chosen: usize,
+    open: Vec<(&'a Dependency, Option<usize>)>,
     unborne: usize,
     skipped: usize,
     rest: Vec<Choice>,
@@ -81,8 +85,9 @@ impl<'a> Search<'a> {
     }
 
     fn run(&self) -> Result<State<'a>> {
-        let mut state = State::default();
-        let mut places: Vec<Place> = Vec::new();
+        let open = self.world.iter().map(|dependency| (dependency, None)).collect();
+        let mut state = State { open, ..State::default() };
+        let mut places: Vec<Place<'a>> = Vec::new();
         // The first place that did not go on: it is on the way that was preferred, so it says most.
         let mut failure = None;
         for _ in 0..STEPS {
@@ -106,15 +111,12 @@ impl<'a> Search<'a> {
     }
 
     /// Goes back to the last place where something else may be tried, and tries it.
-    fn take_next(&self, state: &mut State<'a>, places: &mut Vec<Place>) -> bool {
+    fn take_next(&self, state: &mut State<'a>, places: &mut Vec<Place<'a>>) -> bool {
         while let Some(place) = places.last_mut() {
             state.back_to(place);
             match place.rest.pop() {
                 Some(Choice::Take(at)) => {
-                    state.order.push(at);
-                    state.chosen.insert(at);
-                    let unborne = self.packages[at].depends.iter().filter(|dependency| dependency.conflict);
-                    state.unborne.extend(unborne.map(|dependency| (at, dependency)));
+                    self.take(at, state);
                     return true;
                 }
                 Some(Choice::Skip(at)) => {
@@ -125,6 +127,20 @@ impl<'a> Search<'a> {
             }
         }
         false
+    }
+
+    fn take(&self, at: usize, state: &mut State<'a>) {
+        state.order.push(at);
+        state.chosen.insert(at);
+        for dependency in &self.packages[at].depends {
+            match dependency.conflict {
+                true => state.unborne.push((at, dependency)),
+                false => state.open.push((dependency, Some(at))),
+            }
+        }
+        let mut open = std::mem::take(&mut state.open);
+        open.retain(|(dependency, _)| !self.is_met(dependency, state));
+        state.open = open;
     }
 
     /// What may be done next, the best last; nothing where all is done.
@@ -150,13 +166,7 @@ impl<'a> Search<'a> {
 
     /// The want with the fewest ways; `None` where all are met.
     fn narrowest(&self, state: &State<'a>) -> Option<Ways<'a>> {
-        let of_packages = state.order.iter().flat_map(|&by| {
-            let depends: &'a [Dependency] = &self.packages[by].depends;
-            depends.iter().map(move |dependency| (dependency, Some(by)))
-        });
-        let wants = self.world.iter().map(|dependency| (dependency, None)).chain(of_packages);
-        let open = wants.filter(|(dependency, _)| !dependency.conflict && !self.is_met(dependency, state));
-        let ways = open.map(|(dependency, by)| self.ways(dependency, by, state));
+        let ways = state.open.iter().map(|&(dependency, by)| self.ways(dependency, by, state));
         // Who gives what is unclear may be chosen for another reason.
         ways.min_by_key(|ways| (ways.unclear, ways.candidates.len()))
     }
@@ -170,9 +180,8 @@ impl<'a> Search<'a> {
             package.priority > 0 || self.version_of(at, &dependency.name).is_some()
         };
         let unclear = candidates.len() > 1 && !candidates.iter().any(says_so);
-        if !unclear && candidates.iter().any(says_so) {
-            candidates.sort_by_key(|at| !says_so(at));
-        }
+        // Who merely could is asked last.
+        candidates.sort_by_key(|at| !says_so(at));
         Ways { dependency, by, candidates, unclear }
     }
 
@@ -302,16 +311,17 @@ impl<'a> Search<'a> {
     }
 }
 
-impl State<'_> {
-    fn place(&self, rest: Vec<Choice>) -> Place {
+impl<'a> State<'a> {
+    fn place(&self, rest: Vec<Choice>) -> Place<'a> {
         let (chosen, unborne, skipped) = (self.order.len(), self.unborne.len(), self.skipped.len());
-        Place { chosen, unborne, skipped, rest }
+        Place { chosen, open: self.open.clone(), unborne, skipped, rest }
     }
 
-    fn back_to(&mut self, place: &Place) {
+    fn back_to(&mut self, place: &Place<'a>) {
         for at in self.order.drain(place.chosen..) {
             self.chosen.remove(&at);
         }
+        self.open.clone_from(&place.open);
         self.unborne.truncate(place.unborne);
         self.skipped.truncate(place.skipped);
     }
