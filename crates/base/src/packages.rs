@@ -69,10 +69,23 @@ impl fmt::Display for PackageSet {
         self.add.iter().try_for_each(|name| write!(f, "+{name}"))?;
         let mut before = '?';
         for (key, value) in &self.options {
+            // What it is called is kept and shown.
+            let value = if key == "mirror" { without_credentials(value) } else { value.clone() };
             write!(f, "{before}{key}={value}")?;
             before = '&';
         }
         Ok(())
+    }
+}
+
+/// A URL as it may be shown: `https://USER:PASSWORD@HOST/` without the first two.
+pub(crate) fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            format!("{scheme}://{}{path}", host.rsplit_once('@').map_or(host, |(_, host)| host))
+        }
+        None => url.to_owned(),
     }
 }
 
@@ -129,6 +142,20 @@ mod tests {
             assert_eq!(set.to_string(), rest);
         }
         assert_eq!(parse("a?variant=apt&mirror=http://h/?x=1").unwrap().options["mirror"], "http://h/?x=1");
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (url, shown) in [
+            ("http://me:se@cret@host/a@b", "http://host/a@b"),
+            ("https://host", "https://host"),
+            ("file:/srv/m", "file:/srv/m"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+        let set = parse("trixie?mirror=http://me:secret@host/debian").unwrap();
+        assert_eq!(set.to_string(), "trixie?mirror=http://host/debian");
+        assert_eq!(set.options["mirror"], "http://me:secret@host/debian");
     }
 
     #[test]

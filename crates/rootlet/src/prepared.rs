@@ -106,7 +106,10 @@ impl Prepared {
         let hostname = hostname(spec);
         let accounts = hash(&facts.accounts);
         let (account, groups) = (&who.account, &who.identity.groups);
-        let key = format!("{} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
+        // The same content of another store lies elsewhere.
+        let place = base.store().path();
+        let key =
+            format!("{} {place:?} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
         {
             let mut known = lock();
             // What was prepared in a nursery that is gone is gone with it.

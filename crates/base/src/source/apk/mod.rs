@@ -25,8 +25,8 @@ mod tree;
 mod version;
 
 use crate::base::{BaseKind, Defaults};
+use crate::packages::without_credentials;
 use crate::progress::{Step, Task};
-use crate::source::mirror::without_credentials;
 use crate::store::{Content, Locked};
 use crate::{Base, Digest, Error, ErrorKind, PackageSet, PackedLayer, Pull, Resolver, Result, pack};
 use database::Origin;

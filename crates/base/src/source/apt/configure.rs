@@ -4,7 +4,7 @@ use super::database::Control;
 use super::manifest::Extra;
 use super::sources::Keys;
 use super::suites::Suite;
-use crate::source::mirror::without_credentials;
+use crate::packages::without_credentials;
 use crate::{Error, Result, Script};
 use std::fmt::Write as _;
 use std::path::Path;
