@@ -473,9 +473,11 @@ Examples:
   rootlet export dir:./rootfs --to docker-archive:-:me/root:1 | docker load
   rootlet export tar:rootfs.tar.xz --to tar:flat.tar")]
 pub struct Export {
-    /// What `run --base` takes
+    /// A recipe of the project's rootlet.toml, else what `run --base` takes
     #[arg(value_name = "BASE")]
     pub base: String,
+    #[command(flatten)]
+    pub recipes: RecipeFile,
     /// oci:PATH[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], tar:FILE, or [docker://]HOST/NAME:TAG
     ///
     /// oci: an OCI image layout, a directory that is made or added to. tar: the whole root as one tar. docker://: a registry.

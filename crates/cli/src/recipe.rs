@@ -24,6 +24,21 @@ pub fn base(from: &From, resolver: &Resolver) -> Result<Base, Failure> {
     Ok(resolver.resolve(&from.base)?)
 }
 
+/// The base of a recipe, where the project has one of that name; else the base that is named.
+pub fn or_base(name: &str, recipes: &RecipeFile, resolver: &Resolver) -> Result<Base, Failure> {
+    // A name that begins a path or a scheme is no recipe's.
+    let known = match (&recipes.file, name.contains([':', '/'])) {
+        (None, true) => None,
+        (Some(_), _) => Some(project(recipes)?),
+        (None, false) if Project::is_near(&here()?) => Some(project(recipes)?),
+        (None, false) => None,
+    };
+    match known.filter(|project| project.recipes().contains_key(name)) {
+        Some(project) => Ok(project.base(name, resolver)?),
+        None => Ok(resolver.resolve(name)?),
+    }
+}
+
 /// `rootlet build`.
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let project = project(&args.recipes)?;

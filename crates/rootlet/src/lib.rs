@@ -74,7 +74,14 @@ pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
 pub use rootlet_spec as spec;
+#[cfg(feature = "recipes")]
+pub use rootlet_spec::preset as presets;
 pub use rootlet_spec::{Require, Tier};
+
+/// The examples of the documents compile.
+#[cfg(all(doctest, feature = "recipes"))]
+#[doc = include_str!("../../../docs/recipes.md")]
+struct Recipes;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -4,7 +4,7 @@ use super::packages::Installed;
 use super::{Step, account, copy, packages};
 use crate::commit::Commit;
 use crate::setup::{Job, Said, shell};
-use crate::{Error, ErrorKind, Result, Rootlet};
+use crate::{Builder, Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Base, LayerWriter, PackedLayer, Resolver};
 use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
 use rootlet_spec::{GroupSpec, Net, UserSpec};
@@ -53,6 +53,9 @@ const PASSED_ON: [&str; 12] = [
     "PIP_EXTRA_INDEX_URL",
     "PIP_TRUSTED_HOST",
 ];
+/// Variables that name a file of certificate authorities: behind a mirror of one's own nothing is trusted without.
+const AUTHORITIES: [&str; 5] =
+    ["CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"];
 /// Files that tell when a root was last made: whatever a step writes is given a time no later.
 const CLOCKS: [&str; 4] = ["/var/lib/dpkg/status", "/lib/apk/db/installed", "/etc/os-release", "/etc/passwd"];
 
@@ -115,12 +118,10 @@ impl Kitchen<'_> {
             }
             builder = builder.bind_read_only(file, format!("/run/secrets/{}", secret.name));
         }
-        for name in PASSED_ON.iter().filter(|_| network == StepNetwork::Host) {
-            if let Ok(value) = std::env::var(name) {
-                builder = builder.env(*name, value);
-            }
+        match network {
+            StepNetwork::Host => passed_on(builder).spawn(),
+            StepNetwork::None => builder.spawn(),
         }
-        builder.spawn()
     }
 
     /// Two builds give the same bytes: nothing is younger than what it was made from.
@@ -191,6 +192,22 @@ impl Kitchen<'_> {
     fn time(&self) -> Duration {
         self.resolver.bounds().script_time
     }
+}
+
+/// What of the caller's surroundings its network needs.
+fn passed_on(mut builder: Builder) -> Builder {
+    for name in PASSED_ON {
+        if let Ok(value) = std::env::var(name) {
+            builder = builder.env(name, value);
+        }
+    }
+    for name in AUTHORITIES {
+        if let Some(file) = std::env::var_os(name).filter(|file| Path::new(file).is_file()) {
+            let inside = format!("/run/rootlet/{name}");
+            builder = builder.bind_read_only(file, &inside).env(name, inside);
+        }
+    }
+    builder
 }
 
 /// Runs a script; where it fails, the rootlet is kept to be looked at.

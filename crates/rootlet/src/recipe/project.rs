@@ -46,7 +46,7 @@ impl Project {
     /// # Errors
     /// There is none, or it cannot be read: the error says where in it, and what was expected ([`ErrorKind::Recipe`]).
     pub fn find(directory: &Path) -> Result<Self> {
-        match directory.ancestors().map(|above| above.join(FILE)).find(|file| file.is_file()) {
+        match nearest(directory) {
             Some(file) => Self::load(&file),
             None => Err(Error::new(
                 ErrorKind::Recipe,
@@ -54,6 +54,11 @@ impl Project {
             )
             .with_hint("write one: `[root.api]` and, below it, `from = \"apt:trixie\"`")),
         }
+    }
+
+    /// Whether a directory is part of one.
+    pub fn is_near(directory: &Path) -> bool {
+        nearest(directory).is_some()
     }
 
     /// The recipes of a file.
@@ -249,6 +254,10 @@ impl Project {
         }
         Some(all)
     }
+}
+
+fn nearest(directory: &Path) -> Option<PathBuf> {
+    directory.ancestors().map(|above| above.join(FILE)).find(|file| file.is_file())
 }
 
 /// A recipe with its preset filled in.
