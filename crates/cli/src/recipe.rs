@@ -89,18 +89,14 @@ fn list(project: &Project) -> Result<(), Failure> {
     print(&table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
 }
 
-/// Why a step is done: it is the first one that the store has not got, or follows one.
 fn show(steps: &[StepState]) -> Result<(), Failure> {
     let heading = ["STEP", "STATE"].map(str::to_owned).to_vec();
-    let mut first = true;
     let rows = steps.iter().map(|step| {
-        let state = match (step.is_cached, first) {
-            (true, _) => "cached",
-            (false, true) => "to be done: it is new, or what it depends on has changed",
-            (false, false) => "to be done: it follows one that is",
+        let state = match &step.why {
+            None => "cached".into(),
+            Some(why) => format!("to be done: {}", printable(why)),
         };
-        first &= step.is_cached;
-        vec![printable(&step.what).into_owned(), state.to_owned()]
+        vec![printable(&step.what).into_owned(), state]
     });
     print(&table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
 }

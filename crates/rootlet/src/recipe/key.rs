@@ -31,28 +31,55 @@ pub(super) enum SourceKind {
     Symlink(PathBuf),
 }
 
-#[derive(Serialize)]
-struct Parts<'a> {
-    version: &'a str,
+/// All that a step depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Parts {
+    version: String,
     parent: String,
-    step: &'a Step,
+    step: serde_json::Value,
+    /// Of what it copies: kind, mode, name and digest.
     contents: Vec<String>,
 }
 
-/// What the store knows a step by.
-///
-/// Errors: a file that it copies is not there.
-pub(super) fn key(parent: &Base, recipe: &Recipe, step: &Step, directory: &Path) -> Result<String> {
-    let parent = parent.fingerprint()?.unwrap_or_default();
-    let mut contents = vec![format!("{:?}", recipe.network)];
-    if let Some(path) = step.reads() {
-        for source in sources(&directory.join(path))? {
-            contents.push(told(&source)?);
+impl Parts {
+    /// Errors: a file that it copies is not there.
+    pub(super) fn of(parent: &Base, recipe: &Recipe, step: &Step, directory: &Path) -> Result<Self> {
+        let mut contents = vec![format!("{:?}", recipe.network)];
+        if let Some(path) = step.reads() {
+            for source in sources(&directory.join(path))? {
+                contents.push(told(&source)?);
+            }
+        }
+        let step = serde_json::to_value(step).expect("plain data has a JSON form");
+        Ok(Self {
+            version: VERSION.into(),
+            parent: parent.fingerprint()?.unwrap_or_default(),
+            step,
+            contents,
+        })
+    }
+
+    /// What the store knows the step by.
+    pub(super) fn name(&self) -> String {
+        let text = serde_json::to_vec(self).expect("plain data has a JSON form");
+        format!("step:{}", Digest::of(&text).hex())
+    }
+
+    /// Why it is not what it was when the recipe was built last.
+    pub(super) fn differs(&self, last: Option<&Self>) -> String {
+        let Some(last) = last else { return "it is new".into() };
+        if self.step != last.step {
+            return "it says something else than when it was built last".into();
+        }
+        if let Some(changed) = self.contents.iter().find(|line| !last.contents.contains(line)) {
+            return format!("what it copies has changed: {changed}");
+        }
+        match (self.contents == last.contents, self.parent == last.parent) {
+            (false, _) => "something that it copied is gone".into(),
+            (true, false) => "what it is built on has changed".into(),
+            (true, true) => "it is no longer in the store".into(),
         }
     }
-    let parts = Parts { version: VERSION, parent, step, contents };
-    let text = serde_json::to_vec(&parts).expect("plain data has a JSON form");
-    Ok(format!("step:{}", Digest::of(&text).hex()))
 }
 
 /// All that is copied with a path, sorted: a directory before what is in it. A symlink that is copied itself is followed.

@@ -22,6 +22,7 @@ pub use project::{FILE, Project, expanded};
 pub use step::{Step, StepState};
 
 use crate::{Error, ErrorKind, Result};
+use key::Parts;
 use perform::Kitchen;
 use rootlet_base::{Base, BaseKind, Defaults, Resolver};
 use rootlet_spec::recipe::Recipe;
@@ -54,12 +55,19 @@ impl<'a> Build<'a> {
     pub fn base(&self, name: &str, recipe: &Recipe) -> Result<Base> {
         let mut base = self.parent(recipe)?;
         let inherited = base.defaults().clone();
+        let mut done = Vec::new();
         for step in step::plan(recipe, self.pins(name, recipe)?) {
-            base = self.step(name, &base, recipe, &step)?;
+            let parts = Parts::of(&base, recipe, &step, self.directory)?;
+            base = self.step(name, &base, recipe, &step, &parts)?;
+            done.push(parts);
         }
         let defaults = defaults(inherited, recipe);
         let how = format!("built by the recipe {name}");
-        Ok(base.with_layers(Vec::new(), defaults, &format!("recipe:{name}"), &how, &[])?)
+        let base = base.with_layers(Vec::new(), defaults, &format!("recipe:{name}"), &how, &[])?;
+        if let Ok(json) = serde_json::to_vec(&done) {
+            base.set_note(&steps_of(name), &json);
+        }
+        Ok(base)
     }
 
     /// The steps of a recipe, each with whether it is in the store; nothing is fetched, made or run.
@@ -67,23 +75,46 @@ impl<'a> Build<'a> {
     /// # Errors
     /// A file that it copies is not there.
     pub fn explain(&self, name: &str, recipe: &Recipe) -> Result<Vec<StepState>> {
-        let offline = Build { resolver: &self.resolver.clone().offline(true), ..self.clone() };
-        let mut parent = offline.parent(recipe).ok();
-        let first =
-            StepState { what: format!("from {}", from(recipe)?), key: None, is_cached: parent.is_some() };
-        let mut states = vec![first];
-        for step in step::plan(recipe, self.pins(name, recipe)?) {
-            let key = match &parent {
-                Some(base) => Some(key::key(base, recipe, &step, self.directory)?),
-                None => None,
+        let mut parent = self.standing(recipe)?;
+        let last =
+            self.resolver.known(&format!("recipe:{name}"))?.and_then(|base| base.note(&steps_of(name)));
+        let last: Vec<Parts> = last.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let why = parent.is_none().then(|| "it is not in the store".to_owned());
+        let what = format!("from {}", from(recipe)?);
+        let mut states = vec![StepState { what, key: None, is_cached: parent.is_some(), why }];
+        for (at, step) in step::plan(recipe, self.pins(name, recipe)?).iter().enumerate() {
+            let parts =
+                parent.as_ref().map(|base| Parts::of(base, recipe, step, self.directory)).transpose()?;
+            let key = parts.as_ref().map(Parts::name);
+            parent = key.as_ref().map(|key| self.resolver.known(key)).transpose()?.flatten();
+            let why = match &parts {
+                Some(parts) => parts.differs(last.get(at)),
+                None => "it follows one that is to be done".into(),
             };
-            parent = match &key {
-                Some(key) => self.resolver.known(key)?,
-                None => None,
-            };
-            states.push(StepState { what: step.to_string(), key, is_cached: parent.is_some() });
+            let is_cached = parent.is_some();
+            states.push(StepState {
+                what: step.to_string(),
+                key,
+                is_cached,
+                why: (!is_cached).then_some(why),
+            });
         }
         Ok(states)
+    }
+
+    /// What a recipe begins with, if that is in the store as it would be.
+    fn standing(&self, recipe: &Recipe) -> Result<Option<Base>> {
+        let below = self.project.zip(recipe.from.as_deref());
+        match below.and_then(|(project, from)| Some((project.name_of(from), project.recipes().get(from)?))) {
+            Some((called, below)) => match self.explain(&called, below)?.iter().all(|step| step.is_cached) {
+                true => Ok(self.resolver.known(&format!("recipe:{called}"))?),
+                false => Ok(None),
+            },
+            None => {
+                let offline = Build { resolver: &self.resolver.clone().offline(true), ..self.clone() };
+                Ok(offline.parent(recipe).ok())
+            }
+        }
     }
 
     fn parent(&self, recipe: &Recipe) -> Result<Base> {
@@ -152,8 +183,8 @@ impl<'a> Build<'a> {
 
     /// # Locking
     /// Exclusive on the step.
-    fn step(&self, name: &str, parent: &Base, recipe: &Recipe, step: &Step) -> Result<Base> {
-        let key = key::key(parent, recipe, step, self.directory)?;
+    fn step(&self, name: &str, parent: &Base, recipe: &Recipe, step: &Step, parts: &Parts) -> Result<Base> {
+        let key = parts.name();
         let anew = self.project.is_some_and(|project| project.locked() == Locked::Anew)
             && matches!(step, Step::Packages(..));
         let find = || Ok::<_, Error>(self.resolver.known(&key)?.filter(|_| !anew));
@@ -181,7 +212,7 @@ impl<'a> Build<'a> {
             // Once they are pinned, it is the same step.
             if unpinned.is_empty() && !pins.is_empty() {
                 let pinned = Step::Packages(names.clone(), pins);
-                let key = key::key(parent, recipe, &pinned, self.directory)?;
+                let key = Parts::of(parent, recipe, &pinned, self.directory)?.name();
                 base.with_layers(Vec::new(), defaults, &key, &what, &[])?.set_note(PINS, &json);
             }
         }
@@ -191,6 +222,11 @@ impl<'a> Build<'a> {
 
 /// What the packages of a step are, beside the base that came of it.
 const PINS: &str = "packages";
+
+/// What a recipe's steps depended on when it was built last, beside the base that came of it.
+fn steps_of(name: &str) -> String {
+    format!("steps of {name}")
+}
 
 fn unlocked(what: String) -> Error {
     Error::new(ErrorKind::Recipe, format!("{LOCK_FILE} does not say {what}"))

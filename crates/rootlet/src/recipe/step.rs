@@ -32,6 +32,8 @@ pub struct StepState {
     pub key: Option<String>,
     /// Whether it is in the store.
     pub is_cached: bool,
+    /// Why it would be done; `None` where it would not.
+    pub why: Option<String>,
 }
 
 /// The packages that a recipe asks for, and what it needs besides.
