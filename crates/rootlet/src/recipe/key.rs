@@ -7,7 +7,6 @@ use rootlet_spec::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -37,17 +36,18 @@ pub(super) struct Parts {
     version: String,
     parent: String,
     step: serde_json::Value,
-    /// Of what it copies: kind, mode, name and digest.
-    contents: Vec<String>,
+    /// Of what it reads: a name, and what is there.
+    contents: Vec<(String, String)>,
 }
 
 impl Parts {
     /// Errors: a file that it copies is not there.
     pub(super) fn of(parent: &Base, recipe: &Recipe, step: &Step, directory: &Path) -> Result<Self> {
-        let mut contents = vec![format!("{:?}", recipe.network)];
+        let mut contents = vec![("its network".to_owned(), format!("{:?}", recipe.network))];
         if let Some(path) = step.reads() {
             for source in sources(&directory.join(path))? {
-                contents.push(told(&source)?);
+                let name = Path::new(path).join(&source.relative);
+                contents.push((name.to_string_lossy().trim_end_matches('/').to_owned(), told(&source)?));
             }
         }
         let step = serde_json::to_value(step).expect("plain data has a JSON form");
@@ -71,8 +71,8 @@ impl Parts {
         if self.step != last.step {
             return "it says something else than when it was built last".into();
         }
-        if let Some(changed) = self.contents.iter().find(|line| !last.contents.contains(line)) {
-            return format!("what it copies has changed: {changed}");
+        if let Some((changed, _)) = self.contents.iter().find(|one| !last.contents.contains(one)) {
+            return format!("{changed} has changed");
         }
         match (self.contents == last.contents, self.parent == last.parent) {
             (false, _) => "something that it copied is gone".into(),
@@ -117,13 +117,12 @@ pub(super) fn sources(path: &Path) -> Result<Vec<Source>> {
     Ok(found)
 }
 
-/// A source as text: name, mode and contents.
+/// What a source is, as text.
 fn told(source: &Source) -> Result<String> {
-    let name = String::from_utf8_lossy(source.relative.as_os_str().as_bytes()).into_owned();
     Ok(match &source.kind {
-        SourceKind::Directory => format!("d {:o} {name}", source.mode),
-        SourceKind::Symlink(to) => format!("l {name} {}", to.display()),
-        SourceKind::File => format!("f {:o} {name} {}", source.mode, digest(&source.path)?),
+        SourceKind::Directory => format!("d {:o}", source.mode),
+        SourceKind::Symlink(to) => format!("l {}", to.display()),
+        SourceKind::File => format!("f {:o} {}", source.mode, digest(&source.path)?),
     })
 }
 

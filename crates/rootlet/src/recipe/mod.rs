@@ -79,8 +79,11 @@ impl<'a> Build<'a> {
         let last =
             self.resolver.known(&format!("recipe:{name}"))?.and_then(|base| base.note(&steps_of(name)));
         let last: Vec<Parts> = last.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        let why = parent.is_none().then(|| "it is not in the store".to_owned());
-        let what = format!("from {}", from(recipe)?);
+        let from = from(recipe)?;
+        let is_recipe = self.project.is_some_and(|project| project.recipes().contains_key(from));
+        let why = if is_recipe { "that recipe is to be built" } else { "it is not in the store" };
+        let why = parent.is_none().then(|| why.to_owned());
+        let what = format!("from {from}");
         let mut states = vec![StepState { what, key: None, is_cached: parent.is_some(), why }];
         for (at, step) in step::plan(recipe, self.pins(name, recipe)?).iter().enumerate() {
             let parts =
