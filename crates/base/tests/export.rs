@@ -244,23 +244,29 @@ fn skopeo_and_podman_read_every_form() {
 }
 
 /// Podman with a storage of its own.
-struct Podman<'a>(&'a Home);
+struct Podman<'a> {
+    home: &'a Home,
+    /// What it makes there must have short names, however long the tests' own are.
+    run: tempfile::TempDir,
+}
 
 impl<'a> Podman<'a> {
     fn new(home: &'a Home) -> Self {
-        fs::create_dir(home.path().join("run")).unwrap();
         // Else its locks stay in /dev/shm.
         fs::write(home.path().join("containers.conf"), "[engine]\nlock_type = \"file\"\n").unwrap();
-        Self(home)
+        Self { home, run: tempfile::tempdir_in("/tmp").unwrap() }
     }
 
     fn command(&self) -> Command {
-        let at = |name: &str| self.0.path().join(name);
+        let at = |name: &str| self.home.path().join(name);
         let mut podman = Command::new("podman");
-        podman.arg("--root").arg(at("podman")).arg("--runroot").arg(at("podman-run"));
+        podman.arg("--root").arg(at("podman")).arg("--runroot").arg(self.run.path());
         podman.args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]);
-        podman.env("HOME", self.0.path()).env("TMPDIR", self.0.path()).env("XDG_RUNTIME_DIR", at("run"));
-        podman.env("CONTAINERS_CONF", at("containers.conf")).current_dir(self.0.path());
+        podman
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path())
+            .env("XDG_RUNTIME_DIR", self.run.path());
+        podman.env("CONTAINERS_CONF", at("containers.conf")).current_dir(self.home.path());
         podman
     }
 
