@@ -307,7 +307,8 @@ impl Resolver {
             apt @ BaseName::Apt(_) => source::apt::pinned(self, &apt.to_string(), pin),
             other => {
                 let base = self.resolve(&other.to_string())?;
-                match base.layers().first().is_some_and(|layer| layer.key == pin.digest) {
+                let is_it = |layer: &crate::store::Layer| layer.key == pin.digest;
+                match base.layers().first().is_some_and(is_it) || base.id() == pin.digest.to_string() {
                     true => Ok(base),
                     false => Err(Error::new(
                         ErrorKind::Corrupt,

@@ -15,12 +15,12 @@ const ARCHIVES: &str = "/var/cache/apt/archives";
 const PREFERENCES: &str = "/etc/apt/preferences.d";
 const OPTIONS: &str = "-q -y --no-install-recommends -o APT::Install-Suggests=0 -o Acquire::Languages=none -o Acquire::ForceHash=sha256";
 
-/// A package manager: its program, and how it installs.
+/// A package manager: its program, and how it installs. apt's is a longer story.
 const MANAGERS: [(&str, &str); 6] = [
     ("/usr/bin/apt-get", ""),
     ("/sbin/apk", "apk add --no-cache --no-progress"),
-    ("/usr/bin/dnf", "dnf -y --setopt=install_weak_deps=False --setopt=tsflags=nodocs install"),
-    ("/usr/bin/microdnf", "microdnf -y --setopt=install_weak_deps=0 --setopt=tsflags=nodocs install"),
+    ("/usr/bin/dnf", "dnf -y --setopt=install_weak_deps=False install"),
+    ("/usr/bin/microdnf", "microdnf -y --setopt=install_weak_deps=0 install"),
     ("/usr/bin/zypper", "zypper --non-interactive install --no-recommends"),
     ("/usr/bin/pacman", "pacman -Sy --noconfirm --needed"),
 ];
@@ -50,9 +50,13 @@ pub(super) fn install(
     match MANAGERS.iter().find(|(program, _)| root.exists(program)) {
         Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, pins, epoch),
         Some((_, command)) => {
+            let before = known(root)?;
             let (text, time) = (format!("set -e\n{command} {words}"), resolver.bounds().script_time);
             script(root, &Job { text: &text, user: None, env: &[], epoch, time })?;
-            Ok(Installed::default())
+            let found: Vec<PackagePin> =
+                known(root)?.into_iter().filter(|pin| !before.contains(pin)).collect();
+            same(pins, &found)?;
+            Ok(Installed { blobs: Vec::new(), pins: found })
         }
         None => {
             let known = MANAGERS.map(|(program, _)| program.rsplit('/').next().unwrap_or(program)).join(", ");
@@ -61,6 +65,37 @@ pub(super) fn install(
             )))
         }
     }
+}
+
+/// What is installed, by the database of apk, rpm or pacman.
+fn known(root: &Rootlet) -> Result<Vec<PackagePin>> {
+    let failed = |e| Error::io("failed to read which packages are there", e);
+    if root.exists("/lib/apk/db/installed") {
+        return root.read_to_string("/lib/apk/db/installed").map(|text| of_apk(&text)).map_err(failed);
+    }
+    let list: &[&str] = match root.exists("/usr/bin/pacman") {
+        true => &["pacman", "-Q"],
+        false => &["rpm", "-qa", "--queryformat", "%{NAME} %{VERSION}-%{RELEASE}.%{ARCH}\\n"],
+    };
+    let output = root.command(list[0]).args(&list[1..]).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let pairs = text.lines().filter_map(|line| line.split_once(' '));
+    let mut pins: Vec<_> = pairs.map(|(name, version)| named(name, version)).collect();
+    pins.sort();
+    Ok(pins)
+}
+
+/// `P:` is a package's name and `V:` its version, in paragraphs.
+fn of_apk(installed: &str) -> Vec<PackagePin> {
+    let field = |paragraph: &str, key: &str| {
+        paragraph.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned))
+    };
+    let pin = |text: &str| Some(named(&field(text, "P:")?, &field(text, "V:")?));
+    installed.split("\n\n").filter_map(pin).collect()
+}
+
+fn named(name: &str, version: &str) -> PackagePin {
+    PackagePin { name: name.to_owned(), version: version.to_owned(), sha256: None }
 }
 
 fn apt(
@@ -112,15 +147,13 @@ fn apt(
     Ok(Installed { blobs: wanted.iter().map(|file| file.digest).collect(), pins: found })
 }
 
-/// Errors where what apt would install is not what was pinned.
+/// Errors where what is installed, or would be, is not what was pinned.
 fn same(pins: &[PackagePin], found: &[PackagePin]) -> Result<()> {
     if pins.is_empty() {
         return Ok(());
     }
-    let more = found
-        .iter()
-        .find(|found| !pins.contains(found))
-        .map(|pin| (pin, "would be installed, and the lock file does not say so"));
+    let more =
+        found.iter().find(|found| !pins.contains(found)).map(|pin| (pin, "is not what the lock file says"));
     let less = pins
         .iter()
         .find(|pin| !found.contains(pin))

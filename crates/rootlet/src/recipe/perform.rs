@@ -7,7 +7,7 @@ use crate::setup::{Job, Said, shell};
 use crate::{Builder, Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Base, LayerWriter, PackedLayer, Resolver};
 use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
-use rootlet_spec::{GroupSpec, Net, UserSpec};
+use rootlet_spec::{GroupSpec, Net, UserSpec, Writable};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -100,7 +100,8 @@ impl Kitchen<'_> {
 
     fn rootlet(&self, network: StepNetwork, secrets: &[Secret]) -> Result<Rootlet> {
         let net = if network == StepNetwork::Host { Net::Host } else { Net::None };
-        let mut builder = Rootlet::builder(self.parent).net(net).workdir("/");
+        // On disk: what is installed may be larger than memory.
+        let mut builder = Rootlet::builder(self.parent).net(net).workdir("/").writable(Writable::Disk);
         // What the base says is for those who run it later.
         builder.spec.user = Some(UserSpec::Id(0, Some(GroupSpec::Id(0))));
         builder.spec.entrypoint = Some(Vec::new());
