@@ -72,7 +72,9 @@ impl Prepared {
         let hostname = hostname(spec);
         let accounts = hash(&facts.accounts);
         let (account, groups) = (&who.account, &who.identity.groups);
-        let key = format!("{} {accounts:x} {account:?} {groups:?} {hostname} {:?}", base.id(), spec.net);
+        // The same base of another store has its layers elsewhere.
+        let (id, store) = (base.id(), base.store().path().display());
+        let key = format!("{id} {store} {accounts:x} {account:?} {groups:?} {hostname} {:?}", spec.net);
         {
             let mut known = lock();
             // What was prepared in a nursery that is gone is gone with it.
