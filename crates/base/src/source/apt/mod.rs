@@ -25,7 +25,7 @@ mod stanza;
 mod version;
 
 use super::download::Wanted;
-use super::mirror::Mirror;
+use super::mirror::{Mirror, without_credentials};
 use crate::base::{BaseKind, Defaults};
 use crate::pack::{self, LayerWriter};
 use crate::progress::{Step, Task};
@@ -45,7 +45,7 @@ use std::path::Path;
 /// # Locking
 /// Exclusive on `locks/NAME` while it is made: a second one waits, and finds it.
 pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
-    let name = resolver.name_for_platform(format!("apt:{set}"));
+    let name = resolver.name_for_platform(format!("apt:{}", shown(&set)));
     let ask = |stored: bool| match resolver.pull {
         _ if resolver.offline => false,
         Pull::Missing => !stored,
@@ -72,6 +72,15 @@ pub(crate) fn resolve(resolver: &Resolver, set: PackageSet) -> Result<Base> {
             .and_then(|build| build.make(&name))
             .map_err(|e| e.within(format!("failed to make the base `{name}`"))),
     }
+}
+
+/// A base is named without anybody's credentials: names are listed and printed.
+fn shown(set: &PackageSet) -> PackageSet {
+    let mut set = set.clone();
+    if let Some(mirror) = set.options.get_mut("mirror") {
+        *mirror = without_credentials(mirror);
+    }
+    set
 }
 
 /// What a root is made of.
