@@ -7,11 +7,12 @@ mod hosts;
 mod leftovers;
 mod own_store;
 mod pattern;
+pub mod repository;
 mod skip;
 
 pub use alone::{alone, alone_on};
 pub use data::{
-    alpine_tar, confine, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe,
+    alpine_tar, confine, debian_tar, docker_filter, hostile, kept, manifest_directory, pjdfstest, probe,
     rootlet_command, store,
 };
 pub use files::{Facts, look};

@@ -31,7 +31,7 @@ impl OwnStore {
 impl Drop for OwnStore {
     fn drop(&mut self) {
         // What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
-        if std::fs::remove_dir_all(&self.0).is_err() {
+        if self.0.exists() && std::fs::remove_dir_all(&self.0).is_err() {
             let mut within = Command::new("unshare");
             within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(&self.0);
             let _ = within.status();
