@@ -12,8 +12,6 @@ mod mirror;
 mod scripts;
 #[path = "apt/solve.rs"]
 mod solve;
-#[path = "apt/tree.rs"]
-mod tree;
 #[path = "apt/trust.rs"]
 mod trust;
 

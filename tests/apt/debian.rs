@@ -1,8 +1,8 @@
 //! Debian as it is, from the mirror that this machine's own apt is told of.
 
-use super::tree::{Facts, of_base, of_tarball};
 use rootlet::base::ErrorKind;
 use rootlet::{Base, Rootlet, Store};
+use rootlet_tests::tree::{Facts, of_base, of_tarball};
 use rootlet_tests::{matches, skipped};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -8,7 +8,9 @@ mod leftovers;
 mod own_store;
 mod pattern;
 pub mod repository;
+mod search;
 mod skip;
+pub mod tree;
 
 pub use alone::{alone, alone_on};
 pub use data::{
@@ -21,6 +23,7 @@ pub use leftovers::Leftovers;
 pub use own_store::OwnStore;
 pub use pattern::matches;
 pub use rootlet_probe as facts;
+pub use search::files_with;
 pub use skip::skipped;
 
 /// Whether this run of the tests is one of one id (`ROOTLET_TIER=one-id`), where some things differ as docs/differences.md says.

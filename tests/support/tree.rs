@@ -12,9 +12,13 @@ use tar::{Archive, EntryType};
 /// All that is said of a file but its times.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Facts {
+    /// `f`, `d`, `l`, or `o` for others.
     pub kind: char,
+    /// Permission bits, 07777.
     pub mode: u32,
+    /// Owner.
     pub uid: u32,
+    /// Group.
     pub gid: u32,
     /// A file's contents, a symlink's target.
     pub bytes: Vec<u8>,
@@ -33,20 +37,23 @@ impl fmt::Debug for Facts {
 /// A root by path, without a slash at the beginning or the end.
 pub type Tree = BTreeMap<String, Facts>;
 
+/// A tarball that is not packed.
 pub fn of_tarball(tarball: &Path) -> Tree {
     let mut tree = Tree::new();
     lay(&mut tree, File::open(tarball).unwrap());
     tree
 }
 
-/// From the blobs of the store, without a rootlet: what another tool would be handed.
+/// What lies in the blobs of the store, without a rootlet: what another tool would be handed. A tarball that the base begins with
+/// is none of them.
 pub fn of_base(base: &Base) -> Tree {
     let id = base.id().strip_prefix("sha256:").unwrap();
     let content = base.store().path().join("contents").join(id).join("content.json");
     let content: Value = serde_json::from_reader(File::open(content).unwrap()).unwrap();
     let mut tree = Tree::new();
     for layer in content["layers"].as_array().unwrap() {
-        let digest = layer["origin"]["blob"]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        let Some(digest) = layer["origin"]["blob"]["digest"].as_str() else { continue };
+        let digest = digest.strip_prefix("sha256:").unwrap();
         let blob = File::open(base.store().path().join("images/blobs/sha256").join(digest)).unwrap();
         lay(&mut tree, zstd::Decoder::new(blob).unwrap());
     }
