@@ -3,7 +3,7 @@
 use super::{says, scene};
 use rootlet::recipe::Project;
 use rootlet::{Rootlet, Store};
-use rootlet_tests::OwnStore;
+use rootlet_tests::{OwnStore, one_id};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ const RECIPES: &str = r#"
     [root.a]
     from = "ALPINE"
     copy = [{ from = "one", to = "/srv/one" }, { from = "two", to = "/srv/two" }]
-    run = ["cat /proc/sys/kernel/random/uuid > /srv/first", "cat /proc/sys/kernel/random/uuid > /srv/second"]
+    run = ["head -c 16 /dev/urandom | od -An -tx1 > /srv/first", "head -c 16 /dev/urandom | od -An -tx1 > /srv/second"]
 "#;
 
 #[test]
@@ -66,6 +66,9 @@ fn what_is_told_later_redoes_nothing() {
 
 #[test]
 fn the_same_recipe_gives_the_same_base() {
+    if one_id() {
+        return eprintln!("with one id a step runs as root alone");
+    }
     let recipes = r#"
         [root.a]
         from = "ALPINE"
@@ -97,8 +100,7 @@ fn the_same_recipe_gives_the_same_base() {
 /// In threads and in processes of their own, all at once: what the step leaves is there once.
 #[test]
 fn of_two_builds_at_once_one_builds() {
-    let recipes =
-        "[root.a]\nfrom = \"ALPINE\"\nrun = [\"sleep 0.3; cat /proc/sys/kernel/random/uuid > /srv/once\"]\n";
+    let recipes = "[root.a]\nfrom = \"ALPINE\"\nrun = [\"sleep 0.3; head -c 16 /dev/urandom | od -An -tx1 > /srv/once\"]\n";
     let Some(scene) = scene(recipes) else { return };
     let build =
         || scene.command(&["build", "a"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
