@@ -30,6 +30,7 @@ fn debian(recipes: &str) -> Option<Scene> {
 
 #[test]
 fn the_tutorials_outputs_hold() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let Some(scene) = debian("") else { return };
     let run = |words: &[&str]| {
         text(&scene.command(&[&["run", "--preset", "debian_user", "--"], words].concat()).output().unwrap())

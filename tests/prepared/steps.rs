@@ -86,6 +86,7 @@ fn commands_run_as_said_in_their_order() {
 
 #[test]
 fn what_runs_later_is_told() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let recipes = r#"
         [root.a]
         from = "ALPINE"

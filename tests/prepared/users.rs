@@ -21,6 +21,7 @@ fn the_tutorials_outputs_hold() {
 /// `id sam` reads /etc/passwd, whoever asks.
 #[test]
 fn the_process_is_the_user() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     for (user, uid, gid) in [
         ("\"sam\"", 1000, 1000),
         ("{ name = \"sam\", uid = 2000 }", 2000, 2000),
@@ -37,6 +38,7 @@ fn the_process_is_the_user() {
 
 #[test]
 fn its_home_is_its_own() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let Some(scene) = with("{ name = \"sam\", uid = 2000, home = \"/srv/sam\", shell = \"/bin/ash\" }")
     else {
         return;
@@ -56,6 +58,7 @@ fn its_home_is_its_own() {
 
 #[test]
 fn groups_are_joined_or_made() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let Some(scene) = with("{ name = \"sam\", groups = [\"dialout\", \"made\"] }") else { return };
     let base = scene.base();
     let told = says(
@@ -72,6 +75,7 @@ fn groups_are_joined_or_made() {
 
 #[test]
 fn a_number_that_is_taken_gets_a_new_name() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let recipes = "[root.old]\nfrom = \"ALPINE\"\nrun = [\"adduser -D node\"]\n[root.a]\nfrom = \"old\"\nuser = \"sam\"\n";
     let Some(scene) = scene(recipes) else { return };
     assert_eq!(facts(&scene.base()).uids, [1000; 4]);
