@@ -77,6 +77,11 @@ pub fn store() -> PathBuf {
     given("ROOTLET_STORE").unwrap_or_else(|| target().join("tests/store"))
 }
 
+/// What is kept from one run of the tests to the next, since making it takes long.
+pub fn kept(name: &str) -> PathBuf {
+    target().join("tests").join(name)
+}
+
 fn given(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from)
 }

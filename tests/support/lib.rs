@@ -7,11 +7,14 @@ mod hosts;
 mod leftovers;
 mod own_store;
 mod pattern;
+pub mod repository;
+mod search;
 mod skip;
+pub mod tree;
 
 pub use alone::{alone, alone_on};
 pub use data::{
-    alpine_tar, confine, debian_tar, docker_filter, hostile, manifest_directory, pjdfstest, probe,
+    alpine_tar, confine, debian_tar, docker_filter, hostile, kept, manifest_directory, pjdfstest, probe,
     rootlet_command, store,
 };
 pub use files::{Facts, look};
@@ -20,6 +23,7 @@ pub use leftovers::Leftovers;
 pub use own_store::OwnStore;
 pub use pattern::matches;
 pub use rootlet_probe as facts;
+pub use search::files_with;
 pub use skip::skipped;
 
 /// Whether this run of the tests is one of one id (`ROOTLET_TIER=one-id`), where some things differ as docs/differences.md says.

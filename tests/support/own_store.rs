@@ -4,18 +4,23 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A store that no other test uses; removed with all that is in it when dropped.
-pub struct OwnStore(PathBuf);
+pub struct OwnStore(PathBuf, bool);
 
 impl Default for OwnStore {
     /// One that is not there yet, in the directory for temporary files.
     fn default() -> OwnStore {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        OwnStore(std::env::temp_dir().join(format!("store-{}-{number}", std::process::id())))
+        OwnStore(std::env::temp_dir().join(format!("store-{}-{number}", std::process::id())), true)
     }
 }
 
 impl OwnStore {
+    /// One that is others', too, and stays: for what takes long to make.
+    pub fn shared(path: &Path) -> OwnStore {
+        OwnStore(path.into(), false)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
@@ -31,7 +36,7 @@ impl OwnStore {
 impl Drop for OwnStore {
     fn drop(&mut self) {
         // What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
-        if std::fs::remove_dir_all(&self.0).is_err() {
+        if self.1 && self.0.exists() && std::fs::remove_dir_all(&self.0).is_err() {
             let mut within = Command::new("unshare");
             within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(&self.0);
             let _ = within.status();

@@ -130,7 +130,7 @@ pub fn run_as_test_user(stage: &str, program: &str, arguments: &[&str]) -> Resul
         |(name, _)| {
             let name = name.to_string_lossy();
             ["CARGO_", "ROOTLET_", "RUST_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
-                || ["CI", "LANG", "TERM", "TMPDIR"].contains(&&*name)
+                || ["CI", "LANG", "TERM", "TMPDIR", "http_proxy", "https_proxy", "no_proxy"].contains(&&*name)
         },
     ));
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {

@@ -63,7 +63,7 @@ const PASSES: &[Pass] = &[
         root: false,
         tier: ONE_ID,
         place: Place::Here,
-        tests: &["engine", "library", "programs", "faults"],
+        tests: &["engine", "library", "programs", "faults", "prepared"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
     Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
@@ -173,7 +173,7 @@ fn as_caller(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch) -> 
     let mut tests = pass.tests(options, &[]);
     tests.env("TMPDIR", scratch.0.join("tmp")).env("ROOTLET_STORE", scratch.0.join("store"));
     if is_root() {
-        tests.env("ROOTLET_REFERENCE", scratch.reference());
+        tests.env("ROOTLET_REFERENCE", scratch.reference()).env("ROOTLET_BASE_IDS", scratch.base_ids());
     }
     tell(&mut tests, data, &command_under_test(), shared().as_deref());
     loud(&mut tests)
@@ -188,6 +188,9 @@ fn as_test_user(pass: &Pass, options: &Options, data: &Data, scratch: &Scratch, 
     tests.env("TMPDIR", stage.temporary()).env("ROOTLET_STORE", stage.store());
     if scratch.reference().exists() {
         tests.env("ROOTLET_REFERENCE", stage.data(&scratch.reference())?);
+    }
+    if scratch.base_ids().exists() {
+        tests.env("ROOTLET_BASE_IDS", stage.data(&scratch.base_ids())?);
     }
     let shared = shared().map(|directory| stage.shared(&directory)).transpose()?;
     tell(&mut tests, &stage.all_data(data)?, &stage.data(&command_under_test())?, shared.as_deref());
@@ -246,6 +249,11 @@ impl Scratch {
     /// Where root's pass leaves what a real user is allowed, which nobody else can find out.
     fn reference(&self) -> PathBuf {
         self.0.join("reference.json")
+    }
+
+    /// Where root's pass leaves which bases it made, so that others may see that theirs are the same.
+    fn base_ids(&self) -> PathBuf {
+        self.0.join("base-ids")
     }
 }
 

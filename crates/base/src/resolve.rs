@@ -98,6 +98,8 @@ pub struct Limits {
     pub document_bytes: u64,
     /// How long one script may take that makes a root complete: a package's, or a recipe's. An hour.
     pub script_time: Duration,
+    /// How long a download may bring nothing before it is begun again. A minute.
+    pub silence: Duration,
 }
 
 impl Default for Limits {
@@ -108,6 +110,7 @@ impl Default for Limits {
             ratio: 500,
             document_bytes: 4 << 20,
             script_time: Duration::from_secs(3600),
+            silence: Duration::from_secs(60),
         }
     }
 }

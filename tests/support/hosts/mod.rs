@@ -185,6 +185,15 @@ impl Host {
         Self::mounted(&script).with("ROOTLET_STORE", store)
     }
 
+    /// apt is told of these sources, a directory of files, and of no others.
+    pub fn apt_sources(directory: &Path) -> Self {
+        let script = format!(
+            "mount --bind '{}' /etc/apt/sources.list.d; [ ! -e /etc/apt/sources.list ] || mount --bind /dev/null /etc/apt/sources.list",
+            directory.display()
+        );
+        Self::mounted(&script)
+    }
+
     /// The same in a pod, as a process sees it.
     pub fn in_a_pod(self) -> Self {
         self.with("KUBERNETES_SERVICE_HOST", "10.0.0.1")

@@ -12,7 +12,11 @@ pub struct Package(&'static [&'static str], &'static str);
 /// What the tests use.
 pub const TESTS: &[Package] = &[
     Package(&["uidmap"], "newuidmap and newgidmap: subordinate ids for an ordinary user"),
-    Package(&["mmdebstrap"], "makes the Debian root"),
+    Package(&["mmdebstrap"], "makes the Debian root; what it makes is compared with `apt:` bases"),
+    Package(&["gpgv"], "verifies who has signed a suite of packages"),
+    Package(&["sqv"], "likewise, where there is no gpgv"),
+    Package(&["gnupg"], "signs a repository of the tests' own"),
+    Package(&["xz-utils"], "packs its index"),
     Package(&["docker-registry"], "a real registry"),
     Package(&["skopeo"], "fills the registry; writes docker and OCI archives"),
     Package(&["umoci"], "writes and alters OCI layouts; a peer for unpacking"),

@@ -146,6 +146,10 @@ fn copied(base: &Base, store: &Store, path: &Path) -> Result<Flat> {
     DirBuilder::new().mode(0o700).create(&root).map_err(failed)?;
     let to = Tree::open(&root).map_err(failed)?;
     Maker::new(&from, &to, Share::Nothing).fill(PathBuf::new()).map_err(failed)?;
+    // What a recipe has put on top of it.
+    if !base.layers().is_empty() {
+        unpack::flatten(base.name(), base.layers(), base.resolver(), &root)?;
+    }
     let flat = Flat::new(root, staged.path().to_owned(), Some(staged))?;
     *last = Some((looks, flat.clone()));
     Ok(flat)

@@ -45,8 +45,10 @@ pub(crate) trait Remote {
 pub(crate) struct Incoming {
     /// Whether they begin where they were asked to, rather than at the beginning.
     pub resumed: bool,
-    pub bytes: BoxStream<'static, io::Result<Box<dyn AsRef<[u8]> + Send>>>,
+    pub bytes: BoxStream<'static, io::Result<Bytes>>,
 }
+
+pub(crate) type Bytes = Box<dyn AsRef<[u8]> + Send>;
 
 /// Downloads the blobs that the store lacks, and tells `landed` of each one that is there.
 pub(crate) async fn all<R: Remote>(
@@ -185,7 +187,7 @@ impl<'a, R: Remote> Download<'a, R> {
         if !incoming.resumed && self.done > 0 {
             self.restart()?;
         }
-        while let Some(part) = incoming.bytes.next().await {
+        while let Some(part) = self.next(&mut incoming).await {
             let part = part.map_err(|e| broken(e, self.from.about()))?;
             let part = (*part).as_ref();
             self.done += part.len() as u64;
@@ -205,6 +207,12 @@ impl<'a, R: Remote> Download<'a, R> {
             }
             false => Err(broken(io::ErrorKind::UnexpectedEof.into(), self.from.about())),
         }
+    }
+
+    /// One that says nothing for too long has gone away.
+    async fn next(&self, incoming: &mut Incoming) -> Option<io::Result<Bytes>> {
+        let part = tokio::time::timeout(self.resolver.limits.silence, incoming.bytes.next()).await;
+        part.unwrap_or_else(|_| Some(Err(io::ErrorKind::TimedOut.into())))
     }
 
     /// What is wrong is not kept, so that the next pull begins anew.

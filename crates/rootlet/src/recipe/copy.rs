@@ -40,24 +40,28 @@ pub(super) fn into(root: &Rootlet, copy: &CopyIn, directory: &Path) -> Result<()
             SourceKind::Directory if root.is_dir(&place) => continue,
             SourceKind::Directory => root.create_dir_all(&place),
             SourceKind::Symlink(to) => root.symlink(to, &place),
-            SourceKind::File => write(root, &source.path, &place, mode.unwrap_or(source.mode & 0o755)),
+            SourceKind::File => write(root, &source.path, &place),
         };
         done.map_err(|e| failed(&place, e))?;
         if let Some(owner) = &owner {
             root.lchown(&place, Some(owner.uid), Some(owner.gid)).map_err(|e| failed(&place, e))?;
         }
+        // Last, since a new owner takes set-user-id away.
+        if source.kind == SourceKind::File {
+            let mode = mode.unwrap_or(source.mode & 0o755);
+            root.set_permissions(&place, mode).map_err(|e| failed(&place, e))?;
+        }
     }
     Ok(())
 }
 
-fn write(root: &Rootlet, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+fn write(root: &Rootlet, from: &Path, to: &Path) -> io::Result<()> {
     // What another name leads to stays as it is.
     match root.remove_file(to) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    io::copy(&mut fs::File::open(from)?, &mut root.create(to)?)?;
-    root.set_permissions(to, mode)
+    io::copy(&mut fs::File::open(from)?, &mut root.create(to)?).map(drop)
 }
 
 fn octal(text: &str) -> Result<u32> {

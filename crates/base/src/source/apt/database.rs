@@ -57,6 +57,14 @@ impl Control {
         Ok(Self { text, name, version, files, info })
     }
 
+    /// Errors: it is another package's than the index said.
+    pub(super) fn of(self, name: &str) -> Result<Self> {
+        match self.name == name {
+            true => Ok(self),
+            false => Err(Error::new(ErrorKind::Corrupt, format!("it says that it is `{}`", self.name))),
+        }
+    }
+
     pub(super) fn field(&self, name: &str) -> &str {
         Stanza::of(&self.text).get(name).unwrap_or_default()
     }

@@ -52,7 +52,8 @@ pub(super) fn write(
     let paths: Vec<PathBuf> = debs.iter().map(|deb| resolver.store.blob_file(deb.sha256)).collect();
     ahead(&paths, |at, control, data| {
         let about = |e: Error| e.within(format!("failed to unpack the package `{}`", debs[at].name));
-        root.package(control.map_err(about)?, data).map_err(about)?;
+        let control = control.and_then(|control| control.of(&debs[at].name)).map_err(about)?;
+        root.package(control, data).map_err(about)?;
         done += debs[at].size;
         task.advance(done);
         Ok(())
@@ -84,6 +85,10 @@ impl Root<'_> {
         let mut tar = TarReader::new(data);
         while let Some(entry) = tar.next()? {
             let shipped = normalise(&entry.name)?;
+            // The list has a line for each.
+            if shipped.contains(&b'\n') {
+                return Err(odd(&shipped));
+            }
             let list = self.lists.last_mut().expect("it was pushed");
             list.push('/');
             list.push_str(if shipped.is_empty() {
@@ -108,6 +113,7 @@ impl Root<'_> {
     ) -> Result<()> {
         let is_directory = entry.kind == EntryType::Directory;
         let path = self.place(&shipped, is_directory)?;
+        self.stands_in_a_directory(&path)?;
         if is_directory {
             return self.directory(path, entry);
         }
@@ -141,12 +147,31 @@ impl Root<'_> {
     /// The first package that has a directory says what it is like, as for dpkg.
     fn directory(&mut self, path: Vec<u8>, entry: &TarEntry) -> Result<()> {
         match self.owners.get(&path) {
-            Some(_) => Ok(()),
+            Some(None) => Ok(()),
+            Some(Some(owner)) => Err(self.no_directory(&path, *owner)),
             None => {
                 self.owners.insert(path.clone(), None);
                 self.layer.append(&packed(path, PackKind::Directory, entry)?, &mut io::empty())
             }
         }
+    }
+
+    /// What is a file or a symlink of some package has nothing in it: nobody writes through it.
+    fn stands_in_a_directory(&self, path: &[u8]) -> Result<()> {
+        let mut above = path;
+        while let Some(at) = above.iter().rposition(|byte| *byte == b'/') {
+            above = &above[..at];
+            match self.owners.get(above) {
+                Some(None) => return Ok(()),
+                Some(Some(owner)) => return Err(self.no_directory(above, *owner)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn no_directory(&self, path: &[u8], owner: usize) -> Error {
+        clash(path, &format!("is no directory in the package `{}`", self.controls[owner].name))
     }
 
     /// Where a path of a package lies: below /usr, where its directory is a link there.
@@ -198,18 +223,27 @@ impl Root<'_> {
                 groups(self.controls[one].field("Replaces")).flatten().any(fits)
             };
             if !replaces(new, &self.controls[old]) {
-                return match replaces(old, &self.controls[new]) {
-                    true => Ok(false),
-                    false => {
-                        Err(clash(path, &format!("is also in the package `{}`", self.controls[old].name)))
-                    }
-                };
+                if !replaces(old, &self.controls[new]) {
+                    return Err(clash(
+                        path,
+                        &format!("is also in the package `{}`", self.controls[old].name),
+                    ));
+                }
+                self.disown(new, path);
+                return Ok(false);
             }
-            let line = format!("/{}\n", String::from_utf8_lossy(path));
-            self.lists[old] = self.lists[old].replacen(&line, "", 1);
+            self.disown(old, path);
         }
         self.owners.insert(path.to_vec(), Some(new));
         Ok(true)
+    }
+
+    /// A package has the file no more, by whichever of its names it shipped it.
+    fn disown(&mut self, package: usize, path: &[u8]) {
+        let path = String::from_utf8_lossy(path);
+        let names = [format!("/{path}\n"), format!("/{}\n", path.strip_prefix("usr/").unwrap_or(&path))];
+        let list = &mut self.lists[package];
+        *list = list.split_inclusive('\n').filter(|line| !names.iter().any(|name| name == line)).collect();
     }
 
     fn database(&mut self) -> Result<()> {
