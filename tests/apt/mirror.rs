@@ -106,7 +106,7 @@ fn who_is_not_there_is_a_sentence() {
 fn each_answer_has_its_sentence() {
     let Some(scene) = scene() else { return };
     for (path, code, kind, why) in [
-        (LARGE, 404, ErrorKind::NotFound, "hint: the mirror was just updated"),
+        (LARGE, 404, ErrorKind::NotFound, "hint: the mirror has moved on"),
         (LARGE, 403, ErrorKind::Unauthorized, "the mirror refuses it"),
         ("dists/test/InRelease", 401, ErrorKind::Unauthorized, "https://USER:PASSWORD@HOST"),
         ("dists/test/InRelease", 500, ErrorKind::Network, "the mirror answers 500"),
