@@ -18,6 +18,7 @@ pub mod preset;
 #[cfg(feature = "recipes")]
 pub mod recipe;
 mod security;
+#[cfg(feature = "similar")]
 pub mod similar;
 pub mod size;
 mod tier;
