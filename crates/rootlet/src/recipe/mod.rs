@@ -126,23 +126,14 @@ impl<'a> Build<'a> {
             let project = self.project.expect("it has the recipe");
             return self.base(&project.name_of(from), below);
         }
-        let path = self.directory.join(from);
-        let is_path =
-            from.starts_with("./") || from.starts_with("../") || from.starts_with('/') || from == ".";
-        let name = match is_path {
-            true if path.is_file() => format!("tar:{}", path.display()),
-            true => format!("dir:{}", path.display()),
-            false => self.relative(from),
-        };
-        let base = match self.lock().and_then(|lock| lock.base(&name)) {
-            Some(pin) => self.resolver.pinned(&name, &pin)?,
+        let name = self.named(from);
+        let pin = self.lock().and_then(|lock| lock.base(from));
+        let base = match &pin {
+            Some(pin) => self.resolver.pinned(&name, pin)?,
             None => self.resolver.resolve(&name)?,
         };
-        if self.is_strict()
-            && self.lock().is_none_or(|lock| lock.base(&name).is_none())
-            && self.resolver.pin(&name)?.is_some()
-        {
-            return Err(unlocked(format!("what `{name}` is")));
+        if self.is_strict() && pin.is_none() && self.resolver.pin(&name)?.is_some() {
+            return Err(unlocked(format!("what `{from}` is")));
         }
         match base.kind() {
             BaseKind::Host => Err(Error::new(ErrorKind::Recipe, "a recipe cannot begin with `host`")
@@ -150,6 +141,18 @@ impl<'a> Build<'a> {
                     "this machine changes all the time: begin with an image, a tarball or `apt:SUITE`",
                 )),
             _ => Ok(base),
+        }
+    }
+
+    /// What a recipe begins with, as a base's name.
+    fn named(&self, from: &str) -> String {
+        let path = self.directory.join(from);
+        let is_path =
+            from.starts_with("./") || from.starts_with("../") || from.starts_with('/') || from == ".";
+        match is_path {
+            true if path.is_file() => format!("tar:{}", path.display()),
+            true => format!("dir:{}", path.display()),
+            false => self.relative(from),
         }
     }
 

@@ -162,9 +162,11 @@ impl Project {
         let recipe = self.recipe(name)?;
         let from = recipe.from.as_deref().filter(|from| !self.recipes.contains_key(*from));
         let pin = match from {
-            Some(from) => {
-                resolver.pin(from).ok().flatten().or_else(|| self.lock().and_then(|lock| lock.base(from)))
-            }
+            Some(from) => resolver
+                .pin(&self.build(resolver).named(from))
+                .ok()
+                .flatten()
+                .or_else(|| self.lock().and_then(|lock| lock.base(from))),
             None => None,
         };
         let wanted = step::packages(recipe);
