@@ -57,7 +57,8 @@ impl<'a> Build<'a> {
         let inherited = base.defaults().clone();
         let mut done = Vec::new();
         for step in step::plan(recipe, self.pins(name, recipe)?) {
-            let parts = Parts::of(&base, recipe, &step, self.directory)?;
+            let parts =
+                Parts::of(&base, recipe, &step, self.directory).map_err(|e| within(e, name, &step))?;
             base = self.step(name, &base, recipe, &step, &parts)?;
             done.push(parts);
         }
@@ -207,7 +208,7 @@ impl<'a> Build<'a> {
         hears.begin(&what, rootlet_base::Step::SetUp, None);
         let made = kitchen.perform(step);
         hears.end(&what, rootlet_base::Step::SetUp);
-        let done = made.map_err(|e| e.within(format!("failed to build `{name}`: {step}")))?;
+        let done = made.map_err(|e| within(e, name, step))?;
         let (defaults, pins) = (parent.defaults().clone(), done.installed.pins);
         let base =
             parent.with_layers(vec![done.packed], defaults.clone(), &key, &what, &done.installed.blobs)?;
@@ -232,6 +233,10 @@ const PINS: &str = "packages";
 /// What a recipe's steps depended on when it was built last, beside the base that came of it.
 fn steps_of(name: &str) -> String {
     format!("steps of {name}")
+}
+
+fn within(error: Error, name: &str, step: &Step) -> Error {
+    error.within(format!("failed to build `{name}`: {step}"))
 }
 
 fn unlocked(what: String) -> Error {

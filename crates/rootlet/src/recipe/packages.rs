@@ -4,8 +4,7 @@
 //! others have. The others fetch for themselves.
 
 use super::PackagePin;
-use super::perform::{quoted, script};
-use crate::setup::Job;
+use super::perform::{Runner, quoted};
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Digest, PackageFile, Resolver};
 use std::fs::File;
@@ -37,22 +36,21 @@ pub(super) struct Installed {
 /// Installs them; with `pins`, exactly those versions.
 pub(super) fn install(
     resolver: &Resolver,
-    root: &Rootlet,
+    runner: &Runner<'_>,
     names: &[String],
     pins: &[PackagePin],
-    epoch: u64,
 ) -> Result<Installed> {
+    let root = runner.root;
     if let Some(name) = names.iter().find(|name| name.starts_with('-') || name.contains(char::is_whitespace))
     {
         return Err(Error::new(ErrorKind::Recipe, format!("`{name}` is not the name of a package")));
     }
     let words = names.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     match MANAGERS.iter().find(|(program, _)| root.exists(program)) {
-        Some(("/usr/bin/apt-get", _)) => apt(resolver, root, &words, pins, epoch),
+        Some(("/usr/bin/apt-get", _)) => apt(resolver, runner, &words, pins),
         Some((_, command)) => {
             let before = known(root)?;
-            let (text, time) = (format!("set -e\n{command} {words}"), resolver.bounds().script_time);
-            script(root, &Job { text: &text, user: None, env: &[], epoch, time })?;
+            runner.script(&format!("set -e\n{command} {words}"), None, &[])?;
             let found: Vec<PackagePin> =
                 known(root)?.into_iter().filter(|pin| !before.contains(pin)).collect();
             same(pins, &found)?;
@@ -98,13 +96,8 @@ fn named(name: &str, version: &str) -> PackagePin {
     PackagePin { name: name.to_owned(), version: version.to_owned(), sha256: None }
 }
 
-fn apt(
-    resolver: &Resolver,
-    root: &Rootlet,
-    words: &str,
-    pins: &[PackagePin],
-    epoch: u64,
-) -> Result<Installed> {
+fn apt(resolver: &Resolver, runner: &Runner<'_>, words: &str, pins: &[PackagePin]) -> Result<Installed> {
+    let root = runner.root;
     let env: Vec<(String, String)> = [("DEBIAN_FRONTEND", "noninteractive"), ("LC_ALL", "C")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -115,9 +108,7 @@ fn apt(
          apt-get {OPTIONS} update\n\
          apt-get {OPTIONS} --print-uris install {words} > /tmp/rootlet-uris\n"
     );
-    let run = |text: &str| {
-        script(root, &Job { text, user: None, env: &env, epoch, time: resolver.bounds().script_time })
-    };
+    let run = |text: &str| runner.script(text, None, &env);
     let failed = |e| Error::io("failed to hand packages to apt", e);
     if !pins.is_empty() {
         // As versions of what is asked for, so that apt still knows what was asked for and what came along.

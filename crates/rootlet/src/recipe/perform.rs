@@ -4,12 +4,12 @@ use super::packages::Installed;
 use super::{Step, account, copy, packages};
 use crate::commit::Commit;
 use crate::setup::{Job, Said, shell};
-use crate::{Builder, Error, ErrorKind, Result, Rootlet};
+use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_base::{Base, LayerWriter, PackedLayer, Resolver};
 use rootlet_spec::recipe::{Python, Recipe, RunIn, Secret, StepNetwork};
 use rootlet_spec::{GroupSpec, Net, UserSpec, Writable};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, and what was fetched.
@@ -82,16 +82,18 @@ impl Kitchen<'_> {
         };
         let root = self.rootlet(network, secrets)?;
         let epoch = self.epoch(&root);
+        let surroundings = if network == StepNetwork::Host { surroundings() } else { Vec::new() };
+        let runner = Runner { root: &root, surroundings, epoch, time: self.resolver.bounds().script_time };
         let mut installed = Installed::default();
         match step {
             Step::Packages(names, pins) => {
-                installed = packages::install(self.resolver, &root, names, pins, epoch)?;
+                installed = packages::install(self.resolver, &runner, names, pins)?;
             }
             Step::Timezone(zone) => copy::timezone(&root, zone)?,
             Step::User(user) => account::make(&root, user)?,
             Step::Copy(what) => copy::into(&root, what, self.directory)?,
-            Step::Python(python, user) => self.python(&root, python, user.as_deref(), epoch)?,
-            Step::Run(run, env, secrets, _) => self.run(&root, run, env, secrets, epoch)?,
+            Step::Python(python, user) => self.python(&runner, python, user.as_deref())?,
+            Step::Run(run, env, secrets, _) => run_in(&runner, run, env, secrets)?,
         }
         let commit = Commit { epoch, leave_out: LEAVE_OUT.map(str::to_owned).into() };
         let packed = root.commit(&commit, LayerWriter::begin(self.resolver.store())?)?;
@@ -119,10 +121,10 @@ impl Kitchen<'_> {
             }
             builder = builder.bind_read_only(file, format!("/run/secrets/{}", secret.name));
         }
-        match network {
-            StepNetwork::Host => passed_on(builder).spawn(),
-            StepNetwork::None => builder.spawn(),
+        for (name, file) in authorities().filter(|_| network == StepNetwork::Host) {
+            builder = builder.bind_read_only(file, inside(name));
         }
+        builder.spawn()
     }
 
     /// Two builds give the same bytes: nothing is younger than what it was made from.
@@ -132,34 +134,9 @@ impl Kitchen<'_> {
         time.map_or(1, |time| time.as_secs().max(1))
     }
 
-    fn run(
-        &self,
-        root: &Rootlet,
-        run: &RunIn,
-        env: &BTreeMap<String, String>,
-        secrets: &[Secret],
-        epoch: u64,
-    ) -> Result<()> {
-        let mut env: Vec<(String, String)> = env.clone().into_iter().collect();
-        for secret in secrets {
-            let Some(variable) = &secret.env else { continue };
-            let value = std::env::var(variable).map_err(|_| {
-                Error::new(
-                    ErrorKind::Recipe,
-                    format!(
-                        "the secret `{}` is to be in the variable {variable}, which is not set",
-                        secret.name
-                    ),
-                )
-            })?;
-            env.push((secret.name.clone(), value));
-        }
-        let (text, user) = (format!("set -e\n{}", run.command), run.user.as_deref());
-        script(root, &Job { text: &text, user, env: &env, epoch, time: self.time() })
-    }
-
     /// As the user, who could not change it later otherwise.
-    fn python(&self, root: &Rootlet, python: &Python, user: Option<&str>, epoch: u64) -> Result<()> {
+    fn python(&self, runner: &Runner<'_>, python: &Python, user: Option<&str>) -> Result<()> {
+        let root = runner.root;
         const REQUIREMENTS: &str = "/tmp/rootlet-requirements.txt";
         let failed = |e| Error::io(format!("failed to make {}", python.venv), e);
         if let Some(parent) = Path::new(&python.venv).parent()
@@ -187,38 +164,65 @@ impl Kitchen<'_> {
                 "{venv}/bin/python3 -m pip install --no-cache-dir --disable-pip-version-check{wanted}\n"
             );
         }
-        script(root, &Job { text: &text, user, env: &[], epoch, time: self.time() })
-    }
-
-    fn time(&self) -> Duration {
-        self.resolver.bounds().script_time
+        runner.script(&text, user, &[])
     }
 }
 
-/// What of the caller's surroundings its network needs.
-fn passed_on(mut builder: Builder) -> Builder {
-    for name in PASSED_ON {
-        if let Ok(value) = std::env::var(name) {
-            builder = builder.env(name, value);
-        }
-    }
-    for name in AUTHORITIES {
-        if let Some(file) = std::env::var_os(name).filter(|file| Path::new(file).is_file()) {
-            let inside = format!("/run/rootlet/{name}");
-            builder = builder.bind_read_only(file, &inside).env(name, inside);
-        }
-    }
-    builder
+/// Who runs the scripts of a step.
+pub(super) struct Runner<'a> {
+    pub root: &'a Rootlet,
+    /// What of the caller's surroundings the network needs: of the script alone, since a rootlet that is kept is written down.
+    surroundings: Vec<(String, String)>,
+    epoch: u64,
+    time: Duration,
 }
 
-/// Runs a script; where it fails, the rootlet is kept to be looked at.
-pub(super) fn script(root: &Rootlet, job: &Job<'_>) -> Result<()> {
-    let Some(Said { end, last_words }) = shell(root, job)? else { return Ok(()) };
-    let kept = root.keep().map_or_else(
-        |e| format!("its root could not be kept: {e}"),
-        |id| format!("look at what it left: `rootlet enter --user root {id}`"),
-    );
-    Err(Error::new(ErrorKind::Recipe, format!("the command {end}{last_words}")).with_hint(kept))
+impl Runner<'_> {
+    /// Runs a script; where it fails, the rootlet is kept to be looked at.
+    pub(super) fn script(&self, text: &str, user: Option<&str>, env: &[(String, String)]) -> Result<()> {
+        let env = [&self.surroundings, env].concat();
+        let job = Job { text, user, env: &env, epoch: self.epoch, time: self.time };
+        let Some(Said { end, last_words }) = shell(self.root, &job)? else { return Ok(()) };
+        let kept = self.root.keep().map_or_else(
+            |e| format!("its root could not be kept: {e}"),
+            |id| format!("look at what it left: `rootlet enter --user root {id}`"),
+        );
+        Err(Error::new(ErrorKind::Recipe, format!("the command {end}{last_words}")).with_hint(kept))
+    }
+}
+
+fn run_in(
+    runner: &Runner<'_>,
+    run: &RunIn,
+    env: &BTreeMap<String, String>,
+    secrets: &[Secret],
+) -> Result<()> {
+    let mut env: Vec<(String, String)> = env.clone().into_iter().collect();
+    for secret in secrets {
+        let Some(variable) = &secret.env else { continue };
+        let value = std::env::var(variable).map_err(|_| {
+            let what =
+                format!("the secret `{}` is to be in the variable {variable}, which is not set", secret.name);
+            Error::new(ErrorKind::Recipe, what)
+        })?;
+        env.push((secret.name.clone(), value));
+    }
+    runner.script(&format!("set -e\n{}", run.command), run.user.as_deref(), &env)
+}
+
+fn surroundings() -> Vec<(String, String)> {
+    let said = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    said.chain(authorities().map(|(name, _)| (name.to_owned(), inside(name)))).collect()
+}
+
+fn authorities() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let file = |name: &'static str| Some((name, PathBuf::from(std::env::var_os(name)?)));
+    AUTHORITIES.into_iter().filter_map(file).filter(|(_, file)| file.is_file())
+}
+
+/// Where a file of authorities is seen.
+fn inside(name: &str) -> String {
+    format!("/run/rootlet/{name}")
 }
 
 /// A word for a shell.
