@@ -94,23 +94,20 @@ fn a_recipe_is_shown_with_what_is_to_be_done() {
     );
     assert_eq!(
         states(&told),
-        [
-            "cached",
-            "to be done: it is new, or what it depends on has changed",
-            "to be done: it follows one that is"
-        ]
+        ["cached", "to be done: it is new", "to be done: it follows one that is to be done"]
     );
     project.does(&["build", "api"]);
     assert_eq!(states(&project.does(&["recipe", "show", "api"])), ["cached"; 3]);
     project.write(&RECIPES.replace("echo built", "echo rebuilt"));
     assert_eq!(
         states(&project.does(&["recipe", "show", "api"]))[1..],
-        ["cached", "to be done: it is new, or what it depends on has changed"]
+        ["cached", "to be done: it says something else than when it was built last"]
     );
     let steps: serde_json::Value =
         serde_json::from_str(&project.does(&["recipe", "show", "--json", "api"])).unwrap();
     assert_eq!(steps[1]["is_cached"], true);
     assert_eq!(steps[2]["is_cached"], false);
+    assert!(steps[2]["why"].as_str().unwrap().contains("something else"), "{steps}");
     assert!(steps[2]["key"].as_str().unwrap().starts_with("step:"), "{steps}");
 }
 
