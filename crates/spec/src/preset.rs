@@ -121,10 +121,30 @@ pub fn distroless_python3_debian() -> Recipe {
 
 /// An account is made, and commands run as it in its home.
 pub fn use_user(recipe: Recipe, user: RecipeUser) -> Recipe {
-    let bin = format!("{}/.local/bin", user.home());
+    as_user(setup_user(recipe, user))
+}
+
+/// The account that was set up runs what comes later, in its home.
+pub fn as_user(mut recipe: Recipe) -> Recipe {
+    recipe.run_as = None;
     recipe
+}
+
+/// An account is made; commands still run as root.
+///
+/// ```
+/// use rootlet_spec::{preset, recipe::RecipeUser};
+/// let recipe = preset::setup_user(preset::debian(), RecipeUser::new("sam"));
+/// assert_eq!(recipe.run_as.as_deref(), Some("root"));
+/// assert_eq!(preset::as_user(recipe), preset::debian_user());
+/// ```
+pub fn setup_user(recipe: Recipe, user: RecipeUser) -> Recipe {
+    let bin = format!("{}/.local/bin", user.home());
+    let mut recipe = recipe
         .user(user)
-        .env("PATH", format!("{bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
+        .env("PATH", format!("{bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+    recipe.run_as = Some("root".into());
+    recipe
 }
 
 fn user_venv(recipe: Recipe, packages: &[&str]) -> Recipe {

@@ -46,7 +46,9 @@ pub struct Recipe {
     pub run: Vec<RunIn>,
     /// Variables, of the commands above and of what is run later.
     pub env: BTreeMap<String, String>,
-    /// Where what is run later begins. Not said: the user's home.
+    /// Who runs what is run later. Not said: the user, if there is one, else whom the base says.
+    pub run_as: Option<String>,
+    /// Where what is run later begins. Not said: that user's home.
     pub workdir: Option<String>,
     /// As an image's: put before the command.
     pub entrypoint: Option<Vec<String>>,
@@ -226,6 +228,7 @@ impl Recipe {
             python: self.python.or(below.python),
             run: below.run.into_iter().chain(self.run).collect(),
             env: below.env.into_iter().chain(self.env).collect(),
+            run_as: self.run_as.or(below.run_as),
             workdir: self.workdir.or(below.workdir),
             entrypoint: self.entrypoint.or(below.entrypoint),
             command: self.command.or(below.command),

@@ -257,8 +257,11 @@ fn defaults(mut defaults: Defaults, recipe: &Recipe) -> Defaults {
         defaults.env.retain(|(known, _)| known != name);
         defaults.env.push((name.clone(), value.clone()));
     }
-    if let Some(user) = &recipe.user {
-        defaults.user = Some(user.name.clone());
+    let user = recipe.user.as_ref();
+    if let Some(name) = recipe.run_as.as_ref().or(user.map(|user| &user.name)) {
+        defaults.user = Some(name.clone());
+    }
+    if let Some(user) = user.filter(|user| defaults.user.as_ref() == Some(&user.name)) {
         defaults.workdir = Some(user.home());
     }
     if let Some(workdir) = &recipe.workdir {
