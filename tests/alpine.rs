@@ -47,6 +47,9 @@ macro_rules! scene {
     };
 }
 
+#[path = "alpine/recipe.rs"]
+mod recipe;
+
 fn has_openssl() -> bool {
     std::process::Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success())
 }

@@ -8,6 +8,8 @@ mod cache;
 mod debian;
 #[path = "prepared/errors.rs"]
 mod errors;
+#[path = "prepared/managers.rs"]
+mod managers;
 #[path = "prepared/secrets.rs"]
 mod secrets;
 #[path = "prepared/steps.rs"]
