@@ -54,7 +54,7 @@ pub struct LayerWriter {
     directory: TmpDir,
 }
 
-/// A layer that was written and has no place among the blobs yet: [`Base::with_layer`] gives it one.
+/// A layer that was written and has no place among the blobs yet: [`Base::with_layers`] gives it one.
 pub struct PackedLayer {
     directory: TmpDir,
     diff_id: Digest,
