@@ -1,31 +1,12 @@
 //! Debian as it is, from the mirror that this machine's own apt is told of.
 
-use rootlet::base::ErrorKind;
-use rootlet::{Base, Rootlet, Store};
+use rootlet::Rootlet;
 use rootlet_tests::tree::{Facts, of_base, of_tarball};
 use rootlet_tests::{matches, one_id, skipped};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-/// A base of the store of all tests, or why this machine has none.
-fn real(name: &str) -> Option<Base> {
-    let store = Store::open(rootlet_tests::store()).unwrap();
-    match rootlet::resolver(&store).resolve(name) {
-        Ok(base) => Some(base),
-        Err(e)
-            if matches!(
-                e.kind(),
-                ErrorKind::Configuration | ErrorKind::Network | ErrorKind::Unauthorized
-            ) =>
-        {
-            skipped(&format!("no mirror of Debian: {e}"));
-            None
-        }
-        Err(e) => panic!("{e:?}"),
-    }
-}
 
 /// What a command of root's says, with the network of this machine.
 #[track_caller]
@@ -40,7 +21,7 @@ fn says(root: &Rootlet, script: &str) -> String {
 /// dpkg finds nothing wrong, and a package with scripts, an account and conffiles of its own can be installed.
 #[track_caller]
 fn is_whole(suite: &str, package: &str, check: &str) {
-    let Some(base) = real(&format!("apt:{suite}")) else { return };
+    let Some(base) = rootlet_tests::packages_base(&format!("apt:{suite}")) else { return };
     let root = Rootlet::builder(&base).user("0:0").spawn().unwrap();
     assert_eq!(says(&root, "dpkg --audit; dpkg --verify"), "");
     assert_eq!(
@@ -82,7 +63,7 @@ fn bookworm_is_whole() {
 #[test]
 fn an_ordinary_user_builds_the_same() {
     let Some(file) = std::env::var_os("ROOTLET_BASE_IDS") else { return };
-    let Some(base) = real("apt:trixie") else { return };
+    let Some(base) = rootlet_tests::packages_base("apt:trixie") else { return };
     let root = Rootlet::builder(&base).user("0:0").spawn().unwrap();
     // The mirror may be updated in between.
     let packages = says(&root, "dpkg-query --show");
@@ -129,10 +110,12 @@ fn a_variant_has_the_packages_that_mmdebstraps_has() {
     if !can_mmdebstrap() {
         return;
     }
-    let Some(minbase) = real("apt:trixie") else { return };
+    let Some(minbase) = rootlet_tests::packages_base("apt:trixie") else { return };
     let sources = sources(&Rootlet::builder(&minbase).user("0:0").spawn().unwrap());
     for variant in ["essential", "apt", "minbase"] {
-        let Some(base) = real(&format!("apt:trixie?variant={variant}")) else { return };
+        let Some(base) = rootlet_tests::packages_base(&format!("apt:trixie?variant={variant}")) else {
+            return;
+        };
         let root = Rootlet::builder(&base).user("0:0").spawn().unwrap();
         let ours = says(&root, "dpkg-query --show --showformat '${Package}\n'");
         let ours: BTreeSet<String> = ours.lines().map(str::to_owned).collect();
@@ -194,7 +177,7 @@ fn is_what_mmdebstrap_makes(suite: &str) {
     if !can_mmdebstrap() {
         return;
     }
-    let Some(base) = real(&format!("apt:{suite}")) else { return };
+    let Some(base) = rootlet_tests::packages_base(&format!("apt:{suite}")) else { return };
     let ours = of_base(&base);
     let root = Rootlet::builder(&base).user("0:0").spawn().unwrap();
     let top = root.metadata("/").unwrap();

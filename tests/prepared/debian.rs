@@ -1,29 +1,14 @@
 //! What only Debian has: its adduser, sudo, Python, and presets that need no registry.
 
 use super::{Scene, facts, says, text, users};
-use rootlet::Store;
-use rootlet::base::ErrorKind;
 use rootlet_tests::{OwnStore, chroot, debian_tar, one_id, skipped};
 use std::process::Command;
 
 /// A project whose recipes begin with apt's packages; its store is that of all tests, so that Debian is made once. `None` where
 /// there is no mirror.
 fn debian(recipes: &str) -> Option<Scene> {
-    let store = Store::open(rootlet_tests::store()).unwrap();
-    match rootlet::resolver(&store).resolve("apt:trixie") {
-        Ok(_) => {}
-        Err(e)
-            if matches!(
-                e.kind(),
-                ErrorKind::Configuration | ErrorKind::Network | ErrorKind::Unauthorized
-            ) =>
-        {
-            skipped(&format!("no mirror of Debian: {e}"));
-            return None;
-        }
-        Err(e) => panic!("{e:?}"),
-    }
-    let scene = Scene { project: tempfile::tempdir().unwrap(), store: OwnStore::shared(store.path()) };
+    let base = rootlet_tests::packages_base("apt:trixie")?;
+    let scene = Scene { project: tempfile::tempdir().unwrap(), store: OwnStore::shared(base.store().path()) };
     scene.write("rootlet.toml", recipes);
     Some(scene)
 }

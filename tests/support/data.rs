@@ -1,5 +1,6 @@
 //! Where the tests' data is. `cargo xtask test` says it by variables; without them it is found or built.
 
+use rootlet::{Base, Store};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -106,4 +107,17 @@ fn build(arguments: &[&str]) -> String {
     let output = command.output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("paths are UTF-8")
+}
+
+/// A base made of a real mirror's packages, in the store of all tests; `None`, said loudly, where there is no mirror.
+pub fn packages_base(name: &str) -> Option<Base> {
+    use rootlet::base::ErrorKind::{Configuration, Network, Unauthorized};
+    match rootlet::resolver(&Store::open(crate::store()).unwrap()).resolve(name) {
+        Ok(base) => Some(base),
+        Err(e) if matches!(e.kind(), Configuration | Network | Unauthorized) => {
+            crate::skipped(&format!("no mirror of Debian: {e}"));
+            None
+        }
+        Err(e) => panic!("{e:?}"),
+    }
 }
