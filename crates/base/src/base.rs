@@ -199,32 +199,16 @@ impl Base {
         self.is_staged() || self.layers().iter().any(fills)
     }
 
-    /// The small blob that [`Base::cache_facts`] stored for the content of this base, by this or another
+    /// The small blob that [`Base::set_note`] stored under this name beside the content of this base, by this or another
     /// process. `None` when there is none, or for `host`, `dir:` and snapshots without a name.
-    pub fn cached_facts(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.facts_file()?).ok()
-    }
-
-    /// Remembers a small blob about the content of this base, in place of an older one. Does nothing for
-    /// `host`, `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
-    pub fn cache_facts(&self, facts: &[u8]) {
-        if let Some(path) = self.facts_file() {
-            let _ = crate::store::write_atomically(&self.0.resolver.store.tmp(), &path, facts);
-        }
-    }
-
-    fn facts_file(&self) -> Option<PathBuf> {
-        self.note_file("facts")
-    }
-
-    /// What [`Base::set_note`] stored under this name beside the content of this base.
     pub fn note(&self, name: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.note_file(&note_name(name))?).ok()
+        std::fs::read(self.note_file(name)?).ok()
     }
 
-    /// Keeps a small blob beside the content of this base, as [`Base::cache_facts`] does, under a name.
+    /// Remembers a small blob about the content of this base under a name, in place of an older one. Does nothing for
+    /// `host`, `dir:` and snapshots without a name, and where the store cannot be written: it is a cache.
     pub fn set_note(&self, name: &str, bytes: &[u8]) {
-        if let Some(path) = self.note_file(&note_name(name)) {
+        if let Some(path) = self.note_file(name) {
             let _ = crate::store::write_atomically(&self.0.resolver.store.tmp(), &path, bytes);
         }
     }
@@ -234,7 +218,9 @@ impl Base {
         match &self.0.held {
             Held::Content(_) if self.layer_count() > 0 => {
                 let id: Digest = self.0.id.parse().ok()?;
-                Some(self.0.resolver.store.content_dir(id).join(name))
+                // Names are of any length and hold anything.
+                let file = format!("note-{}", Digest::of(name.as_bytes()).hex());
+                Some(self.0.resolver.store.content_dir(id).join(file))
             }
             _ => None,
         }
@@ -260,9 +246,4 @@ impl Base {
     pub(crate) fn is_staged(&self) -> bool {
         matches!(self.0.held, Held::Staged { .. })
     }
-}
-
-/// Many names may lead to one content.
-fn note_name(name: &str) -> String {
-    format!("note-{}", Digest::of(name.as_bytes()).hex())
 }

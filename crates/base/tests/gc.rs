@@ -26,8 +26,8 @@ fn what_is_in_use_is_not_collected() {
     let name = format!("tar:{}", alpine.display());
     let base = Base::resolve(&name, &home.store).unwrap();
     let root = base.layer_paths(&map).unwrap().remove(0);
-    base.cache_facts(b"facts");
-    assert_eq!(base.cached_facts().as_deref(), Some(&b"facts"[..]));
+    base.set_note("facts", b"facts");
+    assert_eq!(base.note("facts").as_deref(), Some(&b"facts"[..]));
     // Another handle of the same store, as another process would have it.
     let other = Store::open(home.store.path()).unwrap();
     assert!(other.show(&name).unwrap().in_use);
@@ -44,7 +44,7 @@ fn what_is_in_use_is_not_collected() {
         assert_eq!(home.list(directory), Vec::<String>::new(), "{directory}");
     }
     assert_eq!(other.show(&name).unwrap_err().kind(), ErrorKind::NotFound);
-    assert!(Base::resolve(&name, &home.store).unwrap().cached_facts().is_none());
+    assert!(Base::resolve(&name, &home.store).unwrap().note("facts").is_none());
 }
 
 #[test]

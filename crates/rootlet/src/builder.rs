@@ -277,6 +277,9 @@ impl Who {
     }
 }
 
+/// What the facts are called that are kept beside a base.
+const FACTS: &str = "facts";
+
 /// Facts by the id of the base, of this process.
 type Known = Vec<(String, Arc<Facts>)>;
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
@@ -296,7 +299,7 @@ pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
         return Ok(facts.clone());
     }
     drop(known);
-    match base.cached_facts().and_then(|bytes| Facts::from_json(&bytes)) {
+    match base.note(FACTS).and_then(|bytes| Facts::from_json(&bytes)) {
         Some(facts) => Ok(remember(base, facts)),
         None if tier == Tier::Chroot => Ok(know(base, Facts::of_directory(base.flat()?.path())?)),
         None => Ok(know(base, ask_base(base, tier)?)),
@@ -305,7 +308,7 @@ pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
 
 /// Keeps the facts of a base beside it.
 pub(crate) fn know(base: &Base, facts: Facts) -> Arc<Facts> {
-    base.cache_facts(&facts.to_json());
+    base.set_note(FACTS, &facts.to_json());
     remember(base, facts)
 }
 

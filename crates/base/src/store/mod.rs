@@ -7,7 +7,7 @@
 //! ├── bases/NAME.json              a name: which content, where it came from, when; NAME is percent-encoded
 //! ├── contents/ID/                 a content. Its shared lock says "in use", its mtime when it was last
 //! │   ├── content.json             its layers and the image's defaults
-//! │   ├── facts                    what the library knows about it (Base::cache_facts)
+//! │   ├── note-HEX                 what the library knows about it, by name (Base::set_note)
 //! │   └── flat/, patterns/         as one tree, and roots made of it without mounts: see [`crate::flat`]
 //! ├── images/                      an OCI image layout: `skopeo list-tags`, `skopeo copy oci:…/images:NAME …` read it
 //! │   ├── oci-layout, index.json
