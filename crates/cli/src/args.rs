@@ -6,7 +6,7 @@
 use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rootlet_spec::{
-    EnvArg, GroupSpec, Mount, Net, Require, SecurityOpt, Tier, Ulimit, UserSpec, Volume, Writable,
+    EnvArg, Fault, GroupSpec, Mount, Net, Require, SecurityOpt, Tier, Ulimit, UserSpec, Volume, Writable,
 };
 use rootlet_spec::{caps, duration, limits, mode, mount, net};
 use std::ffi::OsString;
@@ -201,8 +201,8 @@ pub struct Root {
     )]
     pub net: Net,
 
-    /// Mount HOST at TARGET (a write there is real); TARGET alone is a fresh volume
-    #[arg(short, long, value_name = "[HOST:]TARGET[:ro]", value_hint = ValueHint::DirPath, help_heading = "Files")]
+    /// Mount HOST at TARGET (a write there is real, with :O a copy's); TARGET alone is a fresh volume
+    #[arg(short, long, value_name = "[HOST:]TARGET[:ro|:O]", value_hint = ValueHint::DirPath, help_heading = "Files")]
     pub volume: Vec<Volume>,
     /// Mount an empty file system in memory
     #[arg(long, value_name = "TARGET[:size=64m,mode=1777]", value_parser = mount::parse_tmpfs, help_heading = "Files")]
@@ -213,6 +213,12 @@ pub struct Root {
     /// Where what the command writes is held: memory or disk
     #[arg(long, value_name = "WHERE", default_value = "memory", help_heading = "Files")]
     pub writable: Writable,
+
+    /// Break the root: full-disk, read-only:/PATH, no-proc or no-network
+    ///
+    /// How a program behaves then is seldom seen before production. Root inside is refused as well.
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', help_heading = "Files")]
+    pub fault: Vec<Fault>,
 
     /// Memory of all processes together, such as 512m
     ///

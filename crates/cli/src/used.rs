@@ -44,6 +44,7 @@ impl Root {
             writable: self.writable,
             tier: self.tier,
             require: self.require,
+            faults: self.fault,
             entrypoint: self
                 .entrypoint
                 .map(|program| if program.is_empty() { vec![] } else { vec![program] }),

@@ -22,7 +22,7 @@ pub mod nr {
     pub const PPOLL: usize = 271; pub const UNSHARE: usize = 272; pub const UTIMENSAT: usize = 280; pub const SIGNALFD4: usize = 289;
     pub const DUP3: usize = 292; pub const PRLIMIT64: usize = 302; pub const SETNS: usize = 308; pub const RENAMEAT2: usize = 316;
     pub const SECCOMP: usize = 317; pub const COPY_FILE_RANGE: usize = 326; pub const STATX: usize = 332; pub const WAITID: usize = 247;
-    pub const SENDFILE: usize = 40;
+    pub const SENDFILE: usize = 40; pub const FSTATFS: usize = 138;
 }
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
@@ -46,7 +46,7 @@ pub mod nr {
     pub const PPOLL: usize = 73; pub const UNSHARE: usize = 97; pub const UTIMENSAT: usize = 88; pub const SIGNALFD4: usize = 74;
     pub const DUP3: usize = 24; pub const PRLIMIT64: usize = 261; pub const SETNS: usize = 268; pub const RENAMEAT2: usize = 276;
     pub const SECCOMP: usize = 277; pub const COPY_FILE_RANGE: usize = 285; pub const STATX: usize = 291; pub const WAITID: usize = 95;
-    pub const SENDFILE: usize = 71;
+    pub const SENDFILE: usize = 71; pub const FSTATFS: usize = 44;
 }
 /// Newer calls have one number everywhere.
 #[rustfmt::skip]

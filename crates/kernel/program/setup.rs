@@ -7,6 +7,7 @@ use crate::links;
 use crate::message::Answer;
 use crate::one_id::Owner;
 use crate::owner;
+use crate::path::Numbered;
 use crate::plain;
 use crate::sys::{self, Fd, Result, Str, lit};
 use crate::tree;
@@ -108,6 +109,33 @@ fn supervise(fields: &mut Reader) -> Result<()> {
     launch::supervise(filters)
 }
 
+fn make_directory_like(path: Str, like: Str) -> Result<()> {
+    let directory = sys::O_PATH | sys::O_DIRECTORY;
+    let model = sys::openat(sys::AT_FDCWD, like, directory, 0)?;
+    let stat = sys::fstat(model);
+    sys::close(model);
+    let stat = stat?;
+    let mode = u32::from(stat.mode) & 0o7777;
+    sys::mkdirat(sys::AT_FDCWD, path, mode)?;
+    if owner::one().is_some() {
+        return Ok(());
+    }
+    let made = sys::openat(sys::AT_FDCWD, path, directory, 0)?;
+    let given = owner::give(made, Owner { uid: stat.uid, gid: stat.gid, mode });
+    sys::close(made);
+    given
+}
+
+/// Takes away the room that the tmpfs at `/up` has beyond what is in use. One block is, since no limit is written as 0.
+fn fill() -> Result<()> {
+    let file = sys::openat(sys::AT_FDCWD, lit(c"/up/full"), sys::O_CREAT | sys::O_WRONLY, 0o600)?;
+    let used = sys::write_all(file, &[1]).and_then(|()| sys::blocks_in_use(file));
+    sys::close(file);
+    let limit = Numbered::new(b"nr_blocks=", used? as u32, b"");
+    let flags = sys::MS_REMOUNT | sys::MS_NOSUID | sys::MS_NODEV;
+    sys::mount(lit(c"rootlet"), lit(c"/up"), lit(c"tmpfs"), flags, limit.get()?).map(|_| ())
+}
+
 fn text<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
     fields.c_str().ok_or(sys::EBADMSG).and_then(Str::new)
 }
@@ -147,6 +175,7 @@ impl Setup {
                     _ => owner::make_directory(here, path, mode)?,
                 }
             }
+            op::MKDIR_LIKE => make_directory_like(text(fields)?, text(fields)?)?,
             op::ROOT_OVERLAY => {
                 let data = text(fields)?;
                 sys::mount(lit(c"rootlet"), lit(c"/root"), lit(c"overlay"), 0, data)?;
@@ -186,6 +215,8 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
+            op::FREEZE => self.freeze(text(fields)?)?,
+            op::FILL => fill()?,
             op::SUPERVISE => supervise(fields)?,
             op::CHROOT => self.chroot(fields)?,
             _ => return Err(sys::ENOSYS),
@@ -226,6 +257,18 @@ impl Setup {
         if source.bytes().starts_with(b"/src/") {
             owner::add_the_hosts(mount)?;
         }
+        sys::close(mount);
+        sys::close(target);
+        Ok(())
+    }
+
+    /// A mount of its own over itself, since a mount is what can be read-only.
+    fn freeze(&mut self, path: Str) -> Result<()> {
+        let target = self.target(path)?;
+        let flags = sys::AT_RECURSIVE | sys::AT_EMPTY_PATH;
+        let mount = sys::open_tree_clone(target, lit(c""), flags)?;
+        sys::mount_setattr(mount, sys::AT_RECURSIVE, sys::MOUNT_ATTR_RDONLY)?;
+        sys::move_mount(mount, target, lit(c""))?;
         sys::close(mount);
         sys::close(target);
         Ok(())

@@ -191,6 +191,7 @@ pub const RESOLVE_IN_ROOT: u64 = 0x10;
 
 pub const MS_NOSUID: usize = 2;
 pub const MS_NODEV: usize = 4;
+pub const MS_REMOUNT: usize = 32;
 pub const MNT_DETACH: usize = 2;
 pub const MOUNT_ATTR_RDONLY: u64 = 1;
 
@@ -402,6 +403,14 @@ pub fn raw_statx(fd: Fd, mask: u32, room: &mut [u8; 256]) -> Result {
 }
 pub fn fstat(fd: Fd) -> Result<Statx> {
     statx(fd, lit(c""), AT_EMPTY_PATH)
+}
+
+/// Blocks of the file system that `fd` lies on, in use.
+pub fn blocks_in_use(fd: Fd) -> Result<u64> {
+    // struct statfs: type, block size, blocks, free blocks, and more.
+    let mut room = [0u64; 15];
+    call!(nr::FSTATFS, fd, room.as_mut_ptr())?;
+    Ok(room[2].saturating_sub(room[3]))
 }
 
 pub fn mount(source: Str, target: Str, fstype: Str, flags: usize, data: Str) -> Result {

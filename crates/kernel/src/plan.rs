@@ -33,6 +33,8 @@ pub enum Op {
     UpperTmpfs(String),
     /// A directory of the small tree.
     MakePlace(String, u32),
+    /// A directory of the small tree, with the owner and mode of another one there.
+    MakePlaceLike(String, String),
     /// An overlay as the new root; mount(2) options.
     RootOverlay(String),
     /// An overlay at a target; mount(2) options.
@@ -106,6 +108,10 @@ pub enum Op {
         /// Whom the root is made for.
         user: Who,
     },
+    /// A directory or file inside becomes read-only, with all below it.
+    Freeze(String),
+    /// The tmpfs at `/up` has no room left.
+    Fill,
     /// Commands come under filters that have pid 1 asked about some calls.
     Supervise(Filters),
 }
@@ -177,6 +183,7 @@ impl Plan {
         match op {
             Op::UpperTmpfs(data) => self.u32(op::UPPER_TMPFS).text(data),
             Op::MakePlace(path, mode) => self.u32(op::MKDIR_OUTSIDE).text(path).u32(*mode),
+            Op::MakePlaceLike(path, like) => self.u32(op::MKDIR_LIKE).text(path).text(like),
             Op::RootOverlay(data) => self.u32(op::ROOT_OVERLAY).text(data),
             Op::Overlay { target, data } => self.u32(op::OVERLAY).text(target).text(data),
             Op::Bind { target, place, recursive, attributes } => {
@@ -203,6 +210,8 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
+            Op::Freeze(target) => self.u32(op::FREEZE).text(target),
+            Op::Fill => self.u32(op::FILL),
             Op::Chroot { path, user } => {
                 self.u32(op::CHROOT).raw(path.as_os_str().as_bytes());
                 self.u32(user.uid).u32(user.gid).u32(user.groups.len() as u32);

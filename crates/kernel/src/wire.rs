@@ -117,6 +117,12 @@ pub mod op {
     /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
     /// the others may reach by other names are copied before anybody but this user changes them.
     pub const CHROOT: u32 = 22;
+    /// `target`: what is there becomes read-only, with all below it.
+    pub const FREEZE: u32 = 23;
+    /// `path`, `like`: a directory of the small tree, with the owner and mode of another one.
+    pub const MKDIR_LIKE: u32 = 25;
+    /// The tmpfs at `/up` gets no more room than it uses.
+    pub const FILL: u32 = 24;
 }
 
 /// What the library asks of a rootlet's pid 1.

@@ -10,7 +10,7 @@ use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
-use rootlet_spec::{Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
+use rootlet_spec::{Fault, Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -142,15 +142,24 @@ impl Builder {
         self
     }
 
+    /// Something that is wrong with the root on purpose. Where the host cannot make it so, [`spawn`](Self::spawn) fails.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.spec.faults.push(fault);
+        self
+    }
+
     /// Makes the rootlet: fresh, private, live.
     ///
     /// # Errors
     /// The Spec contradicts itself or the base ([`ErrorKind::Spec`]), the base cannot be unpacked ([`ErrorKind::Base`]), the
     /// host does not allow it ([`ErrorKind::Host`]), or a step failed ([`ErrorKind::Setup`]). Nothing is left behind then.
-    pub fn spawn(self) -> Result<Rootlet> {
+    pub fn spawn(mut self) -> Result<Rootlet> {
         if let Some(wrong) = self.wrong {
             return Err(Error::new(ErrorKind::Spec, wrong.to_string())
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
+        }
+        if self.spec.faults.contains(&Fault::NoNetwork) {
+            self.spec.net = Net::None;
         }
         let mut refused = Vec::new();
         for tier in tier::tiers(&self.spec)? {

@@ -12,13 +12,14 @@ use crate::tier;
 use crate::{Error, ErrorKind, Result, limits, seccomp};
 use rootlet_base::flat::{Flat, Pattern, Skeleton};
 use rootlet_kernel::{Bounds, IdMap, Nursery, Op, Plan, SpawnError, Tree};
-use rootlet_spec::{Mount, Net, Require, Spec, Tier};
+use rootlet_spec::{Fault, Mount, Net, Require, Spec, Tier};
 use std::path::Path;
 use std::sync::Arc;
 
 impl Builder {
     pub(crate) fn spawn_by_chroot(&self) -> Result<Rootlet> {
         host::may_chroot()?;
+        refuse_faults(&self.spec)?;
         let spec = self.spec.clone().with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base, Tier::Chroot)?;
         facts::check(&facts)?;
@@ -148,7 +149,7 @@ impl Places {
                 }
                 Mount::Volume { .. } => self.directory(tree, flat, target, (0o755, 0, 0)),
                 Mount::Bind { source, read_only: false, .. } => return Err(writable_bind(source, target)),
-                Mount::Bind { source, .. } => {
+                Mount::Bind { source, .. } | Mount::Overlay { source, .. } => {
                     let what = || format!("failed to copy {} to {target}", source.display());
                     let kind = std::fs::metadata(source).map_err(|e| Error::io(what(), e))?.file_type();
                     if kind.is_dir() {
@@ -183,12 +184,24 @@ fn writable_bind(source: &Path, target: &str) -> Error {
 /// Copies what is to be bound, which may look different each time.
 fn bring(skeleton: &Skeleton, spec: &Spec) -> Result<()> {
     for mount in &spec.mounts {
-        if let Mount::Bind { source, target, .. } = mount {
+        if let Mount::Bind { source, target, .. } | Mount::Overlay { source, target } = mount {
             let what = || format!("failed to copy {} to {target}", source.display());
             skeleton.bring(source, target).map_err(|e| Error::io(what(), e))?;
         }
     }
     Ok(())
+}
+
+/// A test of a fault that is not there would prove nothing.
+fn refuse_faults(spec: &Spec) -> Result<()> {
+    match spec.faults.iter().find(|fault| **fault != Fault::NoProc) {
+        None => Ok(()),
+        Some(fault) => Err(Error::new(
+            ErrorKind::Host,
+            format!("without mounts and namespaces there is no fault `{fault}`"),
+        )
+        .with_hint("`rootlet doctor` says what this host has to allow")),
+    }
 }
 
 fn explain(error: SpawnError) -> Error {

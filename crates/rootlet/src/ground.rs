@@ -290,6 +290,16 @@ fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Sou
     }
 }
 
+/// A directory of the host below an overlay.
+pub(crate) fn lower(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
+    if host::caller().is_root()
+        && let Ok(source) = idmapped(nursery, path, false)
+    {
+        return Ok(source);
+    }
+    plain(nursery, path, false)
+}
+
 /// A directory on disk for the writable layer: it becomes root's inside.
 pub(crate) fn upper(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
     own(nursery.map(), path)?;

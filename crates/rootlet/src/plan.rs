@@ -2,7 +2,7 @@
 
 use rootlet_kernel::plan::{attributes, namespaces};
 use rootlet_kernel::{FileSystem, Filters, Op};
-use rootlet_spec::Net;
+use rootlet_spec::{Fault, Net};
 
 /// All that a plan depends on. Places are those of the nursery's small tree (`/src/3`).
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,7 @@ pub(crate) struct Inputs {
     pub hostname: Option<String>,
     pub net: Net,
     pub read_only: bool,
+    pub faults: Vec<Fault>,
     /// One id stands for all: the filters that have pid 1 asked.
     pub asking: Option<Filters>,
 }
@@ -47,6 +48,7 @@ impl PlannedPart {
 #[derive(Clone, Debug)]
 pub(crate) enum PlannedMount {
     Bind { target: String, place: String, is_directory: bool, read_only: bool },
+    Overlay { target: String, place: String },
     Tmpfs { target: String, size: Option<u64>, mode: u32 },
     Volume { target: String },
 }
@@ -71,6 +73,7 @@ pub(crate) struct Planned {
 
 pub(crate) fn plan(inputs: &Inputs) -> Planned {
     let mut p = Planned { namespaces: namespaces::ALWAYS, ..Planned::default() };
+    let full_disk = inputs.faults.contains(&Fault::FullDisk);
     if inputs.net != Net::Host {
         p.namespaces |= namespaces::NET;
     }
@@ -83,14 +86,22 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
             "/up".into()
         }
     };
-    root(&mut p, inputs, &up);
+    root(&mut p, inputs, &up, full_disk);
     if inputs.read_only {
         // Now, since what the caller mounts over a part stays as writable as was asked.
         p.ops.extend(inputs.parts.iter().map(|part| Op::Hold(part.target().to_owned())));
     }
     system(&mut p, inputs);
     for (i, mount) in inputs.mounts.iter().enumerate() {
-        mount_op(&mut p.ops, mount, &format!("{up}/v{i}"));
+        match mount {
+            PlannedMount::Overlay { target, place } => {
+                p.ops.push(make_directory(target));
+                let top = Op::MakePlaceLike(format!("{up}/u{}", p.areas.len()), place.clone());
+                let data = area(&mut p, target, std::slice::from_ref(place), &up, top);
+                p.ops.push(Op::Overlay { target: target.clone(), data });
+            }
+            mount => mount_op(&mut p.ops, mount, &format!("{up}/v{i}")),
+        }
     }
     for (path, mode, uid, gid) in &inputs.directories {
         p.ops.push(Op::MakeDirectory { path: path.clone(), mode: *mode, uid: *uid, gid: *gid });
@@ -98,6 +109,14 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     p.ops.extend(inputs.hostname.clone().map(Op::Hostname));
     if inputs.net == Net::Private {
         p.ops.push(Op::LoopbackUp);
+    }
+    for fault in &inputs.faults {
+        match fault {
+            Fault::ReadOnly(path) => p.ops.push(Op::Freeze(path.clone())),
+            Fault::FullDisk => p.ops.push(Op::Fill),
+            // What is not there is left out where it would be made.
+            Fault::NoProc | Fault::NoNetwork => {}
+        }
     }
     p.ops.push(Op::Enter);
     if inputs.read_only {
@@ -107,28 +126,39 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
 }
 
 /// The root and its parts.
-fn root(p: &mut Planned, inputs: &Inputs, up: &str) {
+fn root(p: &mut Planned, inputs: &Inputs, up: &str, full_disk: bool) {
     let lowers: Vec<String> =
         std::iter::once(inputs.skin.clone()).chain(inputs.lowers.iter().cloned()).collect();
-    let data = area(p, "", &lowers, up);
+    let data = area(p, "", &lowers, up, top(p, up));
     p.ops.push(Op::RootOverlay(data));
-    for part in &inputs.parts {
+    for (i, part) in inputs.parts.iter().enumerate() {
         match part {
             PlannedPart::Overlay(target, lowers) => {
-                let data = area(p, target, lowers, up);
+                let data = area(p, target, lowers, up, top(p, up));
                 p.ops.push(Op::Overlay { target: target.clone(), data });
             }
             PlannedPart::File(target, place) => p.ops.push(bind(target, place, true)),
+            // What is full is one file system, whichever directory of it is looked at.
+            PlannedPart::Tmpfs(target, mode) if full_disk => {
+                let place = format!("{up}/t{i}");
+                p.ops.push(Op::MakePlace(place.clone(), *mode));
+                p.ops.push(bind(target, &place, false));
+            }
             PlannedPart::Tmpfs(target, mode) => p.ops.push(tmpfs(target, None, *mode, 0)),
         }
     }
 }
 
-/// The options of an overlay, whose own directories are made first and which stays open for the report.
-fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str) -> String {
+/// The upper directory of the next area, as root's.
+fn top(p: &Planned, up: &str) -> Op {
+    Op::MakePlace(format!("{up}/u{}", p.areas.len()), 0o755)
+}
+
+/// The options of an overlay, whose own directories are made first (the upper one by `top`) and which stays open for the report.
+fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str, top: Op) -> String {
     let n = p.areas.len();
     let (upper, work) = (format!("{up}/u{n}"), format!("{up}/w{n}"));
-    p.ops.push(Op::MakePlace(upper.clone(), 0o755));
+    p.ops.push(top);
     p.ops.push(Op::MakePlace(work.clone(), 0o700));
     let mut tree = p.areas.iter().map(|a| 1 + a.lowers.len() as u32).sum::<u32>();
     let mut keep = |place: &str| {
@@ -145,7 +175,9 @@ fn area(p: &mut Planned, target: &str, lowers: &[String], up: &str) -> String {
 /// What every root has: /proc, /dev, a pty, shared memory (the runtime specification, config-linux).
 fn system(p: &mut Planned, inputs: &Inputs) {
     let plain = attributes::NOSUID | attributes::NODEV | attributes::NOEXEC;
-    p.ops.push(file_system(FileSystem::Proc, "/proc", plain, vec![]));
+    if !inputs.faults.contains(&Fault::NoProc) {
+        p.ops.push(file_system(FileSystem::Proc, "/proc", plain, vec![]));
+    }
     p.ops.push(Op::Dev("/dev".into()));
     let mut options = vec![("ptmxmode", "0666"), ("mode", "0620")];
     if inputs.asking.is_none() {
@@ -177,20 +209,24 @@ fn bind(target: &str, place: &str, read_only: bool) -> Op {
     }
 }
 
+fn make_directory(target: &str) -> Op {
+    Op::MakeDirectory { path: target.into(), mode: 0o755, uid: 0, gid: 0 }
+}
+
 fn mount_op(ops: &mut Vec<Op>, mount: &PlannedMount, room: &str) {
-    let make = |target: &str| Op::MakeDirectory { path: target.into(), mode: 0o755, uid: 0, gid: 0 };
     match mount {
         PlannedMount::Bind { target, place, is_directory, read_only } => {
-            ops.push(if *is_directory { make(target) } else { Op::Touch(target.clone()) });
+            ops.push(if *is_directory { make_directory(target) } else { Op::Touch(target.clone()) });
             ops.push(bind(target, place, *read_only));
         }
+        PlannedMount::Overlay { .. } => unreachable!("an overlay is an area of the plan"),
         // docker's own options for --tmpfs.
         PlannedMount::Tmpfs { target, size, mode } => {
-            ops.push(make(target));
+            ops.push(make_directory(target));
             ops.push(tmpfs(target, *size, *mode, attributes::NOEXEC));
         }
         PlannedMount::Volume { target } => {
-            ops.push(make(target));
+            ops.push(make_directory(target));
             ops.push(Op::MakePlace(room.into(), 0o755));
             ops.push(Op::CopyOut { path: target.clone(), place: room.into() });
             ops.push(bind(target, room, false));
@@ -203,6 +239,7 @@ pub(crate) fn describe(op: &Op) -> String {
     match op {
         Op::UpperTmpfs(_) => "mount a tmpfs for the writable layer".into(),
         Op::MakePlace(path, _) => format!("make the directory {path} of the writable layer"),
+        Op::MakePlaceLike(path, _) => format!("make the directory {path} of the writable layer"),
         Op::RootOverlay(_) => "mount the overlay on /".into(),
         Op::Overlay { target, .. } => format!("mount an overlay on {target}"),
         Op::Bind { target, .. } => format!("bind a directory or file of the host on {target}"),
@@ -223,6 +260,8 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::CopyOut { path, .. } => format!("copy what the base has at {path} into a volume"),
         Op::Enter => "change to the new root".into(),
         Op::Hold(target) => format!("open {target}, to be made read-only"),
+        Op::Freeze(path) => format!("make {path} read-only"),
+        Op::Fill => "fill the writable layer".into(),
         Op::ReadOnly => "make the root read-only".into(),
         Op::Chroot { path, .. } => format!("change the root directory to {}", path.display()),
         Op::Supervise(_) => "have pid 1 asked about owners".into(),

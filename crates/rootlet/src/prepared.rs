@@ -13,7 +13,7 @@ use crate::spare::Spare;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
-use rootlet_spec::{Mount, Net, Spec, Writable};
+use rootlet_spec::{Fault, Mount, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -183,6 +183,10 @@ impl Prepared {
             }
             _ => Some(self.on_disk(nursery, &mut guards)?),
         };
+        if disk.is_some() && spec.faults.contains(&Fault::FullDisk) {
+            return Err(Error::new(ErrorKind::Spec, "only a writable layer in memory can be a full disk")
+                .with_hint("leave out --writable disk; memory needs Linux 6.6"));
+        }
         let ground = &self.ground;
         let snapshots = places(ground.snapshots.iter());
         let parts = ground.parts.iter().filter_map(|part| {
@@ -217,6 +221,7 @@ impl Prepared {
             hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
             read_only: spec.read_only,
+            faults: spec.faults.clone(),
             asking: self.asking.clone(),
         };
         Ok((plan(&inputs), guards))
@@ -289,6 +294,18 @@ fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> R
                 let place = bound.place();
                 guards.volumes.push((source.display().to_string(), bound));
                 PlannedMount::Bind { target, place, is_directory, read_only }
+            }
+            Mount::Overlay { source, target } => {
+                let what = || format!("failed to lay {} on {target}, copy-on-write", source.display());
+                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
+                if !is_directory {
+                    return Err(Error::new(ErrorKind::Spec, what())
+                        .with_hint("only a directory can be copy-on-write; bind a file read-only (`:ro`)"));
+                }
+                let lower = ground::lower(nursery, &source).map_err(|e| Error::io(what(), e))?;
+                let place = lower.place();
+                guards.volumes.push((source.display().to_string(), lower));
+                PlannedMount::Overlay { target, place }
             }
             Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },
             Mount::Volume { target } => PlannedMount::Volume { target },

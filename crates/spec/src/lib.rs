@@ -8,6 +8,7 @@ pub mod caps;
 pub mod duration;
 pub mod env;
 mod error;
+mod fault;
 mod image;
 pub mod limits;
 pub mod mode;
@@ -28,6 +29,7 @@ mod user;
 pub use caps::Capabilities;
 pub use env::EnvArg;
 pub use error::{ParseError, printable};
+pub use fault::Fault;
 pub use image::ImageDefaults;
 pub use limits::Limits;
 pub use mount::{Mount, Volume};
@@ -84,6 +86,8 @@ pub struct Spec {
     pub tier: Option<Tier>,
     /// What must not be missing.
     pub require: Vec<Require>,
+    /// What is wrong with the root on purpose.
+    pub faults: Vec<Fault>,
     /// The image's entrypoint is replaced by this; `Some(vec![])` removes it.
     pub entrypoint: Option<Vec<String>>,
     /// The command and its arguments; empty: the base's own default command.

@@ -19,6 +19,14 @@ pub enum Mount {
         /// Refuse writes.
         read_only: bool,
     },
+    /// A copy-on-write view of a directory of the host: what is written there is gone with the root
+    /// (`--volume HOST:TARGET:O`, as podman has it).
+    Overlay {
+        /// Absolute path on the host; it must exist.
+        source: PathBuf,
+        /// Absolute path inside.
+        target: String,
+    },
     /// An empty file system in memory (`--tmpfs TARGET[:size=64m,mode=1777]`).
     Tmpfs {
         /// Absolute path inside.
@@ -40,7 +48,10 @@ impl Mount {
     /// Where inside the root it lies.
     pub fn target(&self) -> &str {
         match self {
-            Self::Bind { target, .. } | Self::Tmpfs { target, .. } | Self::Volume { target } => target,
+            Self::Bind { target, .. }
+            | Self::Overlay { target, .. }
+            | Self::Tmpfs { target, .. }
+            | Self::Volume { target } => target,
         }
     }
 }
@@ -52,18 +63,30 @@ pub struct Volume {
     pub source: Option<PathBuf>,
     /// Absolute path inside.
     pub target: String,
-    /// Refuse writes.
-    pub read_only: bool,
+    /// What becomes of a write there.
+    pub writes: Writes,
+}
+
+/// What becomes of a write in a directory of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    /// It is done there (`rw`).
+    #[default]
+    Real,
+    /// It is refused (`ro`).
+    Refused,
+    /// It is done in the root's writable layer (`O`).
+    Copied,
 }
 
 impl Volume {
     /// The mount, with a relative path of the host taken from `cwd`.
     pub fn into_mount(self, cwd: &Path) -> Mount {
-        match self.source {
-            Some(source) => {
-                Mount::Bind { source: cwd.join(source), target: self.target, read_only: self.read_only }
-            }
-            None => Mount::Volume { target: self.target },
+        let Self { source, target, writes } = self;
+        match source.map(|source| cwd.join(source)) {
+            None => Mount::Volume { target },
+            Some(source) if writes == Writes::Copied => Mount::Overlay { source, target },
+            Some(source) => Mount::Bind { source, target, read_only: writes == Writes::Refused },
         }
     }
 }
@@ -80,22 +103,23 @@ impl FromStr for Volume {
             [at] => (None, at, ""),
             [source, at] => (Some(source), at, ""),
             [source, at, options] => (Some(source), at, options),
-            _ => return Err(wrong("expected HOST:TARGET[:ro] or TARGET".into())),
+            _ => return Err(wrong("expected HOST:TARGET[:ro|:O] or TARGET".into())),
         };
         if let Some(source) = source {
             host_path(source).map_err(|(reason, hint)| wrong(reason).with_hint(hint))?;
         }
         let target = target(at).map_err(wrong)?.into();
-        let mut read_only = false;
+        let mut writes = Writes::Real;
         for option in options.split(',').filter(|o| !o.is_empty()) {
             match option {
-                "ro" => read_only = true,
-                "rw" => read_only = false,
+                "ro" => writes = Writes::Refused,
+                "rw" => writes = Writes::Real,
+                "O" => writes = Writes::Copied,
                 "z" | "Z" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
-                _ => return Err(wrong(format!("unknown option `{option}`; expected ro, rw, z or Z"))),
+                _ => return Err(wrong(format!("unknown option `{option}`; expected ro, rw, O, z or Z"))),
             }
         }
-        Ok(Self { source: source.map(PathBuf::from), target, read_only })
+        Ok(Self { source: source.map(PathBuf::from), target, writes })
     }
 }
 
@@ -104,7 +128,12 @@ impl fmt::Display for Volume {
         if let Some(source) = &self.source {
             write!(f, "{}:", source.display())?;
         }
-        write!(f, "{}{}", self.target, if self.read_only { ":ro" } else { "" })
+        let option = match self.writes {
+            Writes::Real => "",
+            Writes::Refused => ":ro",
+            Writes::Copied => ":O",
+        };
+        write!(f, "{}{option}", self.target)
     }
 }
 
@@ -154,7 +183,7 @@ pub(crate) fn lexical(path: &str) -> String {
 }
 
 /// A place inside the root must not depend on where one stands.
-fn target(path: &str) -> Result<&str, String> {
+pub(crate) fn target(path: &str) -> Result<&str, String> {
     if path.contains('\0') {
         Err("a path cannot hold a NUL byte".into())
     } else if !path.starts_with('/') {
@@ -195,13 +224,13 @@ mod tests {
 
     #[test]
     fn reads_volumes() {
-        let bind =
-            |source: &str, read_only| Volume { source: Some(source.into()), target: "/t".into(), read_only };
-        assert_eq!(volume("/s:/t"), bind("/s", false));
-        assert_eq!(volume("./s:/t:ro"), bind("./s", true));
-        assert_eq!(volume(".:/t:z,ro"), bind(".", true));
-        assert_eq!(volume("/s:/t:Z"), bind("/s", false));
-        assert_eq!(volume("/data"), Volume { source: None, target: "/data".into(), read_only: false });
+        let bind = |source: &str, writes| Volume { source: Some(source.into()), target: "/t".into(), writes };
+        assert_eq!(volume("/s:/t"), bind("/s", Writes::Real));
+        assert_eq!(volume("./s:/t:ro"), bind("./s", Writes::Refused));
+        assert_eq!(volume(".:/t:z,ro"), bind(".", Writes::Refused));
+        assert_eq!(volume("/s:/t:Z"), bind("/s", Writes::Real));
+        assert_eq!(volume("/s:/t:O"), bind("/s", Writes::Copied));
+        assert_eq!(volume("/data"), Volume { source: None, target: "/data".into(), writes: Writes::Real });
     }
 
     #[test]
@@ -245,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn comes_back_as_written(text in "(\\.?/[a-z]{0,3}:)?/[a-z./]{0,5}(:(ro|rw|z))?") {
+        fn comes_back_as_written(text in "(\\.?/[a-z]{0,3}:)?/[a-z./]{0,5}(:(ro|rw|O|z))?") {
             if let Ok(volume) = text.parse::<Volume>() {
                 prop_assert_eq!(volume.to_string().parse::<Volume>(), Ok(volume));
             }
