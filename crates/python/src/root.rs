@@ -5,7 +5,7 @@ use crate::error;
 use crate::files::Files;
 use crate::process::Process;
 use pyo3::prelude::*;
-use rootlet::spec::{EnvArg, Mount, SecurityOpt, Spec, Volume, limits, mount};
+use rootlet::spec::{EnvArg, SecurityOpt, Spec, Volume, limits, mount};
 use rootlet::{ChangeKind, Error, Identity, Stdio};
 use rootlet_spec::ParseError;
 use std::ffi::OsString;
@@ -29,7 +29,8 @@ struct Options {
     workdir: Option<String>,
     hostname: Option<String>,
     volumes: Vec<String>,
-    binds: Vec<(PathBuf, String, bool)>,
+    /// Path on the host, target, and `rw`, `ro` or `O`.
+    binds: Vec<(PathBuf, String, String)>,
     tmpfs: Vec<String>,
     read_only: bool,
     writable: Option<String>,
@@ -40,6 +41,7 @@ struct Options {
     umask: Option<u32>,
     tier: Option<String>,
     require: Vec<String>,
+    faults: Vec<String>,
     memory: Option<String>,
     pids_limit: Option<String>,
     cpus: Option<String>,
@@ -69,6 +71,7 @@ impl Options {
             writable: one(self.writable.as_ref())?.unwrap_or_default(),
             tier: one(self.tier.as_ref())?,
             require: all(&self.require)?,
+            faults: all(&self.faults)?,
             ulimits: all(&self.ulimits)?,
             ..Spec::default()
         };
@@ -87,8 +90,10 @@ impl Options {
         for volume in all::<Volume>(&self.volumes)? {
             spec.mounts.push(volume.into_mount(&self.directory));
         }
-        for (source, target, read_only) in self.binds {
-            spec.mounts.push(Mount::Bind { source: self.directory.join(source), target, read_only });
+        for (source, target, how) in self.binds {
+            // Its own path on the host may hold a colon.
+            let volume = Volume { source: Some(source), ..format!("/:{target}:{how}").parse()? };
+            spec.mounts.push(volume.into_mount(&self.directory));
         }
         for tmpfs in &self.tmpfs {
             spec.mounts.push(mount::parse_tmpfs(tmpfs)?);
