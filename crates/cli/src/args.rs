@@ -146,6 +146,7 @@ pub struct Root {
     /// Who runs the command: NAME, UID, either with :GROUP, or NAME:UID:GID [default: the image's, else sam:1000:1000]
     ///
     /// A NAME is looked up in the root's own passwd; NAME:UID:GID makes the account, with a home, where it is not there.
+    /// `random:0` is a uid without an account, as OpenShift gives one.
     #[arg(short, long, value_name = "USER", help_heading = "User")]
     pub user: Option<UserSpec>,
     /// Add a supplementary group, by name or number

@@ -133,7 +133,7 @@ fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>,
         (Outcome::TimedOut, None) => "ended by --timeout".into(),
         (Outcome::Failed | Outcome::NotExecutable | Outcome::NotFound, _) => "the command did not run".into(),
     };
-    let mut text = format!("rootlet: {how}, as {}\n", identity(&report.user));
+    let mut text = format!("rootlet: {how}, as {}\n", report.user);
     if oom_kills > 0 {
         text += "rootlet: memory ran out: the kernel killed what took most of it (--memory)\n";
     }
@@ -141,14 +141,6 @@ fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>,
         text += &format!("rootlet: not as in production: {}\n", printable(sentence));
     }
     text
-}
-
-/// As id(1) writes it, with the home.
-fn identity(user: &Identity) -> String {
-    let name = user.name.as_deref().map(|name| format!("({})", printable(name))).unwrap_or_default();
-    let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
-    let groups = if groups.is_empty() { "none".into() } else { groups.join(",") };
-    format!("uid={}{name} gid={} groups={groups} HOME={}", user.uid, user.gid, printable(&user.home))
 }
 
 /// ` (KILL)`, where it has a name.
@@ -160,21 +152,6 @@ fn name_of(signal: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_identity_reads_as_id_writes_it() {
-        let sam = Identity {
-            name: Some("sam".into()),
-            uid: 1000,
-            gid: 1000,
-            groups: vec![27, 100],
-            home: "/home/sam".into(),
-            ..Identity::default()
-        };
-        assert_eq!(identity(&sam), "uid=1000(sam) gid=1000 groups=27,100 HOME=/home/sam");
-        let nobody = Identity { uid: 5, name: Some("x\x1b".into()), home: "/".into(), ..Identity::default() };
-        assert_eq!(identity(&nobody), "uid=5(x\\x1b) gid=0 groups=none HOME=/");
-    }
 
     #[test]
     fn signals_have_names() {

@@ -35,7 +35,7 @@ impl Builder {
     }
 
     /// Who runs commands: `sam`, `1000`, `1000:0`, or `NAME:UID:GID` for an account that is made. Not said: the image's
-    /// user, else `sam:1000:1000`.
+    /// user, else `sam:1000:1000`. `random`, `random:0`: a uid without an account, drawn once in each process.
     pub fn user(mut self, user: &str) -> Self {
         // The default account by its name alone: it is made where the base has none.
         match user.parse() {
@@ -260,6 +260,15 @@ pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
     Ok(Bounds { capabilities: spec.caps.mask()?, filter })
 }
 
+/// The user that stands for a uid which nobody knows, as OpenShift gives one to each project.
+const RANDOM: &str = "random";
+
+/// The same for all rootlets of a process, since each uid needs a user namespace of its own.
+static RANDOM_UID: LazyLock<u32> = LazyLock::new(|| {
+    use std::hash::{BuildHasher, RandomState};
+    1_000_000_000 + (RandomState::new().hash_one(0) % 1_000_000_000) as u32
+});
+
 /// Who runs commands, and whether their account is made.
 pub(crate) struct Who {
     pub identity: Identity,
@@ -274,6 +283,9 @@ impl Who {
             None => UserSpec::Account(sam),
             Some(UserSpec::Name(name, None)) if *name == sam.name && !facts.accounts.has_user(name) => {
                 UserSpec::Account(sam)
+            }
+            Some(UserSpec::Name(name, group)) if name == RANDOM && !facts.accounts.has_user(name) => {
+                UserSpec::Id(*RANDOM_UID, group.clone())
             }
             Some(user) => user.clone(),
         };

@@ -37,7 +37,7 @@ pub enum ChangeKind {
     Removed,
 }
 
-/// As `docker diff` writes it: `A /etc/motd`.
+/// As `docker diff` writes it: `A /etc/motd`; with `{:#}` mode, owner and type as well: `A /etc/motd 0644 0:0 file`.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = match self.kind {
@@ -45,7 +45,39 @@ impl fmt::Display for Change {
             ChangeKind::Modified => 'C',
             ChangeKind::Removed => 'D',
         };
-        write!(f, "{letter} {}", rootlet_spec::printable(&self.path.to_string_lossy()))
+        write!(f, "{letter} {}", rootlet_spec::printable(&self.path.to_string_lossy()))?;
+        match self.kind {
+            ChangeKind::Removed => Ok(()),
+            _ if f.alternate() => self.details().iter().try_for_each(|detail| write!(f, " {detail}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Change {
+    /// Mode, owner, type.
+    fn details(&self) -> [String; 3] {
+        let kind = match self.mode & libc::S_IFMT {
+            libc::S_IFREG => "file",
+            libc::S_IFDIR => "directory",
+            libc::S_IFLNK => "symlink",
+            libc::S_IFSOCK => "socket",
+            libc::S_IFIFO => "fifo",
+            _ => "device",
+        };
+        [format!("{:04o}", self.mode & 0o7777), format!("{}:{}", self.uid, self.gid), kind.into()]
+    }
+
+    /// Whether `line` says this change, with as many of mode, owner and type as it likes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_written_as(&self, line: &str) -> bool {
+        let mut written = self.to_string();
+        let details = if self.kind == ChangeKind::Removed { Vec::new() } else { self.details().to_vec() };
+        written == line
+            || details.iter().any(|detail| {
+                written = format!("{written} {detail}");
+                written == line
+            })
     }
 }
 

@@ -439,8 +439,12 @@ impl<'a> Command<'a> {
         };
         let error = match &interpreter {
             Some(interpreter) => {
-                Error::new(ErrorKind::CommandNotFound, format!("failed to execute `{program}`"))
-                    .with_hint(format!("it is there, but its interpreter {interpreter} is not in this root"))
+                Error::new(ErrorKind::CommandNotFound, format!("failed to execute `{program}`")).with_hint(
+                    format!(
+                        "it is there, but its interpreter {interpreter} is not in this root{}",
+                        instead(interpreter)
+                    ),
+                )
             }
             None if path.contains(&b'/') => {
                 Error::new(ErrorKind::CommandNotFound, format!("`{program}` is not there"))
@@ -472,5 +476,16 @@ impl<'a> Command<'a> {
             return None;
         };
         Some(rootlet_spec::printable(&String::from_utf8_lossy(&name)).into_owned())
+    }
+}
+
+/// What to do where a program was linked with another C library than the root has.
+fn instead(interpreter: &str) -> &'static str {
+    if interpreter.contains("/ld-linux") {
+        ", which has no glibc: take a base that has (`apt:trixie`), or build for musl (`--target x86_64-unknown-linux-musl`)"
+    } else if interpreter.contains("/ld-musl") {
+        ", which has no musl: take a base that has (`apk:`, `alpine:`), or link statically"
+    } else {
+        ""
     }
 }

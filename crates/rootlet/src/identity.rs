@@ -3,6 +3,7 @@
 use crate::{Error, ErrorKind, Result};
 use rootlet_spec::{GroupSpec, User, UserSpec, printable};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Who runs a command: what the process itself will have, not what a name promises.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,16 @@ pub struct Identity {
     pub home: String,
     /// Login shell; `/bin/sh` for a uid without an account.
     pub shell: String,
+}
+
+/// As id(1) writes it, with the home: `uid=1000(sam) gid=1000 groups=none HOME=/home/sam`.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.as_deref().map(|name| format!("({})", printable(name))).unwrap_or_default();
+        let groups: Vec<_> = self.groups.iter().map(u32::to_string).collect();
+        let groups = if groups.is_empty() { "none".into() } else { groups.join(",") };
+        write!(f, "uid={}{name} gid={} groups={groups} HOME={}", self.uid, self.gid, printable(&self.home))
+    }
 }
 
 /// A line of passwd(5).
@@ -306,5 +317,20 @@ mod tests {
         assert_eq!(accounts(&with.passwd).filter(|a| a.name == "alice").count(), 1);
         assert!(with.passwd.ends_with("alice:x:2000:3000::/home/alice:/bin/sh\n"));
         assert_eq!(groups(&with.group).find(|g| g.name == "alice").unwrap().gid, 3000);
+    }
+
+    #[test]
+    fn an_identity_reads_as_id_writes_it() {
+        let sam = Identity {
+            name: Some("sam".into()),
+            uid: 1000,
+            gid: 1000,
+            groups: vec![27, 100],
+            home: "/home/sam".into(),
+            ..Identity::default()
+        };
+        assert_eq!(sam.to_string(), "uid=1000(sam) gid=1000 groups=27,100 HOME=/home/sam");
+        let nobody = Identity { uid: 5, name: Some("x\x1b".into()), home: "/".into(), ..Identity::default() };
+        assert_eq!(nobody.to_string(), "uid=5(x\\x1b) gid=0 groups=none HOME=/");
     }
 }

@@ -27,7 +27,8 @@
 //!
 //! # Cargo features
 //! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
-//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. Without them, `host`, `dir:PATH` and what is in the store already.
+//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s.
+//! `testing`: [`#[rootlet::test]`](test) and what goes with it. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod builder;
 mod cgroup;
@@ -59,7 +60,10 @@ mod setup;
 mod skin;
 mod snapshot;
 mod spare;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tier;
+pub mod workspace;
 
 pub use builder::Builder;
 pub use changes::{Change, ChangeKind};
@@ -73,6 +77,8 @@ pub use report::Report;
 pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
+#[cfg(feature = "testing")]
+pub use rootlet_macros::test;
 pub use rootlet_spec as spec;
 #[cfg(feature = "recipes")]
 pub use rootlet_spec::preset as presets;

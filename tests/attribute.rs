@@ -1,0 +1,264 @@
+//! `#[rootlet::test]`, used as everybody uses it. What fails on purpose is ignored, and run by a test that reads what it says.
+
+use rootlet::spec::{Net, Tier};
+use rootlet::{Builder, Rootlet, assert_changes, assert_refused};
+use std::io;
+use std::process::Command;
+
+#[rootlet::test(user = "sam")]
+fn has_a_rootlet(root: &Rootlet) {
+    let out = root.command("id").arg("-un").output().unwrap();
+    assert_eq!(out.stdout, b"sam\n");
+    assert_refused!(root.as_user("sam").unwrap().write("/etc/motd", "x"));
+    assert_refused!(root.command("touch").arg("/etc/motd").output());
+    assert_changes!(root, []);
+    root.write("/etc/app.conf", "x").unwrap();
+    root.create_dir("/srv/app").unwrap();
+    root.chown("/srv/app", Some(1000), Some(1000)).unwrap();
+    assert_changes!(root, ["A /srv/app 0755 1000:1000 directory", "A /etc/app.conf 0644"]);
+}
+
+#[rootlet::test(user = "root", with = small, env = { GREETING = "hello" }, workdir = "/var/lib")]
+fn is_what_its_arguments_say(root: &Rootlet) -> rootlet::Result<()> {
+    let out = root.command("sh").args(["-c", "echo $GREETING $(id -u) $(pwd) $(umask)"]).output()?;
+    assert_eq!(out.stdout, b"hello 0 /var/lib 0077\n");
+    Ok(())
+}
+
+fn small(builder: Builder) -> Builder {
+    builder.umask(0o077)
+}
+
+#[rootlet::test(users = ["root", "sam", "random:0"])]
+fn may_write_etc_as_root_alone(root: &Rootlet) {
+    let who = root.user();
+    let done = root.command("touch").arg("/etc/new").output();
+    match who.name.as_deref() {
+        Some("root") => assert!(done.unwrap().status.success()),
+        name => {
+            assert_refused!(done);
+            assert!(name == Some("sam") || (who.uid >= 1_000_000_000 && who.gid == 0), "{who}");
+        }
+    }
+}
+
+#[rootlet::test]
+async fn may_wait(root: &Rootlet) {
+    assert!(tokio::task::spawn(async { 1 }).await.is_ok());
+    assert!(root.exists("/etc/passwd"));
+}
+
+#[rootlet::test]
+#[should_panic(expected = "as expected")]
+fn may_be_expected_to_panic(_root: &Rootlet) {
+    panic!("as expected");
+}
+
+/// Where the host can make a fault.
+fn can_break(root: &Rootlet) -> bool {
+    root.report().tier != Tier::Chroot
+}
+
+#[rootlet::test(inside, user = "sam")]
+fn runs_inside() {
+    let error = std::fs::write("/etc/motd", "x").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    std::fs::write(format!("{}/mine", std::env::var("HOME").unwrap()), "x").unwrap();
+    // The project is at its own place.
+    assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml").exists());
+}
+
+#[rootlet::test(inside, user = "root")]
+fn changes_nothing_outside() {
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/made-inside"), "x").unwrap();
+}
+
+#[test]
+fn what_was_made_inside_is_gone() {
+    changes_nothing_outside_is_run();
+    assert!(!std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/made-inside")).exists());
+}
+
+fn changes_nothing_outside_is_run() {
+    let (passed, said) = run("changes_nothing_outside", &[]);
+    assert!(passed, "{said}");
+}
+
+#[rootlet::test(inside)]
+#[should_panic(expected = "inside, as expected")]
+fn may_be_expected_to_panic_inside() {
+    panic!("inside, as expected");
+}
+
+#[rootlet::test(inside)]
+fn returns_a_result_inside() -> Result<(), io::Error> {
+    std::fs::metadata("/etc/passwd").map(drop)
+}
+
+#[rootlet::test(inside)]
+async fn waits_inside() {
+    assert!(tokio::task::spawn(async { 1 }).await.is_ok());
+}
+
+mod on_purpose {
+    use super::*;
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "fails on purpose"]
+    fn changes_and_fails(root: &Rootlet) {
+        root.write("/etc/app.conf", "x").unwrap();
+        panic!("so it is");
+    }
+
+    #[rootlet::test]
+    #[ignore = "fails on purpose"]
+    fn is_not_as_expected(root: &Rootlet) {
+        root.write("/etc/app.conf", "x").unwrap();
+        assert_changes!(root, ["A /etc/other.conf"]);
+    }
+
+    #[rootlet::test]
+    #[ignore = "fails on purpose"]
+    fn is_not_refused(root: &Rootlet) {
+        assert_refused!(root.write("/etc/app.conf", "x"));
+    }
+
+    #[rootlet::test(leaves = ["/var/tmp"], net = "private", user = "root")]
+    #[ignore = "fails on purpose"]
+    fn leaves_things(root: &Rootlet) {
+        root.write("/var/tmp/allowed", "x").unwrap();
+        root.write("/var/lib/left", "x").unwrap();
+        let started = root.command("sh").args(["-c", "sleep 1000 >/dev/null 2>&1 </dev/null & "]).status();
+        assert!(started.unwrap().success());
+    }
+
+    #[rootlet::test(base = "dir:/does/not/exist")]
+    #[ignore = "fails on purpose"]
+    fn has_no_base(_root: &Rootlet) {}
+
+    #[rootlet::test(base = "dir:/does/not/exist")]
+    #[ignore = "fails on purpose"]
+    fn has_no_base_either(_root: &Rootlet) {}
+
+    #[rootlet::test(inside, user = "sam")]
+    #[ignore = "fails on purpose"]
+    fn panics_inside() {
+        println!("printed inside");
+        eprintln!("complained inside");
+        std::fs::write("/home/sam/written", "x").unwrap();
+        assert_eq!(1 + 1, 3, "arithmetic");
+    }
+
+    #[rootlet::test(inside)]
+    #[ignore = "fails on purpose"]
+    fn errs_inside() -> Result<(), io::Error> {
+        Err(io::Error::other("an error of its own"))
+    }
+
+    #[rootlet::test(inside)]
+    #[ignore = "fails on purpose"]
+    fn aborts_inside() {
+        std::process::abort();
+    }
+
+    #[rootlet::test(inside)]
+    #[ignore = "fails on purpose"]
+    fn leaves_a_daemon_that_holds_its_output() {
+        Command::new("sleep").arg("1000").spawn().unwrap();
+        panic!("and ends");
+    }
+}
+
+/// Runs one of the tests of this file as libtest does: whether it passed, and all that was said.
+fn run(test: &str, env: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--include-ignored", "--test-threads=1"]).envs(env.iter().copied());
+    let out = command.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    (out.status.success(), said)
+}
+
+/// That it fails, and says all of this.
+#[track_caller]
+fn fails(test: &str, says: &[&str]) -> String {
+    let (passed, said) = run(&format!("on_purpose::{test}"), &[]);
+    assert!(!passed, "{said}");
+    for words in says {
+        assert!(said.contains(words), "{words:?} is not in\n{said}");
+    }
+    said
+}
+
+#[test]
+fn a_failure_says_who_ran_and_what_was_changed() {
+    let said = fails(
+        "changes_and_fails",
+        &["so it is", "as uid=1000(sam) gid=1000", "on host", "changed: A /etc/app.conf 0644 0:0 file"],
+    );
+    // Where a test is said to be is the test, not the macro.
+    assert!(said.contains("attribute.rs:"), "{said}");
+}
+
+#[test]
+fn assertions_fail_well() {
+    let says =
+        ["missing       A /etc/other.conf", "not expected  A /etc/app.conf 0644 0:0 file", "attribute.rs"];
+    fails("is_not_as_expected", &says);
+    fails("is_not_refused", &["was not refused: it was done"]);
+}
+
+#[test]
+fn what_is_left_is_named() {
+    let said = fails("leaves_things", &["left what it may not", "A /var/lib/left 0644 0:0 file", "process"]);
+    assert!(!said.contains("  A /var/tmp/allowed"), "{said}");
+}
+
+#[test]
+fn a_base_that_is_missing_is_told_of_once() {
+    fails("has_no_base", &["/does/not/exist"]);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let out = command.args(["on_purpose::has_no_base", "--ignored", "--test-threads=1"]).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(said.matches("failed before").count(), 1, "{said}");
+}
+
+#[test]
+fn what_happens_inside_is_told_outside() {
+    let says = [
+        "printed inside",
+        "complained inside",
+        "arithmetic",
+        "changed: A /home/sam/written",
+        "as uid=1000(sam)",
+    ];
+    let said = fails("panics_inside", &says);
+    assert!(!said.contains("\u{1e}") && said.matches("running 1 test").count() == 1, "{said}");
+    fails("errs_inside", &["an error of its own"]);
+    fails("aborts_inside", &["ended inside before it came to an end", "signal: 6"]);
+    fails("leaves_a_daemon_that_holds_its_output", &["and ends"]);
+}
+
+#[test]
+fn a_failed_test_is_kept_when_asked() {
+    let (_, said) = run("on_purpose::changes_and_fails", &[("ROOTLET_KEEP", "1")]);
+    assert!(said.contains("kept: rootlet enter "), "{said}");
+}
+
+#[rootlet::test(net = "private")]
+fn faults_are_there(root: &Rootlet) {
+    if !can_break(root) {
+        return;
+    }
+    use rootlet::spec::Fault;
+    let broken = |fault: Fault| Rootlet::builder(root.base()).user("root").fault(fault).spawn().unwrap();
+    let full = broken(Fault::FullDisk);
+    let wrote = full.write("/var/lib/x", "y").unwrap_err();
+    assert_eq!(wrote.kind(), io::ErrorKind::StorageFull);
+    assert!(!full.command("sh").args(["-c", "echo x > /tmp/y"]).output().unwrap().status.success());
+    let frozen = broken(Fault::ReadOnly("/var/lib".into()));
+    assert_refused!(frozen.write("/var/lib/x", "y"), 30);
+    frozen.write("/etc/x", "y").unwrap();
+    let blind = broken(Fault::NoProc);
+    assert_eq!(blind.command("ls").arg("/proc").output().unwrap().stdout, b"");
+    assert_eq!(broken(Fault::NoNetwork).spec().net, Net::None);
+}
