@@ -17,7 +17,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// A rootlet, until it is closed.
 #[pyclass(frozen, module = "rootlet._rootlet")]
-pub struct Rootlet(RwLock<Option<Arc<rootlet::Rootlet>>>);
+pub struct Rootlet {
+    live: RwLock<Option<Arc<rootlet::Rootlet>>>,
+    /// The process that made it. A forked child must not talk over its parent's sockets.
+    process: u32,
+}
 
 /// What a rootlet is to be, written as the command's options are.
 #[derive(FromPyObject)]
@@ -128,7 +132,11 @@ type Change = (char, OsString, u32, u32, u32);
 
 impl Rootlet {
     fn live(&self, py: Python<'_>) -> PyResult<Arc<rootlet::Rootlet>> {
-        let live = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.process != std::process::id() {
+            let hint = Some("make one here: after fork, a process has rootlets of its own");
+            return Err(error::own(py, "the rootlet is another process's", "Ended", hint));
+        }
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner).clone();
         live.ok_or_else(|| {
             error::own(py, "the rootlet is closed", "Ended", Some("use it inside its `with` or its test"))
         })
@@ -160,18 +168,19 @@ impl Rootlet {
     fn new(py: Python<'_>, base: &Base, options: Options) -> PyResult<Self> {
         let spec = options.spec().map_err(|e| error::parse(py, &e))?;
         let made = py.detach(|| rootlet::Rootlet::builder(&base.0).spec(spec).spawn());
-        Ok(Self(RwLock::new(Some(Arc::new(made.map_err(|e| error::library(py, &e))?)))))
+        let made = made.map_err(|e| error::library(py, &e))?;
+        Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })
     }
 
     /// Ends it; again is nothing.
     fn close(&self, py: Python<'_>) {
-        let live = self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        let live = self.live.write().unwrap_or_else(PoisonError::into_inner).take();
         py.detach(|| drop(live));
     }
 
     #[getter]
     fn closed(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.live.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     fn start(&self, py: Python<'_>, start: Start) -> PyResult<Process> {
@@ -229,6 +238,13 @@ impl Rootlet {
             ChangeKind::Removed => 'D',
         };
         Ok(found.into_iter().map(|c| (letter(c.kind), c.path.into(), c.mode, c.uid, c.gid)).collect())
+    }
+
+    /// What is still there and is not allowed, a line each.
+    fn leftovers(&self, py: Python<'_>, allowed: Vec<String>) -> PyResult<Vec<String>> {
+        let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+        let left = self.act(py, |root| root.leftovers(&allowed))?;
+        Ok(left.iter().map(ToString::to_string).collect())
     }
 
     /// Under a name it stays in the store.

@@ -10,6 +10,9 @@ class Error(Exception):
     ``errno`` and ``filename``.
     """
 
+    # As it is imported, not where it is written: that is what a traceback shows.
+    __module__ = "rootlet"
+
     kind: str
     """Which sort of failure: ``base``, ``spec``, ``host``, ``setup``, ``recipe``, ``command``, ``ended`` or ``io``."""
     hint: str | None

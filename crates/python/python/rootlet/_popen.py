@@ -123,6 +123,7 @@ class Popen(Generic[AnyStr]):
         encoding: str | None = None,
         errors: str | None = None,
     ) -> None:
+        __tracebackhide__ = True
         self.args = args
         self.returncode = None
         is_text = bool(text or universal_newlines or encoding or errors)
@@ -331,6 +332,7 @@ def run(
     **options: Any,
 ) -> CompletedProcess[Any]:
     """As ``subprocess.run``."""
+    __tracebackhide__ = True
     if input is not None:
         if options.get("stdin") is not None:
             raise ValueError("stdin and input arguments may not both be used.")

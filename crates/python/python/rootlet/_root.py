@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -89,6 +88,7 @@ class Runner:
 
         After ``timeout``, and after Ctrl-C, the command and its process group are ended.
         """
+        __tracebackhide__ = True  # pytest shows the test's own line.
         options.setdefault("user", self._user)
         return _popen.run(self._native, args, **options)
 
@@ -106,6 +106,7 @@ class Runner:
     ) -> Popen[bytes]: ...
     def popen(self, args: Argv, **options: Any) -> Popen[Any]:
         """Starts a command, as ``subprocess.Popen``. It ends with the rootlet at the latest."""
+        __tracebackhide__ = True  # pytest shows the test's own line.
         options.setdefault("user", self._user)
         return Popen(self._native, args, **options)
 
@@ -119,7 +120,7 @@ class Rootlet(Runner):
 
     :param base: ``host`` (this machine's own root, copy-on-write), ``apt:trixie``, ``alpine:3.20``, ``tar:FILE``, …; the path of a
         directory; or what ``snapshot()`` gave.
-    :param recipe: a recipe of ``rootlet.toml``, here, above, or in ``file``.
+    :param recipe: a recipe of the ``rootlet.toml`` in ``directory`` (not said: the current one) or above.
     :param preset: a recipe of rootlet's own, such as ``debian_user``.
     :param user: ``sam``, ``1000``, ``1000:0``, ``NAME:UID:GID`` for an account that is made, or ``random:GID`` for an id that no
         account has. Not said: the image's user, else ``sam:1000:1000``.
@@ -138,7 +139,7 @@ class Rootlet(Runner):
         *,
         recipe: str | None = None,
         preset: str | None = None,
-        file: str | PathLike[str] | None = None,
+        directory: str | PathLike[str] | None = None,
         user: str | int | None = None,
         groups: Iterable[str | int] = (),
         env: Mapping[str, str] | None = None,
@@ -163,7 +164,7 @@ class Rootlet(Runner):
         ulimits: Iterable[str] = (),
     ) -> None:
         options: _rootlet.Options = {
-            "user": _user(user),
+            "user": None if user is None else str(user),
             "groups": [str(group) for group in _words(groups, "groups")],
             "env": [(str(name), str(value)) for name, value in (env or {}).items()],
             "workdir": None if workdir is None else str(workdir),
@@ -188,7 +189,7 @@ class Rootlet(Runner):
             "directory": os.getcwd() if volumes or binds else "/",
         }
         if not isinstance(base, _rootlet.Base):
-            base = _bases.resolve(base, recipe=recipe, preset=preset, file=file)
+            base = _bases.resolve(base, recipe=recipe, preset=preset, directory=directory)
         super().__init__(_rootlet.Rootlet(base, options))
 
     def close(self) -> None:
@@ -246,6 +247,11 @@ class Rootlet(Runner):
         """What differs from the base, sorted by path."""
         return [_records.change(*found) for found in self._native.changes()]
 
+    def leftovers(self, allowed: Iterable[str] = ()) -> list[str]:
+        """What is still there: processes, sockets that listen (in a network of its own), and changes other than at ``allowed``
+        paths or below them. A line each."""
+        return self._native.leftovers(_words(allowed, "allowed"))
+
     def snapshot(self, name: str | None = None) -> _rootlet.Base:
         """A base of what this rootlet is now: ``Rootlet(base)`` starts from it. It lives as long as this object, or, with a
         ``name``, in the store as ``snapshot:NAME``."""
@@ -286,14 +292,6 @@ class Rootlet(Runner):
     def host_pid(self) -> int:
         """The number of its pid 1 on this machine."""
         return self._native.host_pid()
-
-
-def _user(user: str | int | None) -> str | None:
-    if user is None:
-        return None
-    who, _, group = str(user).partition(":")
-    # As OpenShift gives them: beyond all accounts.
-    return f"{1_000_000_000 + secrets.randbelow(10**9)}:{group or 0}" if who == "random" else str(user)
 
 
 def _words(words: Iterable[Any], what: str) -> list[Any]:

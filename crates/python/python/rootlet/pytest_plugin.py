@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ _HELP = {
     "recipe": "a recipe of rootlet.toml that they stand on",
     "user": "who their commands run as [the image's user, else sam:1000:1000]",
 }
+_failed: pytest.StashKey[bool] = pytest.StashKey()
 _live: pytest.StashKey[list[Rootlet]] = pytest.StashKey()
 
 
@@ -50,9 +52,9 @@ def _keys() -> set[str]:
     """What a mark may say. Written down, so that a run without rootlets need not load what they are made of; a test holds it
     against ``Rootlet``."""
     return {
-        *("base", "recipe", "preset", "file", "user", "users", "groups", "env", "workdir", "hostname", "net"),
+        *("base", "recipe", "preset", "directory", "user", "users", "groups", "env", "workdir", "hostname", "net"),
         *("read_only", "writable", "volumes", "binds", "tmpfs", "cap_add", "cap_drop", "security_opt", "umask"),
-        *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits"),
+        *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "leaves"),
     }
 
 
@@ -114,7 +116,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict[str, Any]:
     """All that is said of its rootlet: by itself, by the command line, by the file."""
     said = _marked(node, mark)
-    said.pop("users", None)
+    for ours in ("users", "leaves"):
+        said.pop(ours, None)
     if user is not None:
         said["user"] = user
     config = node.config
@@ -123,7 +126,16 @@ def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict
         given["base"] = given["recipe"] = None
     elif config.getoption("rootlet_base"):
         given["recipe"] = config.getoption("rootlet_recipe")
-    return {**{name: value for name, value in given.items() if value}, **said}
+    asked = {**{name: value for name, value in given.items() if value}, **said}
+    if (asked.get("recipe") or asked.get("preset")) and "directory" not in asked:
+        asked["directory"] = _project(node)
+    return asked
+
+
+def _project(node: pytest.Item) -> str:
+    """Where the test's ``rootlet.toml`` is; a directory that is the same for all tests of a project, for it is built once."""
+    above = [path for path in node.path.parents if (path / "rootlet.toml").is_file()]
+    return str(above[0] if above else node.config.rootpath)
 
 
 # Fixtures.
@@ -150,16 +162,27 @@ def rootlet_factory(request: pytest.FixtureRequest, rootlet_user: str | int | No
             options["base"] = base
         asked = _asked(item, rootlet_user)
         if any(name in options for name in ("base", "recipe", "preset")):
-            for name in ("base", "recipe", "preset", "file"):
+            for name in ("base", "recipe", "preset", "directory"):
                 asked.pop(name, None)
         root = Rootlet(**{**asked, **options})
         live.append(root)
         return root
 
     yield make
+    left = _left(item, live)
     for root in live:
         root.close()
     live.clear()
+    if left:
+        pytest.fail(f"the test left behind:\n{left}", pytrace=False)
+
+
+def _left(item: pytest.Item, live: list[Rootlet]) -> str:
+    """What its mark does not allow to be left, of a test that has passed so far."""
+    allowed = _marked(item).get("leaves")
+    if allowed is None or item.stash.get(_failed, False):
+        return ""
+    return "\n".join(f"    {line}" for root in live if not root.closed for line in root.leftovers(allowed))
 
 
 @pytest.fixture(name=_MARK)
@@ -180,7 +203,8 @@ def pytest_runtest_makereport(
     if report.failed and call.when != "teardown" and live:
         from ._told import told
 
-        keep = item.config.getoption("rootlet_keep")
+        item.stash[_failed] = True
+        keep = item.config.getoption("rootlet_keep") or os.environ.get("ROOTLET_KEEP", "0") not in ("", "0")
         report.sections += [("rootlet", told(root, keep)) for root in live]
     return report
 
