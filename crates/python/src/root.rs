@@ -5,7 +5,9 @@ use crate::error;
 use crate::files::Files;
 use crate::process::Process;
 use pyo3::prelude::*;
+use rootlet::base::BaseKind;
 use rootlet::spec::{EnvArg, SecurityOpt, Spec, Volume, limits, mount};
+use rootlet::workspace::{Workspace, variables};
 use rootlet::{ChangeKind, Error, Identity, Stdio};
 use rootlet_spec::ParseError;
 use std::ffi::OsString;
@@ -51,6 +53,16 @@ struct Options {
     cpus: Option<String>,
     ulimits: Vec<String>,
     directory: PathBuf,
+    /// A project that runs inside: its directories, what else it reads, where it starts.
+    project: Option<(Vec<PathBuf>, Vec<PathBuf>, PathBuf)>,
+}
+
+/// Adds a project to what a rootlet is to be, and the caller's variables below those that are asked for.
+fn add_project(spec: &mut Spec, base: &Base, (own, read, workdir): (Vec<PathBuf>, Vec<PathBuf>, PathBuf)) {
+    Workspace::showing(own, read, &workdir).add_to(spec);
+    let mut env = variables(std::env::vars_os(), base.0.kind() == &BaseKind::Host);
+    env.append(&mut spec.env);
+    spec.env = env;
 }
 
 fn all<T: FromStr<Err = ParseError>>(words: &[String]) -> Result<Vec<T>, ParseError> {
@@ -165,8 +177,12 @@ impl Rootlet {
 #[pymethods]
 impl Rootlet {
     #[new]
-    fn new(py: Python<'_>, base: &Base, options: Options) -> PyResult<Self> {
-        let spec = options.spec().map_err(|e| error::parse(py, &e))?;
+    fn new(py: Python<'_>, base: &Base, mut options: Options) -> PyResult<Self> {
+        let project = options.project.take();
+        let mut spec = options.spec().map_err(|e| error::parse(py, &e))?;
+        if let Some(project) = project {
+            add_project(&mut spec, base, project);
+        }
         let made = py.detach(|| rootlet::Rootlet::builder(&base.0).spec(spec).spawn());
         let made = made.map_err(|e| error::library(py, &e))?;
         Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })

@@ -25,6 +25,7 @@ pub const TESTS: &[Package] = &[
     Package(&["openssl"], "certificates, for a registry with TLS"),
     Package(&["busybox-static"], "a static program with many faces"),
     Package(&["python3"], "a real program; runs CPython's tests"),
+    Package(&["python3-venv"], "installs Python packages for the tests"),
     Package(&["libpython3.13-testsuite", "libpython3.11-testsuite"], "CPython's own tests"),
     Package(&["libacl1-dev"], "builds pjdfstest"),
     Package(&["apparmor"], "apparmor_parser reads the profile that we ship"),

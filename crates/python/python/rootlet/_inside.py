@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -58,15 +59,25 @@ def reports(item: pytest.Item, asked: dict[str, Any]) -> Iterator[pytest.TestRep
 
     root_path = str(item.config.rootpath)
     try:
-        binds = {**asked.pop("binds", {}), root_path: f"{root_path}:O"}
-        with Rootlet(binds=binds, **asked) as root:
+        with Rootlet(**asked, _project=([root_path], _libraries(), root_path)) as root:
             yield from _run(item, root, root_path)
     except Exception as error:
         yield _failed(item, f"{type(error).__name__}: {error}")
 
 
+def _libraries() -> list[str]:
+    """Where this Python and all that it imports lie, but for what belongs to the machine."""
+    machine = re.compile(r"/(usr|bin|lib|lib64)(/(?!local/)|$)")
+    programs = [os.path.dirname(os.path.realpath(sys.executable)), sys.prefix, sys.base_prefix]
+    found = {os.path.realpath(place) for place in (*programs, *sys.path) if place and os.path.exists(place)}
+    own = sorted(place for place in found if place != "/" and not machine.match(place))
+    return [place for place in own if not any(place.startswith(f"{above}/") for above in own)]
+
+
 def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestReport]:
     from _pytest.reports import pytest_report_from_serializable
+
+    from ._told import told
 
     place = root.path(_REPORTS)
     place.touch()
@@ -91,6 +102,8 @@ def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestRe
     for report in came:
         if isinstance(report, _report_class()):
             report.nodeid = item.nodeid
+            if report.failed:
+                report.sections.append(("rootlet", told(root)))
             yield report
 
 

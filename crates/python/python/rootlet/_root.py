@@ -162,6 +162,7 @@ class Rootlet(Runner):
         pids_limit: int | None = None,
         cpus: float | None = None,
         ulimits: Iterable[str] = (),
+        _project: tuple[list[str], list[str], str] | None = None,
     ) -> None:
         options: _rootlet.Options = {
             "user": None if user is None else str(user),
@@ -187,6 +188,7 @@ class Rootlet(Runner):
             "cpus": None if cpus is None else str(cpus),
             "ulimits": _words(ulimits, "ulimits"),
             "directory": os.getcwd() if volumes or binds else "/",
+            "project": _project,
         }
         if not isinstance(base, _rootlet.Base):
             base = _bases.resolve(base, recipe=recipe, preset=preset, directory=directory)

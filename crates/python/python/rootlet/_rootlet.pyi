@@ -32,6 +32,7 @@ class Options(TypedDict):
     cpus: str | None
     ulimits: list[str]
     directory: str
+    project: tuple[list[str], list[str], str] | None
 
 class Start(TypedDict):
     argv: list[str]
