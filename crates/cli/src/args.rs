@@ -41,6 +41,8 @@ pub enum Command {
     Shell(Later<Shell>),
     /// Run a command, or a shell, in a root that --keep kept
     Enter(Later<Enter>),
+    /// Run what cargo, or Go, has just built, with its project around it
+    Runner(Later<Runner>),
     Doctor(Doctor),
     Build(Build),
     /// Write down in rootlet.lock what the recipes are built from
@@ -51,6 +53,9 @@ pub enum Command {
     /// List recipes, and show what they do
     #[command(subcommand)]
     Recipe(Recipe),
+    /// Have cargo run a project's tests in rootlets; also called as `cargo rootlet`
+    #[command(subcommand)]
+    Cargo(Cargo),
     /// Pull, list, show and remove bases
     #[command(subcommand)]
     Base(Base),
@@ -92,6 +97,8 @@ pub struct Run {
     pub from: From,
     #[command(flatten)]
     pub root: Root,
+    #[command(flatten)]
+    pub layer: Layer,
     /// Pass standard input (rootlet always does; accepted for the habit)
     #[arg(short, long, help_heading = "Output")]
     pub interactive: bool,
@@ -115,6 +122,68 @@ pub struct Run {
     pub command: Vec<OsString>,
 }
 
+/// Run what cargo, or Go, has just built, with its project around it
+///
+/// The project's directory and cargo's target directory are at their own places, copy-on-write: what is written there is gone, too,
+/// but for what --writable names. Variables are the caller's, but for those that belong to a user (HOME, XDG_…, and PATH on another
+/// base). `cargo rootlet init` has cargo use it.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(override_usage = "rootlet runner [OPTIONS] [--] <PROGRAM> [ARGUMENT]...")]
+#[command(after_help = "\
+Examples:
+  # .cargo/config.toml
+  [target.'cfg(target_os = \"linux\")']
+  runner = [\"rootlet\", \"runner\", \"-r\", \"api\", \"--user\", \"sam\"]
+
+  go test -exec 'rootlet runner --base apt:trixie' ./...
+
+Exit status: as that of `rootlet run`.")]
+pub struct Runner {
+    #[command(flatten)]
+    pub from: From,
+    #[command(flatten)]
+    pub root: Root,
+    /// A directory whose changes last; it is made where it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Files")]
+    pub writable: Vec<PathBuf>,
+    /// Keep the root on disk when the program has ended, for `rootlet enter`
+    #[arg(long, help_heading = "Output")]
+    pub keep: bool,
+    /// No report after a failure, no progress
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print help (-h is the host name, as in docker)
+    #[arg(long, action = clap::ArgAction::HelpShort, help_heading = "Output")]
+    help: Option<bool>,
+    /// The program, by its path on this machine, and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// What a project's cargo is told.
+#[derive(Debug, Subcommand)]
+pub enum Cargo {
+    /// Make rootlet the runner of this project: its tests, benches and `cargo run`
+    #[command(after_help = "\
+Examples:
+  cargo rootlet init                     as sam, on a copy of this machine
+  cargo rootlet init -- -r api -u 1000   what follows -- is what `rootlet runner` takes
+  cargo rootlet init --nextest           for cargo nextest alone: each test has a root of its own")]
+    Init(CargoInit),
+}
+
+/// What `cargo rootlet init` takes.
+#[derive(Debug, Args)]
+pub struct CargoInit {
+    /// Write a wrapper script into .config/nextest.toml, instead of a runner into .cargo/config.toml
+    #[arg(long)]
+    pub nextest: bool,
+    /// Options of `rootlet runner`
+    #[arg(last = true, value_name = "OPTION")]
+    pub runner: Vec<String>,
+}
+
 /// Open a shell in a fresh root
 ///
 /// The same root as `rootlet run` gives, with a terminal. What you change is gone when you leave, unless --keep.
@@ -129,6 +198,8 @@ pub struct Shell {
     pub from: From,
     #[command(flatten)]
     pub root: Root,
+    #[command(flatten)]
+    pub layer: Layer,
     /// Keep the root on disk when the shell has ended, for `rootlet enter`
     #[arg(long, help_heading = "Output")]
     pub keep: bool,
@@ -211,9 +282,6 @@ pub struct Root {
     /// Mount the root read-only, /tmp too; only volumes, --tmpfs and /dev/shm are writable then, as in docker
     #[arg(long, help_heading = "Files")]
     pub read_only: bool,
-    /// Where what the command writes is held: memory or disk
-    #[arg(long, value_name = "WHERE", default_value = "memory", help_heading = "Files")]
-    pub writable: Writable,
 
     /// Break the root: full-disk, read-only:/PATH, no-proc or no-network
     ///
@@ -243,6 +311,14 @@ pub struct Root {
     /// End the command and all it started after this long, such as 30s or 1m30s
     #[arg(long, value_name = "TIME", value_parser = duration::parse, help_heading = "Limits")]
     pub timeout: Option<Duration>,
+}
+
+/// Where the writable layer is.
+#[derive(Debug, Args)]
+pub struct Layer {
+    /// Where what the command writes is held: memory or disk
+    #[arg(long, value_name = "WHERE", default_value = "memory", help_heading = "Files")]
+    pub writable: Writable,
 }
 
 /// Where the root comes from.

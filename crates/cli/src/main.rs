@@ -1,6 +1,7 @@
 //! The `rootlet` command: the only part of rootlet that prints or exits.
 
 mod args;
+mod cargo;
 mod docs;
 mod doctor;
 mod exit;
@@ -12,6 +13,7 @@ mod progress;
 mod recipe;
 mod report;
 mod run;
+mod runner;
 mod signals;
 mod store;
 mod style;
@@ -50,7 +52,8 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 /// Begins what a run waits for before its options are read, which takes as long as the half of it. Most ask for the usual
 /// ids and rights; what begins here for those that do not is in vain.
 fn foresee(args: &[OsString]) {
-    let runs = args.get(1).is_some_and(|command| command == "run" || command == "shell");
+    let runs =
+        args.get(1).is_some_and(|command| ["run", "shell", "runner"].iter().any(|known| command == known));
     // Directories have other ids.
     if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
         Rootlet::foresee("host", &Spec::default());
@@ -61,12 +64,14 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(args) => return run::run(*args.0),
         Command::Shell(args) => return run::shell(*args.0),
+        Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
         Command::Build(args) => recipe::build(&args)?,
         Command::Lock(args) => recipe::lock(&args, false)?,
         Command::Update(args) => recipe::lock(&args, true)?,
         Command::Recipe(command) => recipe::recipe(command)?,
+        Command::Cargo(command) => cargo::cargo(&command)?,
         Command::Base(command) => store::base(command)?,
         Command::Export(args) => export::export(&args)?,
         Command::Gc(args) => store::gc(&args)?,

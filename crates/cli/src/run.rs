@@ -1,6 +1,6 @@
 //! `run`, `shell` and `enter`: a rootlet is made, one command runs in it, and it is gone.
 
-use crate::args::{Enter, From, Root, Run, Shell};
+use crate::args::{Enter, From, Layer, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::recipe;
@@ -9,7 +9,7 @@ use crate::signals::{self, Signals};
 use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
-use rootlet::spec::UserSpec;
+use rootlet::spec::{Spec, UserSpec};
 use rootlet::{Child, ErrorKind, Identity, Rootlet, Tier};
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -20,24 +20,25 @@ use std::time::Instant;
 
 /// What is asked of a rootlet besides what it is.
 #[derive(Default)]
-struct Job {
+pub struct Job {
     /// Empty: the image's own, or a shell.
-    command: Vec<OsString>,
-    shell: bool,
-    tty: bool,
-    keep: bool,
+    pub command: Vec<OsString>,
+    pub shell: bool,
+    pub tty: bool,
+    pub keep: bool,
     /// Instead of the rootlet's own.
-    user: Option<UserSpec>,
-    env: Vec<(String, String)>,
-    env_remove: Vec<String>,
-    workdir: Option<String>,
+    pub user: Option<UserSpec>,
+    pub env: Vec<(String, String)>,
+    pub env_remove: Vec<String>,
+    pub workdir: Option<String>,
 }
 
 /// `rootlet run`.
 pub fn run(args: Run) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, args.json.as_deref())?;
     let job = Job { command: args.command, tty: args.tty, keep: args.keep, ..Job::default() };
-    let done = perform(&job, &mut reporter, || spawn(args.root, &args.from, &job.command, args.quiet));
+    let done =
+        perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &job.command, args.quiet));
     reporter.finish(done)
 }
 
@@ -45,7 +46,7 @@ pub fn run(args: Run) -> Result<Outcome, Failure> {
 pub fn shell(args: Shell) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, None)?;
     let job = Job { shell: true, tty: on_a_terminal(), keep: args.keep, ..Job::default() };
-    let done = perform(&job, &mut reporter, || spawn(args.root, &args.from, &[], args.quiet));
+    let done = perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &[], args.quiet));
     reporter.finish(done)
 }
 
@@ -73,17 +74,29 @@ fn on_a_terminal() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<Rootlet, Failure> {
+fn spawn(
+    root: Root,
+    layer: Layer,
+    from: &From,
+    command: &[OsString],
+    quiet: bool,
+) -> Result<Rootlet, Failure> {
     let mut spec = with_caller(|caller| root.spec(caller))?;
+    spec.writable = layer.writable;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    rootlet(spec, from, quiet)
+}
+
+/// Makes a rootlet of the base that is asked for.
+pub fn rootlet(spec: Spec, from: &From, quiet: bool) -> Result<Rootlet, Failure> {
     Rootlet::foresee(&from.base, &spec);
     let store = store::open(&from.store)?;
     let base = recipe::base(from, &store::resolver(&store, &from.pull, quiet)?)?;
     Ok(Rootlet::builder(&base).spec(spec).spawn()?)
 }
 
-fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {
+pub fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {
     let cwd = std::env::current_dir()
         .map_err(|e| Failure::new("failed to find the directory that this runs in").caused_by(e))?;
     act(&Caller {
@@ -93,7 +106,8 @@ fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, 
     })
 }
 
-fn perform(
+/// Makes a rootlet, and runs one command in it.
+pub fn perform(
     job: &Job,
     reporter: &mut Reporter,
     make: impl FnOnce() -> Result<Rootlet, Failure>,

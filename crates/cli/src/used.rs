@@ -41,7 +41,6 @@ impl Root {
             umask: self.umask,
             // As timeout(1): 0 is no limit.
             timeout: self.timeout.filter(|time| !time.is_zero()),
-            writable: self.writable,
             tier: self.tier,
             require: self.require,
             faults: self.fault,
@@ -176,8 +175,6 @@ mod tests {
             "077",
             "--timeout",
             "2",
-            "--writable",
-            "disk",
             "--entrypoint",
             "/e",
             "--security-opt",

@@ -184,7 +184,7 @@ fn writable_bind(source: &Path, target: &str) -> Error {
 /// Copies what is to be bound, which may look different each time.
 fn bring(skeleton: &Skeleton, spec: &Spec) -> Result<()> {
     for mount in &spec.mounts {
-        if let Mount::Bind { source, target, .. } | Mount::Overlay { source, target } = mount {
+        if let Mount::Bind { source, target, .. } | Mount::Overlay { source, target, .. } = mount {
             let what = || format!("failed to copy {} to {target}", source.display());
             skeleton.bring(source, target).map_err(|e| Error::io(what(), e))?;
         }
@@ -236,8 +236,8 @@ fn not_reproduced(spec: &Spec, pattern: &Pattern, is_root: bool) -> Result<Vec<S
         (spec.read_only, "--read-only: what the user may write by its rights is written".into()),
         (has(|m| matches!(m, Mount::Tmpfs { .. })), "tmpfs: they are directories on disk, of any size".into()),
         (
-            has(|m| matches!(m, Mount::Bind { .. })),
-            "read-only volumes: they are copies, made when the rootlet was, and their owner may write them".into(),
+            has(|m| matches!(m, Mount::Bind { .. } | Mount::Overlay { .. })),
+            "volumes: they are copies, made when the rootlet was, and their owner may write them".into(),
         ),
         (spec.allow_new_privileges, "new privileges: setuid programs and file capabilities give none".into()),
         (

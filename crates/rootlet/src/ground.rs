@@ -280,7 +280,7 @@ pub(crate) fn unmountable(what: String, error: io::Error) -> Error {
 }
 
 /// A directory as it is, with the ids it has on disk. The nursery of real root may not walk to it, so it gets the mount.
-fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
+pub(crate) fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
     match host::caller().is_root() {
         true => {
             use std::os::fd::AsFd;
@@ -288,16 +288,6 @@ fn plain(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Sou
         }
         false => nursery.add_path(path, recursive),
     }
-}
-
-/// A directory of the host below an overlay.
-pub(crate) fn lower(nursery: &Arc<Nursery>, path: &Path) -> io::Result<Source> {
-    if host::caller().is_root()
-        && let Ok(source) = idmapped(nursery, path, false)
-    {
-        return Ok(source);
-    }
-    plain(nursery, path, false)
 }
 
 /// A directory on disk for the writable layer: it becomes root's inside.
@@ -316,7 +306,7 @@ pub(crate) fn own(map: &IdMap, path: &Path) -> io::Result<()> {
 }
 
 /// A directory whose ids on disk are those inside.
-fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
+pub(crate) fn idmapped(nursery: &Arc<Nursery>, path: &Path, recursive: bool) -> io::Result<Source> {
     use std::os::fd::AsFd;
     nursery.add_mount(mount::clone_idmapped(path, nursery.user_namespace()?, recursive)?.as_fd())
 }
@@ -339,16 +329,6 @@ fn unusable(path: &Path, e: io::Error) -> Error {
         ),
         false => error,
     }
-}
-
-/// What is bound into a rootlet: the project's directory, a socket. `true`: the owners are those on the host.
-pub(crate) fn volume(nursery: &Arc<Nursery>, path: &Path) -> io::Result<(Source, bool)> {
-    if host::caller().is_root()
-        && let Ok(source) = idmapped(nursery, path, true)
-    {
-        return Ok((source, true));
-    }
-    Ok((plain(nursery, path, true)?, !host::caller().is_root()))
 }
 
 /// The part of the host's tree that is its kernel's and services': /proc and /dev are made anew, /tmp and /run are empty.

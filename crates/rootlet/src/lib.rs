@@ -63,6 +63,7 @@ mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tier;
+mod volume;
 pub mod workspace;
 
 pub use builder::Builder;

@@ -10,6 +10,7 @@ use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
 use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
+use crate::volume;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
@@ -216,7 +217,7 @@ impl Prepared {
             lowers: places(ground.layers.iter().chain(&ground.snapshots)),
             parts: parts.collect(),
             disk,
-            mounts: planned_mounts(nursery, spec, &mut guards)?,
+            mounts: planned_mounts(nursery, who, spec, &mut guards)?,
             directories: directories(facts, who, spec, &mut guards),
             hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
@@ -277,7 +278,12 @@ pub(crate) fn hostname(spec: &Spec) -> String {
     spec.hostname.clone().unwrap_or_else(|| "rootlet".into())
 }
 
-fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> Result<Vec<PlannedMount>> {
+fn planned_mounts(
+    nursery: &Arc<Nursery>,
+    who: &Who,
+    spec: &Spec,
+    guards: &mut Guards,
+) -> Result<Vec<PlannedMount>> {
     let mut planned = Vec::new();
     for mount in &spec.mounts {
         guards.made.push(mount.target().trim_end_matches('/').to_owned());
@@ -285,7 +291,7 @@ fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> R
             Mount::Bind { source, target, read_only } => {
                 let what = || format!("failed to bind {} on {target}", source.display());
                 let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
-                let (bound, exact) = ground::volume(nursery, &source).map_err(|e| Error::io(what(), e))?;
+                let (bound, exact) = volume::bound(nursery, &source).map_err(|e| Error::io(what(), e))?;
                 if !exact {
                     let note =
                         format!("owners in {target}: its file system cannot be mounted with other ids");
@@ -295,14 +301,15 @@ fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> R
                 guards.volumes.push((source.display().to_string(), bound));
                 PlannedMount::Bind { target, place, is_directory, read_only }
             }
-            Mount::Overlay { source, target } => {
+            Mount::Overlay { source, target, as_user } => {
                 let what = || format!("failed to lay {} on {target}, copy-on-write", source.display());
                 let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
                 if !is_directory {
                     return Err(Error::new(ErrorKind::Spec, what())
                         .with_hint("only a directory can be copy-on-write; bind a file read-only (`:ro`)"));
                 }
-                let lower = ground::lower(nursery, &source).map_err(|e| Error::io(what(), e))?;
+                let user = as_user.then_some(&who.identity);
+                let lower = volume::lower(nursery, &source, user).map_err(|e| Error::io(what(), e))?;
                 let place = lower.place();
                 guards.volumes.push((source.display().to_string(), lower));
                 PlannedMount::Overlay { target, place }

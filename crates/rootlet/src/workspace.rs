@@ -69,7 +69,8 @@ impl Workspace {
             true => Vec::new(),
             false => closed(shown),
         };
-        let overlay = |path: &PathBuf| Mount::Overlay { source: path.clone(), target: text(path) };
+        let overlay =
+            |path: &PathBuf| Mount::Overlay { source: path.clone(), target: text(path), as_user: true };
         let bind =
             |path: &PathBuf, read_only| Mount::Bind { source: path.clone(), target: text(path), read_only };
         mounts.extend(self.directories.iter().map(overlay));

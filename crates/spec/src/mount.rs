@@ -26,6 +26,8 @@ pub enum Mount {
         source: PathBuf,
         /// Absolute path inside.
         target: String,
+        /// What the caller owns there is the user's inside. (What an ordinary caller owns always is, with the default user.)
+        as_user: bool,
     },
     /// An empty file system in memory (`--tmpfs TARGET[:size=64m,mode=1777]`).
     Tmpfs {
@@ -85,7 +87,7 @@ impl Volume {
         let Self { source, target, writes } = self;
         match source.map(|source| cwd.join(source)) {
             None => Mount::Volume { target },
-            Some(source) if writes == Writes::Copied => Mount::Overlay { source, target },
+            Some(source) if writes == Writes::Copied => Mount::Overlay { source, target, as_user: false },
             Some(source) => Mount::Bind { source, target, read_only: writes == Writes::Refused },
         }
     }
