@@ -27,6 +27,13 @@ cargo xtask dist                     the command as one static file
 cargo xtask wheel                    the Python package, with the command in it
 cargo xtask setup                    only what `test` does first: packages, test user, Debian root";
 
+fn python() -> Result<()> {
+    shell::loud(&mut shell::cargo(&["build", "--quiet", "--package", "rootlet-cli", "--all-features"]))?;
+    let directory = setup::python::install(&shell::target().join("debug/rootlet"), false)?;
+    directory.iter().for_each(|directory| println!("{}", directory.display()));
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -39,6 +46,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::run().map(drop),
         // The tests call this when they run without `cargo xtask test`.
         ["probe"] => setup::print_programs(),
+        // What Python's tests use, for those who run them without `cargo xtask test`.
+        ["python"] => python(),
         // cargo calls this for each test binary of the second pass; see `stage`.
         [stage::RUNNER, stage, program, rest @ ..] => stage::run_as_test_user(stage, program, rest),
         ["help" | "--help" | "-h"] => {

@@ -1,7 +1,7 @@
 //! `cargo xtask wheel`: the Python package, with the command in it.
 
 use crate::setup::python;
-use crate::shell::{loud, step, target, workspace};
+use crate::shell::{quiet, step, target, workspace};
 use crate::{Result, dist};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ pub fn build(maturin: &Path, command: &Path, into: &Path, profile: &[&str]) -> R
     let _ = fs::remove_dir_all(into);
     let mut maturin = Command::new(maturin);
     maturin.args(["build", "--quiet", "--out"]).arg(into).args(profile).current_dir(&package);
-    loud(&mut maturin)?;
+    quiet(&mut maturin)?;
     let wheels = fs::read_dir(into).map_err(failed(into))?.flatten().map(|entry| entry.path());
     wheels.max().ok_or_else(|| format!("maturin built nothing in {}", into.display()))
 }

@@ -12,29 +12,32 @@ const ENOENT: i32 = 2;
 const ENOEXEC: i32 = 8;
 const ENOTDIR: i32 = 20;
 
-/// An `OSError` with its number, its words and the path.
-fn os(py: Python<'_>, errno: i32, words: &str, path: Option<&OsStr>) -> PyErr {
-    let made = match path {
-        Some(path) => py.get_type::<PyOSError>().call1((errno, words, path)),
-        None => py.get_type::<PyOSError>().call1((errno, words)),
+/// An `OSError` with its number, its words and the paths, at most two.
+fn os(py: Python<'_>, errno: i32, words: &str, paths: &[&OsStr]) -> PyErr {
+    let class = py.get_type::<PyOSError>();
+    let made = match paths {
+        [] => class.call1((errno, words)),
+        [path] => class.call1((errno, words, path)),
+        // The fourth is Windows'.
+        [path, other, ..] => class.call1((errno, words, path, py.None(), other)),
     };
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// The error of a file operation.
-pub fn file(py: Python<'_>, error: &io::Error, path: Option<&OsStr>) -> PyErr {
+pub fn file(py: Python<'_>, error: &io::Error, paths: &[&OsStr]) -> PyErr {
     let text = error.to_string();
     match error.raw_os_error() {
         // Rust's words are strerror(3)'s, with the number behind them.
-        Some(errno) => os(py, errno, text.split(" (os error").next().unwrap_or(&text), path),
+        Some(errno) => os(py, errno, text.split(" (os error").next().unwrap_or(&text), paths),
         None if error.kind() == io::ErrorKind::InvalidInput => PyValueError::new_err(text),
-        None => os(py, 0, &text, path),
+        None => os(py, 0, &text, paths),
     }
 }
 
 /// What the system refused, of no file.
 pub fn system(py: Python<'_>, error: &io::Error) -> PyErr {
-    file(py, error, None)
+    file(py, error, &[])
 }
 
 /// An error of the library.
@@ -57,7 +60,7 @@ pub fn command(py: Python<'_>, error: &Error, program: &OsStr, cwd: Option<&str>
     // As subprocess: the path is that of what is missing.
     let of_cwd = error.kind() == ErrorKind::Command && matches!(errno, ENOENT | ENOTDIR);
     let path = cwd.filter(|_| of_cwd).map_or(program, OsStr::new);
-    os(py, errno, &said(error), Some(path))
+    os(py, errno, &said(error), &[path])
 }
 
 /// What was asked for cannot be read.

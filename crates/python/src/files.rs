@@ -41,7 +41,18 @@ impl Files {
         path: &PathBuf,
         act: impl FnOnce(&rootlet::Files) -> io::Result<T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| act(&self.0)).map_err(|e| error::file(py, &e, Some(path.as_os_str())))
+        py.detach(|| act(&self.0)).map_err(|e| error::file(py, &e, &[path.as_os_str()]))
+    }
+
+    /// Does something with two paths; the error names both, in the order of the system call.
+    fn act_on_two(
+        &self,
+        py: Python<'_>,
+        paths: [&PathBuf; 2],
+        act: impl FnOnce(&rootlet::Files) -> io::Result<()> + Send,
+    ) -> PyResult<()> {
+        let paths = paths.map(|path| path.as_os_str());
+        py.detach(|| act(&self.0)).map_err(|e| error::file(py, &e, &paths))
     }
 }
 
@@ -101,11 +112,11 @@ impl Files {
     }
 
     fn symlink(&self, py: Python<'_>, target: PathBuf, path: PathBuf) -> PyResult<()> {
-        self.act(py, &path, |files| files.symlink(&target, &path))
+        self.act_on_two(py, [&target, &path], |files| files.symlink(&target, &path))
     }
 
     fn link(&self, py: Python<'_>, original: PathBuf, path: PathBuf) -> PyResult<()> {
-        self.act(py, &path, |files| files.hard_link(&original, &path))
+        self.act_on_two(py, [&original, &path], |files| files.hard_link(&original, &path))
     }
 
     fn readlink(&self, py: Python<'_>, path: PathBuf) -> PyResult<OsString> {
@@ -113,7 +124,7 @@ impl Files {
     }
 
     fn rename(&self, py: Python<'_>, path: PathBuf, target: PathBuf) -> PyResult<()> {
-        self.act(py, &path, |files| files.rename(&path, &target))
+        self.act_on_two(py, [&path, &target], |files| files.rename(&path, &target))
     }
 
     fn unlink(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {

@@ -6,7 +6,7 @@ use crate::files::Files;
 use crate::process::Process;
 use pyo3::prelude::*;
 use rootlet::base::BaseKind;
-use rootlet::spec::{EnvArg, SecurityOpt, Spec, Volume, limits, mount};
+use rootlet::spec::{SecurityOpt, Spec, Volume, limits, mount};
 use rootlet::workspace::{Workspace, variables};
 use rootlet::{ChangeKind, Error, Identity, Stdio};
 use rootlet_spec::ParseError;
@@ -91,10 +91,6 @@ impl Options {
             ulimits: all(&self.ulimits)?,
             ..Spec::default()
         };
-        for (name, _) in &spec.env {
-            // It checks the name.
-            format!("{name}=").parse::<EnvArg>()?;
-        }
         spec.caps.add = self.cap_add;
         spec.caps.drop = self.cap_drop;
         spec.limits.memory = self.memory.as_deref().map(limits::parse_memory).transpose()?.flatten();

@@ -16,9 +16,9 @@ use std::process::Command;
 
 /// The machine's own, which every user may run.
 const PYTHON: &str = "/usr/bin/python3";
-/// The last two are what the package is typed against.
-const TOOLS: &[&str] = &["maturin>=1.9,<2", "mypy>=1.18", "pytest>=8", "fixtures>=4"];
-const PACKAGES: &[&str] = &["pytest>=8", "pytest-xdist", "testtools", "fixtures>=4"];
+/// The last three are what the package is typed against.
+const TOOLS: &[&str] = &["maturin>=1.9,<2", "mypy>=1.18", "pytest>=8", "fixtures>=4", "testtools"];
+const PACKAGES: &[&str] = &["pytest>=8", "pytest-xdist", "testtools", "fixtures>=4", "testtools"];
 /// The published package whose tests the drop-in passes.
 const FAKECHROOT: &str = "fakechroot-0.2.1.zip";
 
@@ -31,13 +31,14 @@ pub fn directory() -> PathBuf {
 pub fn tools() -> Result<Option<PathBuf>> {
     let tools = directory().join("tools");
     let programs = tools.join("bin");
-    if !programs.join("maturin").exists() {
+    if !holds(&tools, TOOLS) {
         fs::create_dir_all(directory()).map_err(|e| e.to_string())?;
         if let Err(why) = quiet(command(PYTHON, &["-m", "venv"]).arg(&tools)) {
             eprintln!("no Python to test: what uses it will be skipped\n{why}");
             return Ok(None);
         }
         quiet(pip(&programs).args(["install", "--quiet"]).args(TOOLS))?;
+        note(&tools, TOOLS)?;
     }
     Ok(Some(programs))
 }
@@ -46,10 +47,11 @@ pub fn tools() -> Result<Option<PathBuf>> {
 pub fn packages() -> Result<Option<PathBuf>> {
     let Some(programs) = tools()? else { return Ok(None) };
     let packages = directory().join("packages");
-    if !packages.join("pytest").exists() {
+    if !holds(&packages, PACKAGES) {
         eprintln!("fetching Python packages (once)");
         let mut install = pip(&programs);
         quiet(install.args(["install", "--quiet", "--upgrade", "--target"]).arg(&packages).args(PACKAGES))?;
+        note(&packages, PACKAGES)?;
     }
     if !directory().join(FAKECHROOT).exists() {
         let mut download = pip(&programs);
@@ -61,7 +63,7 @@ pub fn packages() -> Result<Option<PathBuf>> {
     Ok(Some(programs))
 }
 
-/// Builds our wheel, unoptimised, with this command in it, and puts it among the packages; gives the directory, for the tests.
+/// Builds our wheel, hardly optimised, with this command in it, and puts it among the packages; gives the directory, for the tests.
 pub fn install(program: &Path, fast: bool) -> Result<Option<PathBuf>> {
     if fast && !directory().join("packages").exists() {
         return Ok(None);
@@ -69,7 +71,7 @@ pub fn install(program: &Path, fast: bool) -> Result<Option<PathBuf>> {
     let Some(programs) = packages()? else { return Ok(None) };
     step("wheel, for the tests");
     let into = directory().join("wheel");
-    let wheel = wheel::build(&programs.join("maturin"), program, &into, &["--profile", "dev"])?;
+    let wheel = wheel::build(&programs.join("maturin"), program, &into, &["--profile", "wheel"])?;
     let mut install = pip(&programs);
     install.args(["install", "--quiet", "--no-index", "--no-deps", "--upgrade", "--target"]);
     quiet(install.arg(directory().join("packages")).arg(wheel))?;
@@ -84,6 +86,15 @@ fn types(programs: &Path) -> Result<()> {
     let mut mypy = Command::new(programs.join("mypy"));
     mypy.args(["--strict", "python", "--cache-dir"]).arg(directory().join("mypy"));
     quiet(mypy.current_dir(crate::shell::workspace().join("crates/python"))).map(drop)
+}
+
+/// Whether a directory was filled with just these.
+fn holds(directory: &Path, packages: &[&str]) -> bool {
+    fs::read_to_string(directory.join("wanted")).is_ok_and(|wanted| wanted == packages.join("\n"))
+}
+
+fn note(directory: &Path, packages: &[&str]) -> Result<()> {
+    fs::write(directory.join("wanted"), packages.join("\n")).map_err(|e| e.to_string())
 }
 
 fn pip(programs: &Path) -> Command {

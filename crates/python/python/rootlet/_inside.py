@@ -97,8 +97,8 @@ def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestRe
     )
     came = [pytest_report_from_serializable(json.loads(line)) for line in place.read_text().splitlines()]
     if not any(report is not None and report.when == "teardown" for report in came):
-        told = f"{done.stdout}{done.stderr}".strip()
-        yield _failed(item, f"the test did not end inside: exit status {done.returncode}\n{told}")
+        said = f"{done.stdout}{done.stderr}".strip()
+        yield _failed(item, f"the test did not end inside: exit status {done.returncode}\n{said}")
     for report in came:
         if isinstance(report, _report_class()):
             report.nodeid = item.nodeid

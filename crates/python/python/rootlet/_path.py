@@ -330,6 +330,8 @@ class Path(PurePosixPath):
                 done = done.parent
                 continue
             path = done / part
+            if strict:
+                path.lstat()
             if not path.is_symlink():
                 done = path
                 continue
@@ -340,8 +342,6 @@ class Path(PurePosixPath):
             if target.is_absolute():
                 done = type(self)("/")
             left.extend(part for part in reversed(target.parts) if part != "/")
-        if strict:
-            done.stat()
         return done
 
 

@@ -206,7 +206,7 @@ class Popen(Generic[AnyStr]):
             self._interrupted()
             raise
         if not whole and timeout is not None:
-            raise TimeoutExpired(self.args, timeout, self._bytes(1), self._bytes(2))
+            raise TimeoutExpired(self.args, timeout, self._bytes(1) or None, self._bytes(2) or None)
         self._wait(end, timeout)
         return self._text(1), self._text(2)
 
@@ -346,7 +346,7 @@ def run(
         stdout, stderr = process.communicate(input, timeout)
     except TimeoutExpired as late:
         process._abandon()
-        late.stdout, late.stderr = process._bytes(1), process._bytes(2)
+        late.stdout, late.stderr = process._bytes(1) or None, process._bytes(2) or None
         raise
     except BaseException:
         process._abandon()

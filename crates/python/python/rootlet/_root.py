@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _bases, _popen, _records, _rootlet
+from ._errors import Error
 from ._path import Path, class_of
 from ._popen import Popen
 from ._records import Change, Report, User
@@ -167,7 +168,7 @@ class Rootlet(Runner):
         options: _rootlet.Options = {
             "user": None if user is None else str(user),
             "groups": [str(group) for group in _words(groups, "groups")],
-            "env": [(str(name), str(value)) for name, value in (env or {}).items()],
+            "env": [_variable(str(name), str(value)) for name, value in (env or {}).items()],
             "workdir": None if workdir is None else str(workdir),
             "hostname": hostname,
             "volumes": _words(volumes, "volumes"),
@@ -294,6 +295,12 @@ class Rootlet(Runner):
     def host_pid(self) -> int:
         """The number of its pid 1 on this machine."""
         return self._native.host_pid()
+
+
+def _variable(name: str, value: str) -> tuple[str, str]:
+    if not name or "=" in name or "\0" in name + value:
+        raise Error(f"{name!r} is no name of a variable", "spec", "it has neither `=` nor a NUL byte, and is not empty")
+    return name, value
 
 
 def _words(words: Iterable[Any], what: str) -> list[Any]:

@@ -11,10 +11,13 @@ import asyncio
 import signal
 from asyncio.subprocess import PIPE
 from subprocess import CalledProcessError, CompletedProcess, TimeoutExpired
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from ._popen import Argv, Popen, Word
+from ._popen import Popen
 from ._root import Runner
+
+if TYPE_CHECKING:
+    from ._popen import Argv, Word
 
 __all__ = ["Process", "create_subprocess_exec", "create_subprocess_shell", "run"]
 
@@ -129,7 +132,12 @@ async def create_subprocess_exec(
 ) -> Process:
     """As ``asyncio.create_subprocess_exec``; the options are those of ``root.popen``."""
     popen: Popen[bytes] = root.popen([program, *args], bufsize=0, **options)
-    return await Process(popen)._attach(limit)
+    process = Process(popen)
+    try:
+        return await process._attach(limit)
+    except BaseException:
+        process._abandon()
+        raise
 
 
 async def create_subprocess_shell(root: Runner, cmd: str, *, limit: int = _LIMIT, **options: Any) -> Process:
@@ -155,9 +163,10 @@ async def run(
     if capture_output:
         options["stdout"] = options["stderr"] = PIPE
     popen: Popen[bytes] = root.popen(args, bufsize=0, **options)
-    process = await Process(popen)._attach(_LIMIT)
+    process = Process(popen)
     sent = input.encode(encoding) if isinstance(input, str) else input
     try:
+        await process._attach(_LIMIT)
         stdout, stderr = await asyncio.wait_for(process.communicate(sent), timeout)
     except asyncio.TimeoutError:
         process._abandon()
