@@ -1,7 +1,57 @@
-//! Descriptors that come as mere numbers.
+//! Descriptors and their numbers.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// A descriptor that is known by its inode. Somebody in this process may close all numbers (a test that does so is a test, too),
+/// and the next files that are opened get them: then ours is gone, and theirs is left alone.
+#[derive(Debug)]
+pub(crate) struct Own {
+    descriptor: ManuallyDrop<OwnedFd>,
+    inode: Option<u64>,
+}
+
+impl Own {
+    /// Whether the number is still that of our file.
+    pub fn is_there(&self) -> bool {
+        inode(&self.descriptor) == self.inode
+    }
+}
+
+impl From<OwnedFd> for Own {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self { inode: inode(&descriptor), descriptor: ManuallyDrop::new(descriptor) }
+    }
+}
+
+impl Deref for Own {
+    type Target = OwnedFd;
+
+    fn deref(&self) -> &OwnedFd {
+        &self.descriptor
+    }
+}
+
+impl AsFd for Own {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if self.is_there() {
+            // SAFETY: it is dropped here alone, and never used again.
+            unsafe { ManuallyDrop::drop(&mut self.descriptor) }
+        }
+    }
+}
+
+fn inode(descriptor: &OwnedFd) -> Option<u64> {
+    rustix::fs::fstat(descriptor).ok().map(|stat| stat.st_ino)
+}
 
 /// A duplicate of the descriptor of this number, never one of the standard streams: for callers that have numbers and no
 /// owners, as other languages do.

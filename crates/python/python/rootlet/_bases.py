@@ -25,6 +25,7 @@ def resolve(
     What is missing is pulled or built; Ctrl-C is heard meanwhile. It is looked for once in a process: what failed once is not
     tried again, and a later error says so in a line.
     """
+    __tracebackhide__ = True
     said = [word for word in (base, recipe, preset) if word is not None]
     if len(said) > 1:
         raise Error("base, recipe and preset are three ways to say one thing", "spec", "give one of them")

@@ -82,44 +82,36 @@ def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestRe
     place = root.path(_REPORTS)
     place.touch()
     place.chown(root.user.uid, root.user.gid)
-    if missing := _unreadable(root):
-        yield _failed(item, missing)
-        return
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    env = {**root.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", _PLACE: _REPORTS}
-    done = root.run(
-        [sys.executable, "-m", "pytest", *_arguments(item.config), f"{root_path}/{item.nodeid}"],
-        env=env,
-        cwd=root_path,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    # What pytest was told here is told anew below; the rest of its variables speak of this process.
+    kept = {name: value for name, value in root.environ.items() if not name.startswith("PYTEST_")}
+    env = {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", _PLACE: _REPORTS}
+    words = [sys.executable, "-m", "pytest", *_arguments(item.config), f"{root_path}/{item.nodeid}"]
+    try:
+        done = root.run(words, env=env, cwd=root_path, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        yield _failed(item, f"{root.user} cannot start Python on the base {root.report.base}: {error}\n{_HINT}")
+        return
     came = [pytest_report_from_serializable(json.loads(line)) for line in place.read_text().splitlines()]
     if not any(report is not None and report.when == "teardown" for report in came):
         said = f"{done.stdout}{done.stderr}".strip()
-        yield _failed(item, f"the test did not end inside: exit status {done.returncode}\n{said}")
+        hint = "" if came else f"\n{_HINT}"
+        yield _failed(item, f"the test did not end inside: exit status {done.returncode}\n{said}{hint}")
     for report in came:
         if isinstance(report, _report_class()):
             report.nodeid = item.nodeid
+            if isinstance(report.longrepr, list):
+                # Why it was skipped: JSON has no tuples.
+                report.longrepr = tuple(report.longrepr)
             if report.failed:
                 report.sections.append(("rootlet", told(root)))
             yield report
 
 
-def _unreadable(root: Any) -> str | None:
-    """Why the user cannot start this Python, if so."""
-    try:
-        root.run([sys.executable, "-c", ""], check=True, capture_output=True)
-    except Exception as error:
-        said = getattr(error, "stderr", b"") or b""
-        return (
-            f"{root.user} cannot start {sys.executable} on the base {root.report.base}: {error}\n"
-            f"{said.decode(errors='replace')}"
-            "hint: a whole test runs inside only where its own Python does: on the base `host`, with a Python that this user "
-            "may read, such as /usr/bin/python3"
-        )
-    return None
+_HINT = (
+    "hint: a whole test runs inside only where its own Python does: on the base `host`, or one that has the same Python at the same "
+    "place"
+)
 
 
 def _arguments(config: pytest.Config) -> list[str]:
@@ -128,6 +120,8 @@ def _arguments(config: pytest.Config) -> list[str]:
     arguments = ["-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
     if config.inipath is not None:
         arguments += ["-c", str(config.inipath)]
+    if config.pluginmanager.hasplugin("xdist"):
+        arguments += ["-n", "0"]
     # With it, pytest shows differences of long texts whole.
     arguments += ["-v"] * max(0, option.verbose)
     for name in option.plugins:

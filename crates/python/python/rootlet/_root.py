@@ -165,6 +165,7 @@ class Rootlet(Runner):
         ulimits: Iterable[str] = (),
         _project: tuple[list[str], list[str], str] | None = None,
     ) -> None:
+        __tracebackhide__ = True
         options: _rootlet.Options = {
             "user": None if user is None else str(user),
             "groups": [str(group) for group in _words(groups, "groups")],

@@ -27,6 +27,7 @@ _HELP = {
     "user": "who their commands run as [the image's user, else sam:1000:1000]",
 }
 _failed: pytest.StashKey[bool] = pytest.StashKey()
+_wrong: pytest.StashKey[str] = pytest.StashKey()
 _live: pytest.StashKey[list[Rootlet]] = pytest.StashKey()
 
 
@@ -102,8 +103,16 @@ def _hidden(item: pytest.Item) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         wrong = _check(item, _MARK) or _check(item, _INSIDE) or _hidden(item)
-        if wrong is not None:
+        if wrong is not None and hasattr(item.config, "workerinput"):
+            # One of xdist's workers cannot end the run: the test says it.
+            item.stash[_wrong] = wrong
+        elif wrong is not None:
             raise pytest.UsageError(f"{item.nodeid}: rootlet: {wrong}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _wrong in item.stash:
+        pytest.fail(f"rootlet: {item.stash[_wrong]}", pytrace=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -158,6 +167,7 @@ def rootlet_factory(request: pytest.FixtureRequest, rootlet_user: str | int | No
     live = item.stash.setdefault(_live, [])
 
     def make(base: Any = None, **options: Any) -> Rootlet:
+        __tracebackhide__ = True
         if base is not None:
             options["base"] = base
         asked = _asked(item, rootlet_user)
