@@ -21,11 +21,12 @@ pub struct Workspace {
 impl Workspace {
     /// Of a program that is started in `workdir` as cargo starts it: with `CARGO_MANIFEST_DIR` and `LD_LIBRARY_PATH`, which `variable` reads.
     ///
-    /// The project is the directory with `Cargo.lock` that the package is in; the target directory is the one with cargo's
+    /// The project is the directory with `Cargo.lock`, or Go's `go.mod`, that the package is in; the target directory is the one with cargo's
     /// `CACHEDIR.TAG` that the program is in, else the program's own.
     pub fn of(program: &Path, workdir: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let package = variable("CARGO_MANIFEST_DIR").map_or_else(|| workdir.to_owned(), PathBuf::from);
-        let project = above(&package, "Cargo.lock").unwrap_or(&package).to_owned();
+        let root = ["Cargo.lock", "go.mod"].into_iter().find_map(|file| above(&package, file));
+        let project = root.unwrap_or(&package).to_owned();
         let own = program.parent().unwrap_or(workdir);
         let target = above(own, "CACHEDIR.TAG").unwrap_or(own).to_owned();
         let mut workspace = Self { workdir: workdir.to_owned(), ..Self::default() };
@@ -138,7 +139,7 @@ fn closed<'a>(shown: impl Iterator<Item = &'a PathBuf>) -> Vec<Mount> {
             closed.push(first);
         }
     }
-    closed.into_iter().map(|target| Mount::Tmpfs { target, size: None, mode: 0o755 }).collect()
+    closed.into_iter().map(|target| Mount::Tmpfs { target, size: None, mode: 0o711 }).collect()
 }
 
 #[cfg(test)]
