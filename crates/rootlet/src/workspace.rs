@@ -25,12 +25,14 @@ impl Workspace {
     /// `CACHEDIR.TAG` that the program is in, else the program's own.
     pub fn of(program: &Path, workdir: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let package = variable("CARGO_MANIFEST_DIR").map_or_else(|| workdir.to_owned(), PathBuf::from);
-        let root = ["Cargo.lock", "go.mod"].into_iter().find_map(|file| above(&package, file));
-        let project = root.unwrap_or(&package).to_owned();
+        let project = project_of(&package);
         let own = program.parent().unwrap_or(workdir);
         let target = above(own, "CACHEDIR.TAG").unwrap_or(own).to_owned();
         let mut workspace = Self { workdir: workdir.to_owned(), ..Self::default() };
-        for directory in [project, target] {
+        // The variable may be of another cargo, which runs what runs this.
+        let elsewhere = !workdir.starts_with(&project) && !project.starts_with(workdir);
+        let here = elsewhere.then(|| project_of(workdir));
+        for directory in [project, target].into_iter().chain(here) {
             if !workspace.holds(&directory) && directory.parent().is_some() && directory.is_dir() {
                 workspace.directories.retain(|known| !known.starts_with(&directory));
                 workspace.directories.push(directory);
@@ -103,6 +105,11 @@ pub fn variables(
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| !is_own(name)).collect()
+}
+
+fn project_of(directory: &Path) -> PathBuf {
+    let root = ["Cargo.lock", "go.mod"].into_iter().find_map(|file| above(directory, file));
+    root.unwrap_or(directory).to_owned()
 }
 
 /// The nearest directory, upwards from `from`, that has such a file.
