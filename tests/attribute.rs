@@ -161,6 +161,63 @@ mod on_purpose {
     }
 }
 
+/// What a test may do to itself. None of it reaches the test beside it, or the machine.
+mod rough {
+    use super::*;
+
+    #[rootlet::test(inside, user = "root")]
+    #[ignore = "is rough"]
+    fn kills_its_pid_1() {
+        // The kernel delivers no signal to it from inside that it has no handler for.
+        let killed = Command::new("sh").args(["-c", "kill -9 1; kill -TERM 1"]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "is rough"]
+    fn closes_all_descriptors(root: &Rootlet) {
+        let script = "for fd in $(seq 0 255); do eval \"exec $fd>&-\"; done; : > ~/done";
+        assert!(root.command("bash").args(["-c", script]).status().unwrap().success());
+        assert!(root.exists("/home/sam/done"));
+        assert_eq!(root.command("echo").arg("still there").output().unwrap().stdout, b"still there\n");
+    }
+
+    #[rootlet::test(inside, user = "sam")]
+    #[ignore = "is rough"]
+    fn deletes_its_work_directory() {
+        std::fs::create_dir("/home/sam/here").unwrap();
+        std::env::set_current_dir("/home/sam/here").unwrap();
+        std::fs::remove_dir("/home/sam/here").unwrap();
+        assert!(std::env::current_dir().is_err());
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "is rough"]
+    fn writes_two_gigabytes(root: &Rootlet) {
+        let wrote = root.command("sh").args(["-c", "head -c 2147483648 /dev/zero > ~/big"]).status();
+        assert!(wrote.unwrap().success());
+        assert_eq!(root.metadata("/home/sam/big").unwrap().len(), 2 << 30);
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "is rough"]
+    fn leaves_a_daemon(root: &Rootlet) {
+        let started =
+            root.command("sh").args(["-c", "setsid sleep 98765 >/dev/null 2>&1 </dev/null &"]).status();
+        assert!(started.unwrap().success());
+    }
+}
+
+#[test]
+fn rough_tests_harm_nobody() {
+    let before = rootlet_tests::Leftovers::before();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let out = command.args(["rough::", "--ignored"]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    let daemons: Vec<_> = before.left().into_iter().filter(|left| left.contains("98765")).collect();
+    assert!(daemons.is_empty(), "{daemons:?}");
+}
+
 /// Runs one of the tests of this file as libtest does: whether it passed, and all that was said.
 fn run(test: &str, env: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
