@@ -12,7 +12,7 @@ fn run(options: &[&str], test: &str) -> Output {
 }
 
 #[test]
-#[ignore = "for the runner"]
+#[ignore = "run by another test"]
 fn is_production_s_user() {
     assert!(std::fs::write("/etc/motd", "x").is_err());
     assert_eq!(env::var("HOME").unwrap(), "/home/sam");
@@ -20,7 +20,7 @@ fn is_production_s_user() {
 }
 
 #[test]
-#[ignore = "for the runner"]
+#[ignore = "run by another test"]
 fn fails() {
     panic!("on purpose");
 }

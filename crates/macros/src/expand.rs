@@ -11,8 +11,7 @@ pub fn test(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
     check(arguments, function)?;
     let name = &function.sig.ident;
     let mut plain = function.clone();
-    let (kept, moved): (Vec<_>, Vec<_>) =
-        plain.attrs.drain(..).partition(|attribute| belongs_to_the_body(attribute));
+    let (kept, moved): (Vec<_>, Vec<_>) = plain.attrs.drain(..).partition(belongs_to_the_body);
     plain.attrs = kept;
     let body = body(arguments, function);
     if arguments.users.is_empty() {
