@@ -155,6 +155,7 @@ mod on_purpose {
 
     #[rootlet::test(inside)]
     #[ignore = "run by another test"]
+    #[expect(clippy::zombie_processes, reason = "that it is left is the point")]
     fn leaves_a_daemon_that_holds_its_output() {
         Command::new("sleep").arg("1000").spawn().unwrap();
         panic!("and ends");
@@ -184,6 +185,7 @@ mod rough {
 
     #[rootlet::test(inside, user = "sam")]
     #[ignore = "run by another test"]
+    #[expect(clippy::disallowed_methods, reason = "the process is this one test's")]
     fn deletes_its_work_directory() {
         std::fs::create_dir("/home/sam/here").unwrap();
         std::env::set_current_dir("/home/sam/here").unwrap();
