@@ -85,7 +85,7 @@ fn built() -> Result<PathBuf> {
     let suite = |message: serde_json::Value| {
         (message["target"]["name"] == "suite").then(|| message["executable"].as_str().map(PathBuf::from))?
     };
-    messages.filter_map(suite).last().ok_or_else(|| format!("cargo: {}", out.status))
+    messages.filter_map(suite).next_back().ok_or_else(|| format!("cargo: {}", out.status))
 }
 
 fn measured(command: &mut Command) -> Result<Took> {
