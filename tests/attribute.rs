@@ -95,27 +95,27 @@ mod on_purpose {
     use super::*;
 
     #[rootlet::test(user = "sam")]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn changes_and_fails(root: &Rootlet) {
         root.write("/etc/app.conf", "x").unwrap();
         panic!("so it is");
     }
 
     #[rootlet::test]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn is_not_as_expected(root: &Rootlet) {
         root.write("/etc/app.conf", "x").unwrap();
         assert_changes!(root, ["A /etc/other.conf"]);
     }
 
     #[rootlet::test]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn is_not_refused(root: &Rootlet) {
         assert_refused!(root.write("/etc/app.conf", "x"));
     }
 
     #[rootlet::test(leaves = ["/home/sam/allowed"], net = "private", user = "sam")]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn leaves_things(root: &Rootlet) {
         root.create_dir("/home/sam/allowed").unwrap();
         root.write("/home/sam/allowed/one", "x").unwrap();
@@ -125,15 +125,15 @@ mod on_purpose {
     }
 
     #[rootlet::test(base = "dir:/does/not/exist")]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn has_no_base(_root: &Rootlet) {}
 
     #[rootlet::test(base = "dir:/does/not/exist")]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn has_no_base_either(_root: &Rootlet) {}
 
     #[rootlet::test(inside, user = "sam")]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn panics_inside() {
         println!("printed inside");
         eprintln!("complained inside");
@@ -142,23 +142,82 @@ mod on_purpose {
     }
 
     #[rootlet::test(inside)]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn errs_inside() -> Result<(), io::Error> {
         Err(io::Error::other("an error of its own"))
     }
 
     #[rootlet::test(inside)]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
     fn aborts_inside() {
         std::process::abort();
     }
 
     #[rootlet::test(inside)]
-    #[ignore = "fails on purpose"]
+    #[ignore = "run by another test"]
+    #[expect(clippy::zombie_processes, reason = "that it is left is the point")]
     fn leaves_a_daemon_that_holds_its_output() {
         Command::new("sleep").arg("1000").spawn().unwrap();
         panic!("and ends");
     }
+}
+
+/// What a test may do to itself. None of it reaches the test beside it, or the machine.
+mod rough {
+    use super::*;
+
+    #[rootlet::test(inside, user = "root")]
+    #[ignore = "run by another test"]
+    fn kills_its_pid_1() {
+        // The kernel delivers no signal to it from inside that it has no handler for.
+        let killed = Command::new("sh").args(["-c", "kill -9 1; kill -TERM 1"]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "run by another test"]
+    fn closes_all_descriptors(root: &Rootlet) {
+        let script = "for fd in $(seq 0 255); do eval \"exec $fd>&-\"; done; : > ~/done";
+        assert!(root.command("bash").args(["-c", script]).status().unwrap().success());
+        assert!(root.exists("/home/sam/done"));
+        assert_eq!(root.command("echo").arg("still there").output().unwrap().stdout, b"still there\n");
+    }
+
+    #[rootlet::test(inside, user = "sam")]
+    #[ignore = "run by another test"]
+    #[expect(clippy::disallowed_methods, reason = "the process is this one test's")]
+    fn deletes_its_work_directory() {
+        std::fs::create_dir("/home/sam/here").unwrap();
+        std::env::set_current_dir("/home/sam/here").unwrap();
+        std::fs::remove_dir("/home/sam/here").unwrap();
+        assert!(std::env::current_dir().is_err());
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "run by another test"]
+    fn writes_two_gigabytes(root: &Rootlet) {
+        let wrote = root.command("sh").args(["-c", "head -c 2147483648 /dev/zero > ~/big"]).status();
+        assert!(wrote.unwrap().success());
+        assert_eq!(root.metadata("/home/sam/big").unwrap().len(), 2 << 30);
+    }
+
+    #[rootlet::test(user = "sam")]
+    #[ignore = "run by another test"]
+    fn leaves_a_daemon(root: &Rootlet) {
+        let started =
+            root.command("sh").args(["-c", "setsid sleep 98765 >/dev/null 2>&1 </dev/null &"]).status();
+        assert!(started.unwrap().success());
+    }
+}
+
+#[test]
+fn rough_tests_harm_nobody() {
+    let before = rootlet_tests::Leftovers::before();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let out = command.args(["rough::", "--ignored"]).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    let daemons: Vec<_> = before.left().into_iter().filter(|left| left.contains("98765")).collect();
+    assert!(daemons.is_empty(), "{daemons:?}");
 }
 
 /// Runs one of the tests of this file as libtest does: whether it passed, and all that was said.

@@ -15,6 +15,7 @@ mod prepared;
 mod programs;
 mod scale;
 mod server;
+mod suites;
 mod table;
 mod tiers;
 mod unpack;
@@ -87,6 +88,8 @@ const PARTS: &[Part] = &[
     ("chroot", chroot::rows, 40),
     ("prepared: bootstrap", prepared::bootstrap, 3),
     ("prepared: recipes", prepared::recipes, 60),
+    ("suites: attribute", suites::attribute, 10),
+    ("suites: runner", suites::runner, 100),
     ("unpack", |ground, _| unpack::rows(ground), 0),
 ];
 
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((word, rest)) if word == "serve" => scale::caller(rest).map(|()| true),
+        Some((word, rest)) if word == "rootlets" => suites::rootlets(rest).map(|()| true),
         Some((word, _)) if word == "nothing" => Ok(true),
         _ => Options::parse(&arguments).and_then(|options| measure(&options)),
     };

@@ -11,8 +11,7 @@ pub fn test(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
     check(arguments, function)?;
     let name = &function.sig.ident;
     let mut plain = function.clone();
-    let (kept, moved): (Vec<_>, Vec<_>) =
-        plain.attrs.drain(..).partition(|attribute| belongs_to_the_body(attribute));
+    let (kept, moved): (Vec<_>, Vec<_>) = plain.attrs.drain(..).partition(belongs_to_the_body);
     plain.attrs = kept;
     let body = body(arguments, function);
     if arguments.users.is_empty() {
@@ -55,8 +54,12 @@ fn one(
     body: &TokenStream,
 ) -> Test {
     let calls = user.iter().chain(&arguments.calls);
-    let builder = quote!(builder #(#calls)*);
-    let builder = arguments.with.as_ref().map_or_else(|| builder.clone(), |with| quote!(#with(#builder)));
+    // One span for a name and its uses, or a test that another macro writes would not find it.
+    let configured = quote!(builder #(#calls)*);
+    let configure = match &arguments.with {
+        Some(with) => quote!(|builder| #with(#configured)),
+        None => quote!(|builder| #configured),
+    };
     let origin =
         arguments.origin.iter().map(|(field, value)| quote!(#field: ::core::option::Option::Some(#value),));
     let leaves =
@@ -77,7 +80,7 @@ fn one(
         ::rootlet::testing::Test {
             name: ::core::concat!(::core::module_path!(), "::", #text),
             directory: ::core::env!("CARGO_MANIFEST_DIR"),
-            configure: |builder| #builder,
+            configure: #configure,
             #(#origin)*
             #(#leaves)*
             ..::rootlet::testing::Test::NEW

@@ -21,15 +21,18 @@ pub struct Workspace {
 impl Workspace {
     /// Of a program that is started in `workdir` as cargo starts it: with `CARGO_MANIFEST_DIR` and `LD_LIBRARY_PATH`, which `variable` reads.
     ///
-    /// The project is the directory with `Cargo.lock` that the package is in; the target directory is the one with cargo's
+    /// The project is the directory with `Cargo.lock`, or Go's `go.mod`, that the package is in; the target directory is the one with cargo's
     /// `CACHEDIR.TAG` that the program is in, else the program's own.
     pub fn of(program: &Path, workdir: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let package = variable("CARGO_MANIFEST_DIR").map_or_else(|| workdir.to_owned(), PathBuf::from);
-        let project = above(&package, "Cargo.lock").unwrap_or(&package).to_owned();
+        let project = project_of(&package);
         let own = program.parent().unwrap_or(workdir);
         let target = above(own, "CACHEDIR.TAG").unwrap_or(own).to_owned();
         let mut workspace = Self { workdir: workdir.to_owned(), ..Self::default() };
-        for directory in [project, target] {
+        // The variable may be of another cargo, which runs what runs this.
+        let elsewhere = !workdir.starts_with(&project) && !project.starts_with(workdir);
+        let here = elsewhere.then(|| project_of(workdir));
+        for directory in [project, target].into_iter().chain(here) {
             if !workspace.holds(&directory) && directory.parent().is_some() && directory.is_dir() {
                 workspace.directories.retain(|known| !known.starts_with(&directory));
                 workspace.directories.push(directory);
@@ -116,6 +119,11 @@ pub fn variables(
     texts.filter(|(name, _)| !is_own(name)).collect()
 }
 
+fn project_of(directory: &Path) -> PathBuf {
+    let root = ["Cargo.lock", "go.mod"].into_iter().find_map(|file| above(directory, file));
+    root.unwrap_or(directory).to_owned()
+}
+
 /// The nearest directory, upwards from `from`, that has such a file.
 fn above<'a>(from: &'a Path, file: &str) -> Option<&'a Path> {
     from.ancestors().find(|directory| directory.join(file).is_file())
@@ -150,7 +158,7 @@ fn closed<'a>(shown: impl Iterator<Item = &'a PathBuf>) -> Vec<Mount> {
             closed.push(first);
         }
     }
-    closed.into_iter().map(|target| Mount::Tmpfs { target, size: None, mode: 0o755 }).collect()
+    closed.into_iter().map(|target| Mount::Tmpfs { target, size: None, mode: 0o711 }).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub const TESTS: &[Package] = &[
     Package(&["libpython3.13-testsuite", "libpython3.11-testsuite"], "CPython's own tests"),
     Package(&["libacl1-dev"], "builds pjdfstest"),
     Package(&["apparmor"], "apparmor_parser reads the profile that we ship"),
+    Package(&["bats"], "an example of a suite in another language"),
+    Package(&["golang-go"], "likewise"),
+    Package(&["nodejs"], "likewise"),
     Package(&["crun"], "another runtime: the same probe must print the same facts there"),
 ];
 

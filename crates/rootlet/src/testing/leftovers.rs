@@ -58,6 +58,10 @@ impl Rootlet {
             if running.is_empty() || Instant::now() > deadline {
                 break running;
             }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nobody but a parent is told when a process ends: it is looked at again"
+            )]
             std::thread::sleep(PAUSE);
         };
         if self.spec().net != Net::Host {
