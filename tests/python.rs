@@ -102,3 +102,8 @@ fn unittest_and_fixtures_have_them() {
 fn a_wheel_is_installed_and_used() {
     passes("test_wheel.py");
 }
+
+#[test]
+fn the_documents_examples_run() {
+    passes("test_docs.py");
+}
