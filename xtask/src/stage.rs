@@ -84,7 +84,7 @@ impl Stage {
     fn python(&self, directory: &Path) -> Result<PathBuf> {
         let place = self.directory.join("data/python");
         for entry in fs::read_dir(directory).map_err(said(directory))?.flatten() {
-            if !["tools", "mypy"].contains(&&*entry.file_name().to_string_lossy()) {
+            if !["tools", "mypy", "measured", "fakechroot"].contains(&&*entry.file_name().to_string_lossy()) {
                 copy_all(&entry.path(), &place.join(entry.file_name()))?;
             }
         }

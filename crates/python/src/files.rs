@@ -141,8 +141,6 @@ impl Files {
 
     /// Sets the time of the last modification and access.
     fn utime(&self, py: Python<'_>, path: PathBuf, nanoseconds: u64) -> PyResult<()> {
-        self.act(py, &path, |files| {
-            files.set_modified(&path, UNIX_EPOCH + Duration::from_nanos(nanoseconds))
-        })
+        self.act(py, &path, |files| files.set_modified(&path, UNIX_EPOCH + Duration::from_nanos(nanoseconds)))
     }
 }

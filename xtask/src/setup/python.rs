@@ -22,6 +22,8 @@ const PACKAGES: &[&str] = &["pytest>=8", "pytest-xdist", "testtools", "fixtures>
 /// The published package whose tests the drop-in passes.
 const FAKECHROOT: &str = "fakechroot-0.2.1.zip";
 
+const PEER: &[&str] = &["fakechroot==0.2.1", "six"];
+
 /// Where it all is.
 pub fn directory() -> PathBuf {
     target().join("tests/python")
@@ -55,7 +57,9 @@ pub fn packages() -> Result<Option<PathBuf>> {
     }
     if !directory().join(FAKECHROOT).exists() {
         let mut download = pip(&programs);
-        download.args(["download", "--quiet", "--no-binary", ":all:", "--no-deps", "--dest"]).arg(directory());
+        download
+            .args(["download", "--quiet", "--no-binary", ":all:", "--no-deps", "--dest"])
+            .arg(directory());
         if let Err(why) = quiet(download.arg("fakechroot==0.2.1")) {
             eprintln!("no fakechroot: its tests will be skipped\n{why}");
         }
@@ -79,6 +83,33 @@ pub fn install(program: &Path, fast: bool) -> Result<Option<PathBuf>> {
         types(&programs)?;
     }
     Ok(Some(directory()))
+}
+
+/// What the measurements of Python import.
+pub struct Measured {
+    /// A `PYTHONPATH`: the wheel as it is handed out comes before the one of the tests.
+    pub path: std::ffi::OsString,
+    /// Where the published fakechroot is.
+    pub fakechroot: PathBuf,
+}
+
+/// Builds the wheel as it is handed out, with this command in it, and fetches its peer.
+pub fn measured(program: &Path) -> Result<Option<Measured>> {
+    let Some(programs) = packages()? else { return Ok(None) };
+    step("wheel, for the measurements");
+    let (into, ours) = (target().join("wheels"), directory().join("measured"));
+    let wheel = wheel::build(&programs.join("maturin"), program, &into, &["--release"])?;
+    let mut install = pip(&programs);
+    install.args(["install", "--quiet", "--no-index", "--no-deps", "--upgrade", "--target"]);
+    quiet(install.arg(&ours).arg(wheel))?;
+    let fakechroot = directory().join("fakechroot");
+    if !holds(&fakechroot, PEER) {
+        let mut install = pip(&programs);
+        quiet(install.args(["install", "--quiet", "--upgrade", "--target"]).arg(&fakechroot).args(PEER))?;
+        note(&fakechroot, PEER)?;
+    }
+    let path = std::env::join_paths([ours, directory().join("packages")]).map_err(|e| e.to_string())?;
+    Ok(Some(Measured { path, fakechroot }))
 }
 
 /// The package is typed throughout.
