@@ -1,6 +1,7 @@
 """The pytest plugin, in pytest's own way."""
 
 import os
+import sys
 
 import pytest
 
@@ -152,7 +153,7 @@ def test_recipes(pytester, run):
     assert all("the recipe bad failed before" in line for line in told[1:])
     # From another directory, the test's own project is found.
     os.chdir("/")
-    pytester.run("/usr/bin/python3", "-m", "pytest", "-q", pytester.path, "-k", "good").assert_outcomes(passed=3)
+    pytester.run(sys.executable, "-m", "pytest", "-q", pytester.path, "-k", "good").assert_outcomes(passed=3)
 
 
 def test_a_failure_tells_of_its_rootlet(pytester, run):

@@ -1,5 +1,6 @@
 """``root.run`` and ``root.popen`` against ``subprocess``: the same call outside and inside gives the same."""
 
+import gc
 import os
 import select
 import signal
@@ -168,6 +169,7 @@ def test_waiting_with_a_timeout_goes_on_afterwards(root):
 
 
 def test_a_failed_start_leaves_no_descriptor(root):
+    gc.collect()
     before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(20):
         for options in ({"stdin": subprocess.PIPE, "capture": 1}, {"cwd": "/nowhere"}, {"stdout": subprocess.PIPE}):

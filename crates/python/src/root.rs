@@ -5,6 +5,7 @@ use crate::error;
 use crate::files::Files;
 use crate::process::Process;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use rootlet::base::BaseKind;
 use rootlet::spec::{SecurityOpt, Spec, Volume, limits, mount};
 use rootlet::workspace::{Workspace, variables};
@@ -195,7 +196,9 @@ impl Rootlet {
         self.live.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    fn start(&self, py: Python<'_>, start: Start) -> PyResult<Process> {
+    /// Starts a command and puts it into the list: a signal handler of Python's may raise right after this call, where nothing
+    /// that it returned would be held by anybody.
+    fn start(&self, py: Python<'_>, start: Start, held: &Bound<'_, PyList>) -> PyResult<()> {
         let live = self.live(py)?;
         let Some((program, arguments)) = start.argv.split_first() else {
             return Err(pyo3::exceptions::PyValueError::new_err("a command needs a program"));
@@ -214,7 +217,8 @@ impl Rootlet {
             command.user(user.as_str());
         }
         let child = py.detach(|| command.spawn());
-        child.map(Process::new).map_err(|e| error::command(py, &e, program, start.cwd.as_deref()))
+        let child = child.map_err(|e| error::command(py, &e, program, start.cwd.as_deref()))?;
+        held.append(Process::new(child))
     }
 
     /// File operations: as root, or as a user.

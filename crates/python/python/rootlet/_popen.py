@@ -91,6 +91,15 @@ class _Streams:
                 os.close(number)
 
 
+def _end(held: list[_rootlet.Process]) -> None:
+    """Ends a command and its process group, and waits until it is gone."""
+    for process in held:
+        process.signal(signal.SIGKILL, True)
+        poller = select.poll()
+        poller.register(process.fileno(), select.POLLIN)
+        poller.poll()
+
+
 class Popen(Generic[AnyStr]):
     """A command that was started in a rootlet, as ``subprocess.Popen``: made by ``root.popen(…)``.
 
@@ -122,8 +131,11 @@ class Popen(Generic[AnyStr]):
         universal_newlines: bool | None = None,
         encoding: str | None = None,
         errors: str | None = None,
+        _held: list[_rootlet.Process] | None = None,
     ) -> None:
         __tracebackhide__ = True
+        # Ctrl-C may come between any two steps, so it is in here before anybody else has it.
+        held = [] if _held is None else _held
         self.args = args
         self.returncode = None
         is_text = bool(text or universal_newlines or encoding or errors)
@@ -141,11 +153,13 @@ class Popen(Generic[AnyStr]):
         streams = _Streams(stdin, stdout, stderr)
         start["streams"] = streams.numbers
         try:
-            self._process = native.start(start)
+            native.start(start, held)
+            self._process = held[0]
+            streams.theirs.close()
         except BaseException:
             streams.abandon()
+            _end(held)
             raise
-        streams.theirs.close()
         self.pid = self._process.pid
         self.stdin, self.stdout, self.stderr = (
             self._file(number, "wb" if at == 0 else "rb", bufsize) for at, number in enumerate(streams.ours)
@@ -294,7 +308,7 @@ class Popen(Generic[AnyStr]):
 
     def _abandon(self) -> None:
         """Ends it and its process group, and takes what they have written. What they hold open is not waited for."""
-        self._process.signal(signal.SIGKILL, True)
+        _end([self._process])
         self.wait()
         if self._unsent is not None:
             self._unsent = self._unsent[:0]
@@ -341,18 +355,22 @@ def run(
         if options.get("stdout") is not None or options.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         options["stdout"] = options["stderr"] = PIPE
-    process: Popen[Any] = Popen(native, args, **options)
+    held: list[_rootlet.Process] = []
+    process: Popen[Any] | None = None
     try:
+        process = Popen(native, args, _held=held, **options)
         stdout, stderr = process.communicate(input, timeout)
     except TimeoutExpired as late:
+        assert process is not None
         process._abandon()
         late.stdout, late.stderr = process._bytes(1) or None, process._bytes(2) or None
         raise
     except BaseException:
-        process._abandon()
+        _end(held)
         raise
     finally:
-        process._close_all()
+        if process is not None:
+            process._close_all()
     code = process.wait()
     if check and code != 0:
         raise CalledProcessError(code, args, stdout, stderr)
