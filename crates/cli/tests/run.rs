@@ -324,7 +324,7 @@ fn the_doctor_finds_this_host_well() {
 fn faults_and_copies_are_what_they_say() {
     let broken = |fault: &str, script: &str| run(&["--fault", fault, "--", "sh", "-c", script], "");
     let full = broken("full-disk", "echo x > ~/x");
-    assert_eq!(full.status, Some(2), "{}", full.stderr);
+    assert_eq!(full.status, Some(1), "{}", full.stderr);
     let refused = broken("read-only:/home,no-network", "touch ~/x; cat /proc/net/dev | grep -c eth");
     assert!(refused.stderr.contains("Read-only file system"), "{}", refused.stderr);
     assert_eq!(broken("no-proc", "ls /proc").stdout, "");
