@@ -3,6 +3,8 @@
 //! Nothing here looks at the machine; [`crate::used`] turns this into what is run. What makes a help text or a line
 //! of a man page is the doc comment of its field: one short sentence first.
 
+pub mod compare;
+
 use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rootlet_spec::{
@@ -41,6 +43,10 @@ pub enum Command {
     Shell(Later<Shell>),
     /// Run a command, or a shell, in a root that --keep kept
     Enter(Later<Enter>),
+    /// Run a command as root and as production, and show what differs
+    Compare(Later<compare::Compare>),
+    /// List what a command needs to write, and the lines that grant it
+    Writes(Later<compare::Writes>),
     /// Run what cargo, or Go, has just built, with its project around it
     Runner(Later<Runner>),
     Doctor(Doctor),

@@ -2,6 +2,7 @@
 
 mod args;
 mod cargo;
+mod compare;
 mod docs;
 mod doctor;
 mod exit;
@@ -64,6 +65,8 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(args) => return run::run(*args.0),
         Command::Shell(args) => return run::shell(*args.0),
+        Command::Compare(args) => return compare::compare(*args.0),
+        Command::Writes(args) => return compare::writes(*args.0),
         Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),

@@ -28,7 +28,7 @@
 //! # Cargo features
 //! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
 //! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s.
-//! `testing`: [`#[rootlet::test]`](test) and what goes with it. Without them, `host`, `dir:PATH` and what is in the store already.
+//! `testing`: [`#[rootlet::test]`](test) and what goes with it. `compare`: [`compare`]. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod builder;
 mod cgroup;
@@ -38,6 +38,8 @@ mod chroot;
 mod command;
 #[cfg(feature = "packages")]
 mod commit;
+#[cfg(feature = "compare")]
+pub mod compare;
 pub mod doctor;
 mod error;
 mod facts;
