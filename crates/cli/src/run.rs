@@ -3,6 +3,7 @@
 use crate::args::{Enter, From, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::like;
 use crate::recipe;
 use crate::report::Reporter;
 use crate::signals::{self, Signals};
@@ -77,10 +78,16 @@ fn spawn(root: Root, from: &From, command: &[OsString], quiet: bool) -> Result<R
     let mut spec = with_caller(|caller| root.spec(caller))?;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    Rootlet::foresee(&from.base, &spec);
+    let like = like::of(&from.like)?;
+    let spec = like.as_ref().map_or(spec.clone(), |like| spec.over(like.spec.clone()));
+    let name = like::base(from, like.as_ref());
+    Rootlet::foresee(name, &spec);
     let store = store::open(&from.store)?;
-    let base = recipe::base(from, &store::resolver(&store, &from.pull, quiet)?)?;
-    Ok(Rootlet::builder(&base).spec(spec).spawn()?)
+    let base = recipe::base(from, name, &store::resolver(&store, &from.pull, quiet)?)
+        .map_err(|failure| like::explain(failure, from, name))?;
+    let builder = Rootlet::builder(&base);
+    let builder = like.as_ref().map_or(builder.clone(), |like| builder.like(like));
+    Ok(builder.spec(spec).spawn()?)
 }
 
 fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {

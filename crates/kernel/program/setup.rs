@@ -173,6 +173,25 @@ impl Setup {
                 let flags = sys::O_CREAT | sys::O_WRONLY | sys::O_NONBLOCK | sys::O_NOCTTY;
                 sys::close(sys::openat2(self.root, path, flags, 0o644, INSIDE)?);
             }
+            op::OWN => {
+                let (outside, path) = (number(fields)?, text(fields)?);
+                let (mode, uid, gid) = (number(fields)?, number(fields)?, number(fields)?);
+                let made = match outside {
+                    0 => self.target(path)?,
+                    _ => sys::openat(here, path, sys::O_PATH | sys::O_NOFOLLOW, 0)?,
+                };
+                let given = owner::give(made, Owner { uid, gid, mode });
+                sys::close(made);
+                given?;
+            }
+            op::ITSELF => self.itself(fields)?,
+            op::SYSCTL => {
+                let (path, value) = (text(fields)?, text(fields)?);
+                let file = sys::openat2(self.root, path, sys::O_WRONLY, 0, INSIDE)?;
+                let written = sys::write(file, value.bytes());
+                sys::close(file);
+                written?;
+            }
             op::HOSTNAME => drop(sys::sethostname(text(fields)?.bytes())?),
             op::LOOPBACK => loopback_up()?,
             op::ENTER => self.enter()?,
@@ -226,6 +245,31 @@ impl Setup {
         if source.bytes().starts_with(b"/src/") {
             owner::add_the_hosts(mount)?;
         }
+        sys::close(mount);
+        sys::close(target);
+        Ok(())
+    }
+
+    /// What lies in the new root, by descriptor, so that no symlink of it leads elsewhere.
+    fn itself(&mut self, fields: &mut Reader) -> Result<()> {
+        let path = text(fields)?;
+        let (access, optional) = (number(fields)?, number(fields)?);
+        let (directory, file) = (text(fields)?, text(fields)?);
+        let target = match self.target(path) {
+            Err(sys::ENOENT) if optional != 0 => return Ok(()),
+            r => r?,
+        };
+        let mount = match access {
+            2 => {
+                let is_directory = u32::from(sys::fstat(target)?.mode) & sys::S_IFMT == sys::S_IFDIR;
+                sys::open_tree_clone(sys::AT_FDCWD, if is_directory { directory } else { file }, 0)?
+            }
+            _ => sys::open_tree_clone(target, lit(c""), sys::AT_EMPTY_PATH | sys::AT_RECURSIVE)?,
+        };
+        if access == 1 {
+            sys::mount_setattr(mount, sys::AT_RECURSIVE, sys::MOUNT_ATTR_RDONLY)?;
+        }
+        sys::move_mount(mount, target, lit(c""))?;
         sys::close(mount);
         sys::close(target);
         Ok(())

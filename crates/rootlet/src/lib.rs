@@ -27,7 +27,7 @@
 //!
 //! # Cargo features
 //! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
-//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. Without them, `host`, `dir:PATH` and what is in the store already.
+//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. `like`: [`like`] production. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod builder;
 mod cgroup;
@@ -45,6 +45,8 @@ mod ground;
 mod host;
 mod identity;
 mod kept;
+#[cfg(feature = "like")]
+pub mod like;
 mod limits;
 mod net;
 mod plan;
@@ -60,6 +62,7 @@ mod skin;
 mod snapshot;
 mod spare;
 mod tier;
+mod volumes;
 
 pub use builder::Builder;
 pub use changes::{Change, ChangeKind};

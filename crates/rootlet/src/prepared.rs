@@ -6,14 +6,15 @@ use crate::facts::Facts;
 use crate::ground::{self, Ground, PartKind};
 use crate::host;
 use crate::identity::AccountFiles;
-use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
+use crate::plan::{Inputs, Planned, PlannedPart, plan};
 use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
+use crate::volumes;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
-use rootlet_spec::{Mount, Net, Spec, Writable};
+use rootlet_spec::{Lenient, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +55,7 @@ pub(crate) struct Guards {
     pub made: Vec<String>,
     pub not_reproduced: Vec<String>,
     /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
-    volumes: Vec<(String, Source)>,
+    pub volumes: Vec<(String, Source)>,
 }
 
 impl Guards {
@@ -212,10 +213,11 @@ impl Prepared {
             lowers: places(ground.layers.iter().chain(&ground.snapshots)),
             parts: parts.collect(),
             disk,
-            mounts: planned_mounts(nursery, spec, &mut guards)?,
+            mounts: volumes::planned(nursery, who, spec, &mut guards)?,
             directories: directories(facts, who, spec, &mut guards),
             hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
+            sysctls: sysctls(spec, &mut guards),
             read_only: spec.read_only,
             asking: self.asking.clone(),
         };
@@ -272,29 +274,19 @@ pub(crate) fn hostname(spec: &Spec) -> String {
     spec.hostname.clone().unwrap_or_else(|| "rootlet".into())
 }
 
-fn planned_mounts(nursery: &Arc<Nursery>, spec: &Spec, guards: &mut Guards) -> Result<Vec<PlannedMount>> {
+/// Kernel parameters by their paths. Those of a network that is the host's stay as they are.
+fn sysctls(spec: &Spec, guards: &mut Guards) -> Vec<(String, String)> {
     let mut planned = Vec::new();
-    for mount in &spec.mounts {
-        guards.made.push(mount.target().trim_end_matches('/').to_owned());
-        planned.push(match mount.clone() {
-            Mount::Bind { source, target, read_only } => {
-                let what = || format!("failed to bind {} on {target}", source.display());
-                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
-                let (bound, exact) = ground::volume(nursery, &source).map_err(|e| Error::io(what(), e))?;
-                if !exact {
-                    let note =
-                        format!("owners in {target}: its file system cannot be mounted with other ids");
-                    guards.not_reproduced.push(note);
-                }
-                let place = bound.place();
-                guards.volumes.push((source.display().to_string(), bound));
-                PlannedMount::Bind { target, place, is_directory, read_only }
-            }
-            Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },
-            Mount::Volume { target } => PlannedMount::Volume { target },
-        });
+    for (name, value) in &spec.sysctls {
+        if name.starts_with("net.") && spec.net == Net::Host {
+            guards
+                .not_reproduced
+                .push(format!("{name}: the network is the host's; --net private has one of its own"));
+        } else {
+            planned.push((format!("proc/sys/{}", name.replace('.', "/")), value.clone()));
+        }
     }
-    Ok(planned)
+    planned
 }
 
 /// The home of an account where the skin cannot hold it, and a work directory: root's, as the strictest production has
@@ -307,7 +299,11 @@ fn directories(facts: &Facts, who: &Who, spec: &Spec, guards: &mut Guards) -> Ve
         all.push((user.home.clone(), 0o755, user.uid, user.gid));
     }
     if let Some(workdir) = &spec.workdir {
-        all.push((workdir.clone(), 0o755, 0, 0));
+        let (uid, gid) = match spec.lenient.contains(&Lenient::Workdir) {
+            true => (who.identity.uid, who.identity.gid),
+            false => (0, 0),
+        };
+        all.push((workdir.clone(), 0o755, uid, gid));
     }
     guards.made.extend(all.iter().map(|(path, ..)| path.trim_end_matches('/').to_owned()));
     all

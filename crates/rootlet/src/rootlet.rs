@@ -16,7 +16,7 @@ use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
 use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::{GroupSpec, Spec, Tier, User, UserSpec};
+use rootlet_spec::{GroupSpec, Memberships, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -185,7 +185,7 @@ impl Rootlet {
         {
             return Ok(self.live.identity.clone());
         }
-        self.live.facts.accounts.identify(&user, &[])
+        self.live.facts.accounts.identify(&user, &[], Memberships::UnlessSaid)
     }
 
     /// The account files as the base has them.
@@ -282,7 +282,14 @@ pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -
         _ => live.spec.caps.mask()?,
     };
     exec.who = who(identity);
-    exec.effective = if identity.uid == 0 { allowed } else { 0 };
+    exec.effective = match identity.uid {
+        0 => allowed,
+        // No more than the bounds.
+        _ if *identity == live.identity => {
+            allowed & rootlet_spec::caps::mask(live.spec.ambient.iter().map(String::as_str))
+        }
+        _ => 0,
+    };
     Ok(())
 }
 

@@ -16,11 +16,9 @@ const UNITS: [&str; 3] = [".service", ".socket", ".conf"];
 pub fn kind(name: &str, text: &str) -> Result<Found, Error> {
     let file = name.rsplit('/').next().unwrap_or(name);
     let lower = file.to_ascii_lowercase();
-    let stem = |name: &str| lower == name || lower.starts_with(&format!("{name}."));
-    let named_dockerfile = stem("dockerfile")
-        || stem("containerfile")
-        || lower.ends_with(".dockerfile")
-        || lower.ends_with(".containerfile");
+    let of_builds = ["dockerfile", "containerfile"];
+    let named_dockerfile =
+        of_builds.iter().any(|name| lower.ends_with(name) || lower.starts_with(&format!("{name}.")));
     let named_tree = [".yaml", ".yml", ".json"].iter().any(|end| lower.ends_with(end));
     if named_dockerfile && !named_tree {
         return Ok(Found::Dockerfile);
@@ -47,9 +45,8 @@ fn first_line(text: &str) -> Option<&str> {
 }
 
 fn begins_a_dockerfile(line: &str) -> bool {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    !line.contains(':') && (word.eq_ignore_ascii_case("FROM") || word.eq_ignore_ascii_case("ARG"))
-        || word.eq_ignore_ascii_case("FROM") && line.split_whitespace().count() >= 2
+    let mut words = line.split_whitespace();
+    matches!(words.next(), Some("FROM" | "from" | "ARG" | "arg")) && words.next().is_some()
 }
 
 fn tree(documents: &[Node], text: &str) -> Result<Kind, Error> {

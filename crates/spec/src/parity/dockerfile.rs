@@ -173,21 +173,21 @@ impl Reader<'_, '_> {
                 }
             }
             Instruction::User(user) => {
-                let value = self.value(&user.arguments.value, &user.arguments, image)?;
+                let value = self.value(&unquoted(&user.arguments.value), &user.arguments, image)?;
                 if value.trim().is_empty() {
                     return Err(Error::at(at(user.arguments.span.start), "USER names nobody"));
                 }
                 image.defaults.user = Some(value.trim().to_owned());
             }
             Instruction::Workdir(dir) => {
-                let dir = self.value(&dir.arguments.value, &dir.arguments, image)?;
+                let dir = self.value(&unquoted(&dir.arguments.value), &dir.arguments, image)?;
                 let before = image.defaults.workdir.as_deref().unwrap_or("/");
                 let whole = if dir.starts_with('/') { dir } else { format!("{before}/{dir}") };
                 image.defaults.workdir = Some(mount::lexical(&whole));
             }
             Instruction::Expose(ports) => {
                 for port in &ports.arguments {
-                    let port = self.value(&port.value, port, image)?;
+                    let port = self.value(&unquoted(&port.value), port, image)?;
                     image.defaults.exposed_ports.push(port);
                 }
             }
@@ -195,7 +195,7 @@ impl Reader<'_, '_> {
                 let (JsonOrStringArray::Json(parse_dockerfile::Spanned { value: places, .. })
                 | JsonOrStringArray::String(places)) = &volume.arguments;
                 for place in places {
-                    let place = self.value(&place.value, place, image)?;
+                    let place = self.value(&unquoted(&place.value), place, image)?;
                     image.defaults.volumes.push(place);
                 }
             }
@@ -231,7 +231,9 @@ impl Reader<'_, '_> {
         let known = |name: &str| {
             let env =
                 image.defaults.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-            env.or_else(|| image.args.get(name).cloned())
+            // What the image that it begins with has is not known; every image has this.
+            let default = || (name == "PATH").then(|| PATH.to_owned());
+            env.or_else(|| image.args.get(name).cloned()).or_else(default)
         };
         self.with(text, at, &mut |name| known(name))
     }
@@ -242,8 +244,7 @@ impl Reader<'_, '_> {
         at: &UnescapedString,
         known: &BTreeMap<String, String>,
     ) -> Result<String, Error> {
-        let text = text.trim_matches(['"', '\'']);
-        self.with(text, at, &mut |name| known.get(name).cloned())
+        self.with(&unquoted(text), at, &mut |name| known.get(name).cloned())
     }
 
     fn with(
@@ -275,6 +276,13 @@ impl Reader<'_, '_> {
         };
         Ok(words.into_iter().map(pair).collect())
     }
+}
+
+/// docker's own, where an image says none.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn unquoted(text: &str) -> String {
+    text.replace(['"', '\''], "")
 }
 
 /// A list, or a line for the shell.

@@ -12,6 +12,7 @@ mod fields;
 mod image_config;
 mod kubernetes;
 mod openshift;
+mod over;
 mod systemd;
 mod words;
 mod yaml;
@@ -229,4 +230,9 @@ pub fn read(text: &[u8], request: &Request) -> Result<Like, Error> {
 /// OpenShift's restricted profile alone, for a program that has no file yet. `uid` is what the namespace gives.
 pub fn openshift(uid: u32) -> Like {
     openshift::profile(uid)
+}
+
+/// Where no deployment's directory may stand: without its own /dev and /proc nothing runs.
+fn of_the_kernel(target: &str) -> bool {
+    matches!(crate::mount::lexical(target).as_str(), "/" | "/dev" | "/proc" | "/sys")
 }

@@ -181,6 +181,8 @@ pub fn documents(text: &str) -> Result<Vec<Node>, Error> {
     Ok(builder.documents)
 }
 
+const TEMPLATES: &str = "a template must be rendered first: helm template … | rootlet run --like - -- …";
+
 /// What helps most with the commonest slip.
 fn expected(text: &str, place: Place) -> &'static str {
     let line = text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
@@ -188,7 +190,7 @@ fn expected(text: &str, place: Place) -> &'static str {
     if indentation.contains('\t') {
         "expected spaces: YAML does not allow tabs for indentation"
     } else if line.contains("{{") {
-        "templates must be rendered first: helm template … | rootlet run --like - -- …"
+        TEMPLATES
     } else {
         "expected a mapping `name: value`, a list `- item`, or the end of the block before"
     }
@@ -296,7 +298,8 @@ impl Builder {
             parent.entries.push((key, node));
         } else {
             let Value::Scalar { text, .. } = node.value else {
-                return Err(Error::at(node.place, "a name is expected here, not a list or a mapping"));
+                return Err(Error::at(node.place, "a name is expected here, not a list or a mapping")
+                    .with_hint(TEMPLATES));
             };
             parent.key = Some(Key { place: node.place, name: text });
         }
@@ -400,7 +403,8 @@ mod tests {
             deep += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
         }
         assert!(wrong(&deep).contains("nested deeper"), "{}", wrong(&deep));
-        assert!(wrong(&"[".repeat(100_000)).contains("nested deeper"));
+        let brackets = wrong(&"[".repeat(100_000));
+        assert!(brackets.contains("limit"), "{brackets}");
     }
 
     #[test]

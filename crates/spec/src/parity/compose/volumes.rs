@@ -5,7 +5,7 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
-use super::super::{Like, Request};
+use super::super::{Like, Request, of_the_kernel};
 use super::{Named, one_or_many};
 use crate::{Access, Content, Entry, Mount, Rights, mode, mount, size};
 use std::path::{Component, PathBuf};
@@ -17,6 +17,10 @@ pub fn read(like: &mut Like, service: &mut Fields, named: &Named, request: &Requ
             Some(text) => short(&at, text)?,
             None => long(&at, like)?,
         };
+        if of_the_kernel(&volume.target) {
+            like.losses.push(at.loss("the rootlet's own stays there"));
+            continue;
+        }
         mounts.retain(|mount| mount.target() != volume.target);
         volume.mounts(&at, like, request, &mut mounts)?;
     }
@@ -41,6 +45,7 @@ struct Volume {
 
 enum Kind {
     Bind(String),
+    Unknown,
     /// With a name or without: what the image has there is copied into it.
     Fresh,
     Tmpfs(Option<u64>, u32),
@@ -59,9 +64,8 @@ fn short(at: &At, text: &str) -> Result<Volume, Error> {
         _ => return Err(at.error("expected [SOURCE:]TARGET[:ro]")),
     };
     let kind = match source {
-        Some("") => {
-            return Err(at.error("the source is empty").with_hint("is a variable not set?"));
-        }
+        // docker refuses it; a variable that is not set has been told.
+        Some("") => Kind::Unknown,
         Some(path) if path.starts_with(['.', '/', '~']) => Kind::Bind(path.to_owned()),
         _ => Kind::Fresh,
     };
@@ -114,6 +118,11 @@ impl Volume {
                 if read_only {
                     all.push(Mount::Itself { target, access: Access::ReadOnly, optional: false });
                 }
+            }
+            Kind::Unknown => {
+                like.losses
+                    .push(at.loss("its source is empty: an empty directory of root's stands in its place"));
+                all.push(empty(target, read_only));
             }
             Kind::Tmpfs(size, mode) => all.push(Mount::Tmpfs { target, size, mode }),
             Kind::Bind(source) => match of_project(&source, request) {

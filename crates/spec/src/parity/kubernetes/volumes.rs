@@ -7,6 +7,7 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
+use super::super::of_the_kernel;
 use super::super::{Like, Loss};
 use super::env::{self, Variables};
 use super::security::Owner;
@@ -71,6 +72,10 @@ pub fn read(
         };
         sources.insert(name.to_owned(), source.clone());
         let mount = mounted(name, source, &mut fields, variables)?;
+        if of_the_kernel(mount.target()) {
+            like.losses.push(at.loss("the rootlet's own stays there"));
+            continue;
+        }
         fields.ignore(&["mountPropagation", "recursiveReadOnly"]);
         fields.rest(&mut like.losses);
         let place = |mount: &Mount| mount.target().trim_end_matches('/').to_owned();
@@ -264,10 +269,11 @@ impl Reader<'_, '_> {
         let Some(data) = env::object(self.objects, kind, name)? else {
             // Without the data, the keys that are asked for tell the names at least.
             if !optional {
-                let instead = if items.is_empty() { "an empty directory" } else { "empty files" };
-                losses.push(at.loss(format!(
-                    "the {kind} is not in this file; {instead} of the right rights stand in its place"
-                )));
+                let instead = match items.is_empty() {
+                    true => "an empty directory of the right rights stands in its place",
+                    false => "empty files of the right rights stand in its place",
+                };
+                losses.push(at.loss(format!("the {kind} is not in this file; {instead}")));
                 for item in &items {
                     files.item(item, Some(Vec::new()))?;
                 }
