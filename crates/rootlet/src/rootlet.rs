@@ -308,7 +308,9 @@ pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
     }
     let own_path = spec.env.iter().any(|(name, _)| name == "PATH")
         && !live.base.defaults().env.iter().any(|(n, _)| n == "PATH");
-    if live.makes_account && *identity == live.identity && !own_path {
+    // A service's account has no home of its own.
+    let at_home = live.makes_account && *identity == live.identity && identity.home != "/";
+    if at_home && !own_path {
         for (_, path) in env.iter_mut().filter(|(name, _)| name == "PATH") {
             *path = format!("{}/.local/bin:{path}", identity.home.trim_end_matches('/'));
         }

@@ -236,3 +236,6 @@ pub fn openshift(uid: u32) -> Like {
 fn of_the_kernel(target: &str) -> bool {
     matches!(crate::mount::lexical(target).as_str(), "/" | "/dev" | "/proc" | "/sys")
 }
+
+#[cfg(test)]
+mod tests;

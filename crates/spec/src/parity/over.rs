@@ -82,7 +82,7 @@ mod tests {
             user: Some(UserSpec::Id(1000, None)),
             env: vec![("A".into(), "file".into()), ("B".into(), "file".into())],
             caps: Capabilities { add: vec!["NET_ADMIN".into()], drop: vec!["ALL".into()] },
-            mounts: vec![Mount::Volume { target: "/a/b".into() }, Mount::Volume { target: "/c/".into() }],
+            mounts: vec![Mount::Volume { target: "/c/".into() }, Mount::Volume { target: "/a/b".into() }],
             entrypoint: Some(vec!["/entry".into()]),
             command: vec!["serve".into()],
             read_only: true,

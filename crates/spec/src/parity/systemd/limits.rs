@@ -77,7 +77,10 @@ fn value(a: &Assignment, text: &str, unit: Unit) -> Result<String, Error> {
         Unit::Number => text.to_owned(),
         Unit::Seconds => match text.parse::<u64>() {
             Ok(seconds) => seconds.to_string(),
-            Err(_) => duration::parse(text).map_err(|e| a.error(e.reason()))?.as_secs().to_string(),
+            Err(_) => duration::parse(&text.replace("min", "m").replace("sec", "s"))
+                .map_err(|e| a.error(e.reason()))?
+                .as_secs()
+                .to_string(),
         },
         Unit::Nice => match text.parse::<i64>() {
             Ok(nice) if text.starts_with(['+', '-']) => (20 - nice.clamp(-20, 19)).to_string(),
