@@ -254,7 +254,7 @@ pub struct From {
     /// The user, groups, capabilities, mounts, variables and limits are those of the file, which other options go before. Where
     /// it has several containers, services or stages, #NAME says which one. Without --base, the root is the file's image.
     /// `rootlet like FILE` says what is understood.
-    #[arg(long, value_name = "FILE[#NAME]", value_hint = ValueHint::FilePath, help_heading = "Base")]
+    #[arg(long, value_name = "FILE[#NAME]", allow_hyphen_values = true, value_hint = ValueHint::FilePath, help_heading = "Base")]
     pub like: Vec<String>,
     /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], apt:SUITE, apk:RELEASE, or an image such as alpine:3.20
     /// [default: the image of --like, else host]
@@ -386,7 +386,7 @@ Examples:
   rootlet run --like deploy/api.yaml -- ./test.sh")]
 pub struct Like {
     /// FILE, or FILE#NAME for one of several; `-` is standard input, `openshift` its restricted profile
-    #[arg(required = true, value_name = "FILE[#NAME]", value_hint = ValueHint::FilePath)]
+    #[arg(required = true, value_name = "FILE[#NAME]", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     pub files: Vec<String>,
     /// Print it as JSON
     #[arg(long)]

@@ -147,6 +147,12 @@ impl Builder {
         self
     }
 
+    /// Where runtimes differ, to be as the milder ones are.
+    pub fn lenient(mut self, lenient: Lenient) -> Self {
+        self.spec.lenient.push(lenient);
+        self
+    }
+
     /// How the host is to give the identity. Not said: what the variable `ROOTLET_TIER` names, else the strongest that the host
     /// allows.
     pub fn tier(mut self, tier: Tier) -> Self {
@@ -242,6 +248,7 @@ impl Builder {
             skeleton: None,
             _staging: guards.staging,
             _prepared: Some(prepared),
+            _volumes: guards.held,
             areas: planned.areas,
             made: guards.made,
             map,

@@ -51,6 +51,7 @@ impl Builder {
             skeleton: Some((skeleton, places.hidden)),
             _staging: None,
             _prepared: None,
+            _volumes: Vec::new(),
             areas: Vec::new(),
             made: Vec::new(),
             map: IdMap::identity(),

@@ -79,7 +79,7 @@ pub use rootlet_base::{Base, Store};
 pub use rootlet_spec as spec;
 #[cfg(feature = "recipes")]
 pub use rootlet_spec::preset as presets;
-pub use rootlet_spec::{Require, Tier};
+pub use rootlet_spec::{Lenient, Require, Tier};
 
 /// The examples of the documents compile.
 #[cfg(all(doctest, feature = "recipes"))]

@@ -56,6 +56,8 @@ pub(crate) struct Guards {
     pub not_reproduced: Vec<String>,
     /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
     pub volumes: Vec<(String, Source)>,
+    /// What is bound and lies in the nursery's memory, where it is gone with its source.
+    pub held: Vec<Source>,
 }
 
 impl Guards {
@@ -63,7 +65,11 @@ impl Guards {
         let check = |(what, source): &(String, Source)| {
             source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e))
         };
-        self.volumes.iter().try_for_each(check)
+        self.volumes.iter().try_for_each(check)?;
+        let filled = |source: &Source| {
+            source.ready().map_err(|e| Error::io("failed to make the files of a volume", e))
+        };
+        self.held.iter().try_for_each(filled)
     }
 
     /// Whether the writable layer, with which the overlay was refused, can be in memory instead; from now on it is.

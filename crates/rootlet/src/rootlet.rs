@@ -15,7 +15,7 @@ use crate::tier;
 use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
-use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
+use rootlet_kernel::{Exec, IdMap, Init, Nursery, Source, Who};
 use rootlet_spec::{GroupSpec, Memberships, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -54,6 +54,8 @@ pub(crate) struct Live {
     pub _staging: Option<Staging>,
     /// The skin is a tree in the nursery's memory, and gone with the last that holds it.
     pub _prepared: Option<Arc<Prepared>>,
+    /// The files of volumes likewise.
+    pub _volumes: Vec<Source>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,

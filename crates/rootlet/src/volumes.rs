@@ -33,7 +33,7 @@ pub(crate) fn planned(
                 let is_directory = is_directory(&entries, &sub_path)?;
                 let source = filled(nursery, who, &entries)?;
                 let place = if sub_path.is_empty() { source.place() } else { format!("{}/{sub_path}", source.place()) };
-                guards.volumes.push((format!("the files of {target}"), source));
+                guards.held.push(source);
                 PlannedMount::Bind { target, place, is_directory, read_only: true }
             }
             Mount::Itself { target, access, optional } => {
@@ -44,7 +44,7 @@ pub(crate) fn planned(
                         let source = nothing(nursery)?;
                         let place = |name| format!("{}/{name}", source.place());
                         let hidden = Kept::Hidden(place("directory"), place("file"));
-                        guards.volumes.push((format!("what hides {target}"), source));
+                        guards.held.push(source);
                         hidden
                     }
                 };
