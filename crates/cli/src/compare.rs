@@ -5,13 +5,11 @@ use crate::args::{From, Root};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::output::{print, table};
-use crate::recipe;
-use crate::run::with_caller;
+use crate::run::{builder, with_caller};
 use crate::runner;
-use crate::store;
 use rootlet::compare::{Difference, Ran, Side, Verdict, Writes, compare as run};
-use rootlet::spec::{Spec, printable};
-use rootlet::{Base, Change};
+use rootlet::spec::printable;
+use rootlet::{Builder, Change};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -24,10 +22,10 @@ const MOST: usize = 20;
 /// `rootlet compare`.
 pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
     let project = args.project.then_some(&mut args.command);
-    let (base, spec) = asked(args.root, &args.from, project, args.quiet)?;
+    let production = asked(args.root, &args.from, project, args.quiet)?;
     let wanted = |side: &Side| args.side.is_empty() || args.side.iter().any(|name| name.text() == side.name);
-    let sides: Vec<Side> = Side::usual(&spec).into_iter().filter(wanted).collect();
-    let ran = run(&base, &sides, &args.command)?;
+    let sides: Vec<Side> = Side::usual(&production).into_iter().filter(wanted).collect();
+    let ran = run(&sides, &args.command)?;
     let first = &ran[0];
     let differences: Vec<Difference> = ran[1..].iter().map(|other| Difference::of(first, other)).collect();
     let mut text = overview(&ran);
@@ -52,10 +50,8 @@ pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
 /// `rootlet writes`.
 pub fn writes(mut args: WritesArgs) -> Result<Outcome, Failure> {
     let project = args.project.then_some(&mut args.command);
-    let (base, mut spec) = asked(args.root, &args.from, project, args.quiet)?;
-    spec.read_only = false;
-    let side = Side { name: "root", spec };
-    let ran = run(&base, &[side], &args.command)?;
+    let builder = asked(args.root, &args.from, project, args.quiet)?.read_only(false);
+    let ran = run(&[Side { name: "root", builder }], &args.command)?;
     let ran = &ran[0];
     // What the command says is for a person who looks on; the list alone is the output.
     let _ = stderr().write_all(&[ran.stdout.as_slice(), ran.stderr.as_slice()].concat());
@@ -71,13 +67,13 @@ pub fn writes(mut args: WritesArgs) -> Result<Outcome, Failure> {
     Ok(outcome(ran))
 }
 
-/// The base, and what is asked for; with `project`, a command that is one of a project.
+/// What is asked for; with `project`, a command that is one of a project.
 fn asked(
     root: Root,
     from: &From,
     project: Option<&mut Vec<OsString>>,
     quiet: bool,
-) -> Result<(Base, Spec), Failure> {
+) -> Result<Builder, Failure> {
     let mut spec = with_caller(|caller| root.spec(caller))?;
     if let Some(command) = project {
         let program = command.first_mut().ok_or_else(|| Failure::new("--project needs a program"))?;
@@ -85,8 +81,7 @@ fn asked(
         *program = path.clone().into();
         runner::show_project(&mut spec, from, &path, &[])?;
     }
-    let store = store::open(&from.store)?;
-    Ok((recipe::base(from, &store::resolver(&store, &from.pull, quiet)?)?, spec))
+    builder(spec, from, quiet)
 }
 
 fn outcome(ran: &Ran) -> Outcome {

@@ -9,6 +9,7 @@ mod exit;
 mod export;
 mod failure;
 mod later;
+mod like;
 mod output;
 mod progress;
 mod recipe;
@@ -55,8 +56,12 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 fn foresee(args: &[OsString]) {
     let runs =
         args.get(1).is_some_and(|command| ["run", "shell", "runner"].iter().any(|known| command == known));
-    // Directories have other ids.
-    if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
+    // Directories have other ids, and production has others of its own.
+    let others = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        arg.contains("dir:") || arg.starts_with("--like")
+    };
+    if runs && !args.iter().any(others) {
         Rootlet::foresee("host", &Spec::default());
     }
 }
@@ -70,6 +75,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
+        Command::Like(args) => like::like(&args)?,
         Command::Build(args) => recipe::build(&args)?,
         Command::Lock(args) => recipe::lock(&args, false)?,
         Command::Update(args) => recipe::lock(&args, true)?,

@@ -4,7 +4,7 @@ use crate::args::{From, Runner};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::report::Reporter;
-use crate::run::{Job, perform, rootlet, with_caller};
+use crate::run::{Job, builder, perform, with_caller};
 use rootlet::spec::Spec;
 use rootlet::workspace::{Workspace, variables};
 use std::env;
@@ -21,7 +21,7 @@ pub fn runner(mut args: Runner) -> Result<Outcome, Failure> {
     let done = perform(&job, &mut reporter, || {
         let mut spec = with_caller(|caller| args.root.spec(caller))?;
         show_project(&mut spec, &args.from, &program, &args.writable)?;
-        rootlet(spec, &args.from, args.quiet)
+        Ok(builder(spec, &args.from, args.quiet)?.spawn()?)
     });
     reporter.finish(done)
 }
@@ -40,7 +40,8 @@ pub fn show_project(
         workspace.lasting(directory);
     }
     workspace.add_to(spec);
-    let is_host = from.base == "host" && from.recipe.is_none() && from.preset.is_none();
+    let named = from.base.is_none() && from.like.is_empty() || from.base.as_deref() == Some("host");
+    let is_host = named && from.recipe.is_none() && from.preset.is_none();
     let mut env = variables(env::vars_os(), is_host);
     env.retain(|(name, _)| !spec.env.iter().any(|(said, _)| said == name) && !spec.env_remove.contains(name));
     env.append(&mut spec.env);
