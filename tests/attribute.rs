@@ -162,6 +162,22 @@ mod on_purpose {
     }
 }
 
+#[rootlet::test(base = "host", like = "attribute/deploy.yaml")]
+fn runs_as_production_does(root: &Rootlet) -> rootlet::Result<()> {
+    let out = root
+        .command("sh")
+        .args(["-c", "id -u; id -g; id -G; echo x > /home/state/new && stat -c %g /home/state/new"])
+        .output()?;
+    assert_eq!(
+        String::from_utf8_lossy(&out.stdout),
+        "1234\n2345\n2345 3456\n3456\n",
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert_refused!(root.command("touch").arg("/tmp/new").output(), 30);
+    Ok(())
+}
+
 /// What a test may do to itself. None of it reaches the test beside it, or the machine.
 mod rough {
     use super::*;

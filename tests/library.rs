@@ -372,6 +372,53 @@ fn volumes_and_file_systems() {
 }
 
 #[test]
+fn a_copy_on_write_view_of_the_host() {
+    let base = alpine!();
+    let host = tempfile::tempdir().unwrap();
+    let file = |name: &str| host.path().join(name);
+    std::fs::create_dir(file("below")).unwrap();
+    std::fs::write(file("below/kept"), "from the host").unwrap();
+    std::fs::set_permissions(host.path(), std::os::unix::fs::PermissionsExt::from_mode(0o750)).unwrap();
+    let own = rootlet::spec::Mount::Overlay {
+        source: host.path().into(),
+        target: "/src/own".into(),
+        as_user: true,
+    };
+    let root = Rootlet::builder(&base).user("sam").mount(own).spawn().unwrap();
+    // Whoever the caller is, what is his is the user's; without mounts it is a copy with the owners that it has.
+    if !rootlet_tests::chroot() {
+        let top = root.metadata("/src/own").unwrap();
+        assert_eq!((top.mode() & 0o7777, top.uid(), top.gid()), (0o750, 1000, 1000));
+        let out = root
+            .command("sh")
+            .args(["-c", "cd /src/own && rm -r below && touch new && ls"])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "new\n", "{}", String::from_utf8_lossy(&out.stderr));
+        let told: Vec<String> = root.changes().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["D /src/own/below", "A /src/own/new"]);
+    }
+    root.write("/src/own/by-root", "x").unwrap();
+    drop(root);
+    assert_eq!(std::fs::read_to_string(file("below/kept")).unwrap(), "from the host");
+    assert_eq!(std::fs::read_dir(host.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_is_not_copy_on_write() {
+    let base = alpine!();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mount =
+        rootlet::spec::Mount::Overlay { source: file.path().into(), target: "/file".into(), as_user: false };
+    let made = Rootlet::builder(&base).mount(mount).spawn();
+    if !rootlet_tests::chroot() {
+        let error = made.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Spec);
+        assert!(error.hint().unwrap().contains("read-only"), "{error:?}");
+    }
+}
+
+#[test]
 fn a_read_only_root() {
     rootlet_tests::needs_namespaces!("read-only root");
     let root = Rootlet::builder(&alpine!()).user("root").read_only(true).tmpfs("/run").spawn().unwrap();

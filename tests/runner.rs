@@ -3,6 +3,8 @@
 //! What cargo starts is the same for everybody; only who owns these sources has a cargo here, so that others run the programs that
 //! were built alone.
 
+#[path = "runner/attribute.rs"]
+mod attribute;
 #[path = "runner/crates.rs"]
 mod crates;
 #[path = "runner/program.rs"]

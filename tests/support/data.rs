@@ -23,6 +23,11 @@ pub fn docker_filter() -> Option<PathBuf> {
     shared("docker-default-seccomp.json")
 }
 
+/// Files by which well-known projects are deployed; `None` where this machine has none.
+pub fn manifests() -> Option<PathBuf> {
+    shared("manifests")
+}
+
 /// Data that checkouts share and that is not in git.
 fn shared(name: &str) -> Option<PathBuf> {
     let beside = || manifest_directory().join("../../shared/data");

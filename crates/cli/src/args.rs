@@ -3,10 +3,13 @@
 //! Nothing here looks at the machine; [`crate::used`] turns this into what is run. What makes a help text or a line
 //! of a man page is the doc comment of its field: one short sentence first.
 
+pub mod compare;
+
 use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use rootlet_spec::{
-    EnvArg, Fault, GroupSpec, Mount, Net, Require, SecurityOpt, Tier, Ulimit, UserSpec, Volume, Writable,
+    EnvArg, Fault, GroupSpec, Lenient, Mount, Net, Require, SecurityOpt, Tier, Ulimit, UserSpec, Volume,
+    Writable,
 };
 use rootlet_spec::{caps, duration, limits, mode, mount, net};
 use std::ffi::OsString;
@@ -41,9 +44,14 @@ pub enum Command {
     Shell(Later<Shell>),
     /// Run a command, or a shell, in a root that --keep kept
     Enter(Later<Enter>),
+    /// Run a command as root and as production, and show what differs
+    Compare(Later<compare::Compare>),
+    /// List what a command needs to write, and the lines that grant it
+    Writes(Later<compare::Writes>),
     /// Run what cargo, or Go, has just built, with its project around it
     Runner(Later<Runner>),
     Doctor(Doctor),
+    Like(Like),
     Build(Build),
     /// Write down in rootlet.lock what the recipes are built from
     #[command(after_help = "What rootlet.lock says already stays, as far as it fits the recipes.")]
@@ -244,6 +252,13 @@ pub struct Root {
     /// everything: nothing of what was asked for is left out.
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "User")]
     pub require: Vec<Require>,
+    /// Be as mild as some runtimes are: workdir, passwd, tmp, ports, groups
+    ///
+    /// workdir: a missing work directory is made as the user's. passwd: a uid without an account gets one. tmp: /tmp and /run are
+    /// writable under --read-only. ports: those below 1024 are for everybody, with --net private. groups: the user has the
+    /// groups of /etc/group although --user names one.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "User")]
+    pub lenient: Vec<Lenient>,
     /// File mode creation mask, in octal [default: 0022]
     #[arg(long, value_name = "MASK", value_parser = mode::parse_umask, help_heading = "User")]
     pub umask: Option<u32>,
@@ -324,9 +339,17 @@ pub struct Layer {
 /// Where the root comes from.
 #[derive(Debug, Args)]
 pub struct From {
+    /// As this file deploys it: Kubernetes, Dockerfile, Compose, systemd unit, image config; `-`, `openshift`
+    ///
+    /// The user, groups, capabilities, mounts, variables and limits are those of the file, which other options go before. Where
+    /// it has several containers, services or stages, #NAME says which one. Without --base, the root is the file's image.
+    /// `rootlet like FILE` says what is understood.
+    #[arg(long, value_name = "FILE[#NAME]", allow_hyphen_values = true, value_hint = ValueHint::FilePath, help_heading = "Base")]
+    pub like: Vec<String>,
     /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], apt:SUITE, apk:RELEASE, or an image such as alpine:3.20
-    #[arg(long, value_name = "BASE", default_value = "host", help_heading = "Base")]
-    pub base: String,
+    /// [default: the image of --like, else host]
+    #[arg(long, value_name = "BASE", help_heading = "Base")]
+    pub base: Option<String>,
     /// A recipe of the project's rootlet.toml; what is missing of it is built
     #[arg(short, long, value_name = "NAME", conflicts_with = "base", help_heading = "Base")]
     pub recipe: Option<String>,
@@ -439,6 +462,25 @@ pub struct Doctor {
     /// Run the commands that mend what is missing, with sudo
     #[arg(long)]
     pub fix: bool,
+}
+
+/// Say what is understood of a file that deploys a program, and what is not
+///
+/// Kubernetes (also what helm template and kustomize build print), Dockerfile, Compose, a unit of systemd, an image's config. What
+/// is not carried over is listed with its line.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rootlet like deploy/api.yaml
+  helm template ./chart | rootlet like -#api
+  rootlet run --like deploy/api.yaml -- ./test.sh")]
+pub struct Like {
+    /// FILE, or FILE#NAME for one of several; `-` is standard input, `openshift` its restricted profile
+    #[arg(required = true, value_name = "FILE[#NAME]", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Build recipes of the project's rootlet.toml

@@ -31,6 +31,12 @@ impl Failure {
         self
     }
 
+    /// What to do about it, where nothing better is known.
+    pub fn or_hint(mut self, hint: &str) -> Self {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     /// It happened while doing this, which is what failed for the reader.
     pub fn while_doing(mut self, what: String) -> Self {
         self.causes.insert(0, std::mem::replace(&mut self.message, what));

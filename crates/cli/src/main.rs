@@ -2,12 +2,14 @@
 
 mod args;
 mod cargo;
+mod compare;
 mod docs;
 mod doctor;
 mod exit;
 mod export;
 mod failure;
 mod later;
+mod like;
 mod output;
 mod progress;
 mod recipe;
@@ -54,8 +56,12 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 fn foresee(args: &[OsString]) {
     let runs =
         args.get(1).is_some_and(|command| ["run", "shell", "runner"].iter().any(|known| command == known));
-    // Directories have other ids.
-    if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
+    // Directories have other ids, and production has others of its own.
+    let others = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        arg.contains("dir:") || arg.starts_with("--like")
+    };
+    if runs && !args.iter().any(others) {
         Rootlet::foresee("host", &Spec::default());
     }
 }
@@ -64,9 +70,12 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(args) => return run::run(*args.0),
         Command::Shell(args) => return run::shell(*args.0),
+        Command::Compare(args) => return compare::compare(*args.0),
+        Command::Writes(args) => return compare::writes(*args.0),
         Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),
+        Command::Like(args) => like::like(&args)?,
         Command::Build(args) => recipe::build(&args)?,
         Command::Lock(args) => recipe::lock(&args, false)?,
         Command::Update(args) => recipe::lock(&args, true)?,

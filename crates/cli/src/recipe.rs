@@ -13,7 +13,7 @@ use std::env::current_dir;
 use std::path::{Path, PathBuf};
 
 /// The base that a run begins with: a recipe's, a preset's, or the one that is named.
-pub fn base(from: &From, resolver: &Resolver) -> Result<Base, Failure> {
+pub fn base(from: &From, name: &str, resolver: &Resolver) -> Result<Base, Failure> {
     if let Some(name) = &from.recipe {
         return Ok(project(&from.recipes)?.base(name, resolver)?);
     }
@@ -21,7 +21,7 @@ pub fn base(from: &From, resolver: &Resolver) -> Result<Base, Failure> {
         let recipe = expanded(Recipe { preset: Some(name.clone()), ..Recipe::default() })?;
         return Ok(Build::new(resolver, &here()?).base(&format!("preset#{name}"), &recipe)?);
     }
-    Ok(resolver.resolve(&from.base)?)
+    Ok(resolver.resolve(name)?)
 }
 
 /// The base of a recipe, where the project has one of that name; else the base that is named.

@@ -3,6 +3,7 @@
 use crate::args::{Enter, From, Layer, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::like;
 use crate::recipe;
 use crate::report::Reporter;
 use crate::signals::{self, Signals};
@@ -10,7 +11,7 @@ use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
 use rootlet::spec::{Spec, UserSpec};
-use rootlet::{Child, ErrorKind, Identity, Rootlet, Tier};
+use rootlet::{Builder, Child, ErrorKind, Identity, Rootlet, Tier};
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -85,15 +86,21 @@ fn spawn(
     spec.writable = layer.writable;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    rootlet(spec, from, quiet)
+    Ok(builder(spec, from, quiet)?.spawn()?)
 }
 
-/// Makes a rootlet of the base that is asked for.
-pub fn rootlet(spec: Spec, from: &From, quiet: bool) -> Result<Rootlet, Failure> {
-    Rootlet::foresee(&from.base, &spec);
+/// What is asked for, on the base that is asked for.
+pub fn builder(spec: Spec, from: &From, quiet: bool) -> Result<Builder, Failure> {
+    let like = like::of(&from.like)?;
+    let spec = like.as_ref().map_or(spec.clone(), |like| spec.over(like.spec.clone()));
+    let name = like::base(from, like.as_ref());
+    Rootlet::foresee(name, &spec);
     let store = store::open(&from.store)?;
-    let base = recipe::base(from, &store::resolver(&store, &from.pull, quiet)?)?;
-    Ok(Rootlet::builder(&base).spec(spec).spawn()?)
+    let base = recipe::base(from, name, &store::resolver(&store, &from.pull, quiet)?)
+        .map_err(|failure| like::explain(failure, from, name))?;
+    let builder = Rootlet::builder(&base);
+    let builder = like.as_ref().map_or(builder.clone(), |like| builder.like(like));
+    Ok(builder.spec(spec))
 }
 
 pub fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {

@@ -39,6 +39,7 @@ impl Root {
             },
             ulimits: self.ulimit,
             umask: self.umask,
+            lenient: self.lenient,
             // As timeout(1): 0 is no limit.
             timeout: self.timeout.filter(|time| !time.is_zero()),
             tier: self.tier,

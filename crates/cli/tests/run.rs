@@ -319,3 +319,29 @@ fn the_doctor_finds_this_host_well() {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert!(json["checks"].as_array().unwrap().iter().any(|check| check["name"] == "store"));
 }
+
+#[test]
+fn faults_and_copies_are_what_they_say() {
+    let broken = |fault: &str, script: &str| run(&["--fault", fault, "--", "sh", "-c", script], "");
+    let full = broken("full-disk", "echo x > ~/x");
+    assert_eq!(full.status, Some(1), "{}", full.stderr);
+    let refused = broken("read-only:/home,no-network", "touch ~/x; cat /proc/net/dev | grep -c eth");
+    assert!(refused.stderr.contains("Read-only file system"), "{}", refused.stderr);
+    assert_eq!(broken("no-proc", "ls /proc").stdout, "");
+    let unknown = run(&["--fault", "full", "--", "true"], "");
+    assert_eq!(unknown.status, Some(125));
+    assert!(unknown.stderr.contains("expected full-disk"), "{}", unknown.stderr);
+
+    let here = tempfile::tempdir().unwrap();
+    let volume = format!("{}:/copy:O", here.path().display());
+    stdout_of(&["-u", "root", "-v", &volume, "--", "sh", "-c", "echo x > /copy/new && test -s /copy/new"]);
+    assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_random_user_has_no_account() {
+    let told = stdout_of(&["-u", "random:0", "--", "sh", "-c", "id -u; id -g; echo $HOME"]);
+    let (uid, rest) = told.split_once('\n').unwrap();
+    assert!(uid.parse::<u32>().unwrap() >= 1_000_000_000, "{told}");
+    assert_eq!(rest, "0\n/\n");
+}

@@ -202,6 +202,25 @@ impl Setup {
                 let flags = sys::O_CREAT | sys::O_WRONLY | sys::O_NONBLOCK | sys::O_NOCTTY;
                 sys::close(sys::openat2(self.root, path, flags, 0o644, INSIDE)?);
             }
+            op::OWN => {
+                let (outside, path) = (number(fields)?, text(fields)?);
+                let (mode, uid, gid) = (number(fields)?, number(fields)?, number(fields)?);
+                let made = match outside {
+                    0 => self.target(path)?,
+                    _ => sys::openat(here, path, sys::O_PATH | sys::O_NOFOLLOW, 0)?,
+                };
+                let given = owner::give(made, Owner { uid, gid, mode });
+                sys::close(made);
+                given?;
+            }
+            op::ITSELF => self.itself(fields)?,
+            op::SYSCTL => {
+                let (path, value) = (text(fields)?, text(fields)?);
+                let file = sys::openat2(self.root, path, sys::O_WRONLY, 0, INSIDE)?;
+                let written = sys::write(file, value.bytes());
+                sys::close(file);
+                written?;
+            }
             op::HOSTNAME => drop(sys::sethostname(text(fields)?.bytes())?),
             op::LOOPBACK => loopback_up()?,
             op::ENTER => self.enter()?,
@@ -215,7 +234,6 @@ impl Setup {
                 self.trees.push(sys::openat(here, path, sys::O_PATH | sys::O_DIRECTORY, 0)?)?;
             }
             op::COPY_OUT => self.copy_out(fields)?,
-            op::FREEZE => self.freeze(text(fields)?)?,
             op::FILL => fill()?,
             op::SUPERVISE => supervise(fields)?,
             op::CHROOT => self.chroot(fields)?,
@@ -262,12 +280,25 @@ impl Setup {
         Ok(())
     }
 
-    /// A mount of its own over itself, since a mount is what can be read-only.
-    fn freeze(&mut self, path: Str) -> Result<()> {
-        let target = self.target(path)?;
-        let flags = sys::AT_RECURSIVE | sys::AT_EMPTY_PATH;
-        let mount = sys::open_tree_clone(target, lit(c""), flags)?;
-        sys::mount_setattr(mount, sys::AT_RECURSIVE, sys::MOUNT_ATTR_RDONLY)?;
+    /// What lies in the new root, by descriptor, so that no symlink of it leads elsewhere.
+    fn itself(&mut self, fields: &mut Reader) -> Result<()> {
+        let path = text(fields)?;
+        let (access, optional) = (number(fields)?, number(fields)?);
+        let (directory, file) = (text(fields)?, text(fields)?);
+        let target = match self.target(path) {
+            Err(sys::ENOENT) if optional != 0 => return Ok(()),
+            r => r?,
+        };
+        let mount = match access {
+            2 => {
+                let is_directory = u32::from(sys::fstat(target)?.mode) & sys::S_IFMT == sys::S_IFDIR;
+                sys::open_tree_clone(sys::AT_FDCWD, if is_directory { directory } else { file }, 0)?
+            }
+            _ => sys::open_tree_clone(target, lit(c""), sys::AT_EMPTY_PATH | sys::AT_RECURSIVE)?,
+        };
+        if access == 1 {
+            sys::mount_setattr(mount, sys::AT_RECURSIVE, sys::MOUNT_ATTR_RDONLY)?;
+        }
         sys::move_mount(mount, target, lit(c""))?;
         sys::close(mount);
         sys::close(target);

@@ -33,7 +33,7 @@ pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
 pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError, holds_whiteout_files};
-pub use plan::{FileSystem, Filters, Op, Plan};
+pub use plan::{Access, FileSystem, Filters, Op, Plan};
 pub use read::Opened;
 pub use start::StartError;
 pub use tree::{Meta, NodeKind, Tree, TreeError, TreeWriter, Worker};

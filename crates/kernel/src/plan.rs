@@ -79,6 +79,30 @@ pub enum Op {
         /// Group.
         gid: u32,
     },
+    /// Whose something is that an operation before has made.
+    Own {
+        /// A place of the small tree, not of the new root.
+        outside: bool,
+        /// Where.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// What lies at a target is mounted on itself, or hidden.
+    Itself {
+        /// Where.
+        target: String,
+        /// How.
+        access: Access,
+        /// Nothing is done where nothing lies.
+        optional: bool,
+    },
+    /// A kernel parameter of the new root's namespaces: its path below `/proc/sys`, and its value.
+    Sysctl(String, String),
     /// An empty file, made where it is missing.
     Touch(String),
     /// sethostname(2).
@@ -108,8 +132,6 @@ pub enum Op {
         /// Whom the root is made for.
         user: Who,
     },
-    /// A directory or file inside becomes read-only, with all below it.
-    Freeze(String),
     /// The tmpfs at `/up` has no room left.
     Fill,
     /// Commands come under filters that have pid 1 asked about some calls.
@@ -127,6 +149,17 @@ pub struct Filters {
     pub beside_others: bool,
     /// For those of root, where that is not the user.
     pub root: Vec<u8>,
+}
+
+/// What becomes of something that is mounted on itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It stays writable when the root becomes read-only.
+    Writable,
+    /// It becomes read-only.
+    ReadOnly,
+    /// A directory or a file of the small tree stands in its place.
+    Hidden(String, String),
 }
 
 /// File systems that are made anew for a rootlet.
@@ -202,6 +235,19 @@ impl Plan {
             Op::MakeDirectory { path, mode, uid, gid } => {
                 self.u32(op::MKDIR).text(path).u32(*mode).u32(*uid).u32(*gid)
             }
+            Op::Own { outside, path, mode, uid, gid } => {
+                self.u32(op::OWN).u32((*outside).into()).text(path).u32(*mode).u32(*uid).u32(*gid)
+            }
+            Op::Itself { target, access, optional } => {
+                let (access, directory, file) = match access {
+                    Access::Writable => (0, "", ""),
+                    Access::ReadOnly => (1, "", ""),
+                    Access::Hidden(directory, file) => (2, directory.as_str(), file.as_str()),
+                };
+                let plan = self.u32(op::ITSELF).text(target).u32(access).u32((*optional).into());
+                plan.text(directory).text(file)
+            }
+            Op::Sysctl(path, value) => self.u32(op::SYSCTL).text(path).text(value),
             Op::Touch(path) => self.u32(op::TOUCH).text(path),
             Op::Hostname(name) => self.u32(op::HOSTNAME).text(name),
             Op::LoopbackUp => self.u32(op::LOOPBACK),
@@ -210,7 +256,6 @@ impl Plan {
             Op::Enter => self.u32(op::ENTER),
             Op::Hold(target) => self.u32(op::HOLD).text(target),
             Op::ReadOnly => self.u32(op::READ_ONLY),
-            Op::Freeze(target) => self.u32(op::FREEZE).text(target),
             Op::Fill => self.u32(op::FILL),
             Op::Chroot { path, user } => {
                 self.u32(op::CHROOT).raw(path.as_os_str().as_bytes());

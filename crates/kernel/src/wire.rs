@@ -117,12 +117,17 @@ pub mod op {
     /// `path` (the host's), uid, gid, number of groups, the groups: that directory becomes `/`, by chroot(2). Files that
     /// the others may reach by other names are copied before anybody but this user changes them.
     pub const CHROOT: u32 = 22;
-    /// `target`: what is there becomes read-only, with all below it.
-    pub const FREEZE: u32 = 23;
+    /// Whether `path` is of the small tree, `path`, `mode`, `uid`, `gid`: whose something is that the plan has made.
+    pub const OWN: u32 = 23;
+    /// `target`, access (0 writable, 1 read-only, 2 hidden), whether it may be missing, a directory and a file of the small tree
+    /// that hide: mount it on itself, or one of the two on it.
+    pub const ITSELF: u32 = 24;
+    /// `path`, `value`: write a kernel parameter of the new root's /proc.
+    pub const SYSCTL: u32 = 25;
     /// `path`, `like`: a directory of the small tree, with the owner and mode of another one.
-    pub const MKDIR_LIKE: u32 = 25;
+    pub const MKDIR_LIKE: u32 = 26;
     /// The tmpfs at `/up` gets no more room than it uses.
-    pub const FILL: u32 = 24;
+    pub const FILL: u32 = 27;
 }
 
 /// What the library asks of a rootlet's pid 1.

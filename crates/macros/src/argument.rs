@@ -16,7 +16,7 @@ pub struct Arguments {
     pub inside: Option<Span>,
     /// Each is a test of its own.
     pub users: Vec<LitStr>,
-    /// Fields of `Origin`: base, recipe, preset.
+    /// Fields of `Origin`: base, recipe, preset, like.
     pub origin: Vec<(Ident, LitStr)>,
     /// Calls on the builder.
     pub calls: Vec<TokenStream>,
@@ -69,7 +69,7 @@ impl Arguments {
     fn one(&mut self, key: &Ident, input: ParseStream) -> Result<()> {
         match key.to_string().as_str() {
             "inside" => self.inside = Some(key.span()),
-            "base" | "recipe" | "preset" => self.origin.push((key.clone(), value(input)?)),
+            "base" | "recipe" | "preset" | "like" => self.origin.push((key.clone(), value(input)?)),
             "user" => {
                 let user = parsed::<UserSpec>(value(input)?)?;
                 self.calls.push(quote!(.user(#user)));
@@ -136,7 +136,8 @@ impl Arguments {
     }
 
     fn check(&self) -> Result<()> {
-        if let [_, (second, _), ..] = self.origin.as_slice() {
+        let roots: Vec<_> = self.origin.iter().filter(|(key, _)| *key != "like").collect();
+        if let [_, (second, _), ..] = roots[..] {
             return Err(Error::new(second.span(), "a test has one of base, recipe and preset"));
         }
         let user = self.seen.iter().find(|key| *key == "user").filter(|_| !self.users.is_empty());

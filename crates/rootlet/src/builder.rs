@@ -10,7 +10,7 @@ use crate::rootlet::{Live, Rootlet};
 use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
-use rootlet_spec::{Fault, Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
+use rootlet_spec::{Fault, Lenient, Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -21,16 +21,34 @@ pub struct Builder {
     pub(crate) base: Base,
     pub(crate) spec: Spec,
     wrong: Option<Arc<rootlet_spec::ParseError>>,
+    #[cfg(feature = "like")]
+    like: Option<Arc<rootlet_spec::parity::Like>>,
 }
 
 impl Builder {
     pub(crate) fn new(base: &Base) -> Self {
-        Self { base: base.clone(), spec: Spec::default(), wrong: None }
+        Self {
+            base: base.clone(),
+            spec: Spec::default(),
+            wrong: None,
+            #[cfg(feature = "like")]
+            like: None,
+        }
     }
 
     /// The whole Spec, in place of what was said before.
     pub fn spec(mut self, spec: Spec) -> Self {
         self.spec = spec;
+        self
+    }
+
+    /// As production runs it, in place of the Spec so far; what is said after it goes before what the file says. Where
+    /// neither the file nor the base names a user, it is root, and where production would refuse to start, [`spawn`](Self::spawn)
+    /// fails. The report says what was not carried over.
+    #[cfg(feature = "like")]
+    pub fn like(mut self, like: &rootlet_spec::parity::Like) -> Self {
+        self.spec = like.spec.clone();
+        self.like = Some(Arc::new(like.clone()));
         self
     }
 
@@ -129,6 +147,12 @@ impl Builder {
         self
     }
 
+    /// Where runtimes differ, to be as the milder ones are.
+    pub fn lenient(mut self, lenient: Lenient) -> Self {
+        self.spec.lenient.push(lenient);
+        self
+    }
+
     /// How the host is to give the identity. Not said: what the variable `ROOTLET_TIER` names, else the strongest that the host
     /// allows.
     pub fn tier(mut self, tier: Tier) -> Self {
@@ -157,6 +181,11 @@ impl Builder {
         if let Some(wrong) = self.wrong {
             return Err(Error::new(ErrorKind::Spec, wrong.to_string())
                 .with_hint(wrong.hint().unwrap_or("see `rootlet run --help`")));
+        }
+        #[cfg(feature = "like")]
+        if let Some(like) = &self.like {
+            let complete = like.complete(std::mem::take(&mut self.spec), self.base.defaults());
+            self.spec = complete.map_err(|e| crate::like::from_parity(&e))?;
         }
         if self.spec.faults.contains(&Fault::NoNetwork) {
             self.spec.net = Net::None;
@@ -213,6 +242,7 @@ impl Builder {
         if init.proc_is_the_hosts() && spec.require.contains(&Require::Proc) {
             return Err(tier::lacks(Require::Proc));
         }
+        report.not_reproduced.extend(self.not_carried_over());
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
@@ -223,6 +253,7 @@ impl Builder {
             skeleton: None,
             _staging: guards.staging,
             _prepared: Some(prepared),
+            _volumes: guards.held,
             areas: planned.areas,
             made: guards.made,
             map,
@@ -235,6 +266,22 @@ impl Builder {
         };
         Rootlet::new(live)
     }
+
+    /// What of production's file is left out, in one sentence.
+    pub(crate) fn not_carried_over(&self) -> Option<String> {
+        #[cfg(feature = "like")]
+        if let Some(like) = self.like.as_ref().filter(|like| !like.losses.is_empty()) {
+            const MOST: usize = 3;
+            let names =
+                like.losses.iter().take(MOST).map(|loss| format!("{} (line {})", loss.path, loss.place.line));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let more = like.losses.len().saturating_sub(MOST);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return Some(format!("{}: {names}{more}; `rootlet like` says why", like.what));
+        }
+        None
+    }
+
     /// Whether what the host refused is something that can be done without, as the report then says. From now on it is.
     fn can_do_without(
         &self,
@@ -289,9 +336,15 @@ impl Who {
             }
             Some(user) => user.clone(),
         };
-        let identity = facts.accounts.identify(&asked, &spec.groups)?;
+        let identity = facts.accounts.identify(&asked, &spec.groups, spec.memberships)?;
         let account = match asked {
             UserSpec::Account(user) => Some(user),
+            // As Podman and CRI-O write it.
+            _ if identity.name.is_none() && spec.lenient.contains(&Lenient::Passwd) => Some(User {
+                home: "/".into(),
+                shell: "/sbin/nologin".into(),
+                ..User::new(&identity.uid.to_string(), identity.uid, identity.gid)
+            }),
             _ => None,
         };
         Ok(Self { identity, account })

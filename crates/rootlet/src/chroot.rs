@@ -9,10 +9,11 @@ use crate::report::Report;
 use crate::rootlet::{Live, Rootlet, who};
 use crate::skin::{self, Wanted, skin};
 use crate::tier;
+use crate::volumes;
 use crate::{Error, ErrorKind, Result, limits, seccomp};
 use rootlet_base::flat::{Flat, Pattern, Skeleton};
 use rootlet_kernel::{Bounds, IdMap, Nursery, Op, Plan, SpawnError, Tree};
-use rootlet_spec::{Fault, Mount, Net, Require, Spec, Tier};
+use rootlet_spec::{Fault, Lenient, Mount, Net, Require, Spec, Tier};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ impl Builder {
         let init = nursery.spawn(&Plan::new(0, &[op])).map_err(explain)?;
         let mut report = Report::new(&self.base, &identity, Tier::Chroot);
         report.not_reproduced = not_reproduced(&spec, &pattern, identity.uid == 0)?;
+        report.not_reproduced.extend(self.not_carried_over());
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
@@ -50,6 +52,7 @@ impl Builder {
             skeleton: Some((skeleton, places.hidden)),
             _staging: None,
             _prepared: None,
+            _volumes: Vec::new(),
             areas: Vec::new(),
             made: Vec::new(),
             map: IdMap::identity(),
@@ -110,9 +113,13 @@ impl Places {
         if let Some(user) = asked.account.as_ref().filter(|user| skin::usual_home(user, facts).is_none()) {
             self.directory(&mut tree, flat, &user.home, (0o755, user.uid, user.gid));
         }
-        self.mounts(&mut tree, flat, spec)?;
+        self.mounts(&mut tree, flat, spec, asked)?;
         if let Some(workdir) = &spec.workdir {
-            self.directory(&mut tree, flat, workdir, (0o755, 0, 0));
+            let (uid, gid) = match spec.lenient.contains(&Lenient::Workdir) {
+                true => (asked.identity.uid, asked.identity.gid),
+                false => (0, 0),
+            };
+            self.directory(&mut tree, flat, workdir, (0o755, uid, gid));
         }
         Ok(tree)
     }
@@ -138,7 +145,7 @@ impl Places {
         }
     }
 
-    fn mounts(&mut self, tree: &mut Tree, flat: &Flat, spec: &Spec) -> Result<()> {
+    fn mounts(&mut self, tree: &mut Tree, flat: &Flat, spec: &Spec, asked: &Who) -> Result<()> {
         for mount in &spec.mounts {
             let target = mount.target();
             let inside = target.trim_matches('/');
@@ -147,6 +154,24 @@ impl Places {
                     tree.directory(inside, *mode, 0, 0);
                     self.empty.push(target.into());
                 }
+                Mount::Directory { rights, .. } => {
+                    let (mode, uid, gid) = volumes::owner(*rights, asked);
+                    tree.directory(inside, mode, uid, gid);
+                    self.empty.push(target.into());
+                }
+                Mount::Files { entries, sub_path, .. } => {
+                    let whole = volumes::is_directory(entries, sub_path)?;
+                    let shown: Vec<_> = match sub_path.as_str() {
+                        "" => entries.clone(),
+                        sub_path => volumes::below(entries, sub_path),
+                    };
+                    if whole {
+                        self.empty.push(target.into());
+                    }
+                    volumes::lay_out(tree, inside, &shown, asked)?;
+                }
+                // Without mounts nothing becomes read-only; what is to be writable is by its rights.
+                Mount::Itself { .. } => continue,
                 Mount::Volume { .. } => self.directory(tree, flat, target, (0o755, 0, 0)),
                 Mount::Bind { source, read_only: false, .. } => return Err(writable_bind(source, target)),
                 Mount::Bind { source, .. } | Mount::Overlay { source, .. } => {
@@ -239,6 +264,11 @@ fn not_reproduced(spec: &Spec, pattern: &Pattern, is_root: bool) -> Result<Vec<S
             has(|m| matches!(m, Mount::Bind { .. } | Mount::Overlay { .. })),
             "volumes: they are copies, made when the rootlet was, and their owner may write them".into(),
         ),
+        (
+            has(|m| matches!(m, Mount::Files { .. } | Mount::Itself { .. })),
+            "what a deployment mounts read-only or hides: its owner may write it, and it is seen".into(),
+        ),
+        (!spec.sysctls.is_empty(), "kernel parameters: they are the container's".into()),
         (spec.allow_new_privileges, "new privileges: setuid programs and file capabilities give none".into()),
         (
             is_root && lacking & kept_back != 0,

@@ -74,8 +74,9 @@ impl Caller {
             return Ok(IdMap::identity());
         }
         let (Some(uids), Some(gids)) = (self.uids, self.gids) else { return Err(self.no_sub_ids()) };
+        let groups = |ranges| with_groups(ranges, &who.groups);
         if self.uid == 0 {
-            return Ok(IdMap::new(with_high(uids, uid), with_high(gids, gid)));
+            return Ok(IdMap::new(with_high(uids, uid), groups(with_high(gids, gid))));
         }
         if matches!(kind, BaseKind::Directory(_)) {
             let map = |ids: SubIds, own, high| {
@@ -83,14 +84,14 @@ impl Caller {
                 reach(&mut ranges, ids, high);
                 ranges
             };
-            return Ok(IdMap::new(map(uids, self.uid, uid), map(gids, self.gid, gid)));
+            return Ok(IdMap::new(map(uids, self.uid, uid), groups(map(gids, self.gid, gid))));
         }
         // Root's files are in every layer: root itself always keeps its subordinate id, or each layer would have to be
         // unpacked once more for it.
         let production = |id| if id == 0 { 1000 } else { id };
         Ok(IdMap::new(
             uids.ranges(Some((production(uid), self.uid))),
-            gids.ranges(Some((production(gid), self.gid))),
+            groups(gids.ranges(Some((production(gid), self.gid)))),
         ))
     }
 
@@ -203,6 +204,31 @@ fn reach(ranges: &mut Vec<IdRange>, ids: SubIds, id: u32) {
     }
 }
 
+/// Supplementary groups beyond the range (a namespace's of OpenShift, say) as ids of it that nobody uses: between those of people
+/// and those of systemd's dynamic users.
+fn with_groups(mut ranges: Vec<IdRange>, groups: &[u32]) -> Vec<IdRange> {
+    const UNUSED: u32 = 60_000;
+    const MOST: usize = 64;
+    let covers = |r: &IdRange, id: u32| id >= r.inside && id - r.inside < r.count;
+    let mut lent = UNUSED;
+    for &id in groups.iter().take(MOST) {
+        if ranges.iter().any(|r| covers(r, id)) {
+            continue;
+        }
+        lent -= 1;
+        let Some(at) = ranges.iter().position(|r| covers(r, lent)) else { break };
+        let IdRange { inside, outside, count } = ranges.remove(at);
+        let below = lent - inside;
+        let parts = [
+            IdRange { inside, outside, count: below },
+            IdRange { inside: lent + 1, outside: outside + below + 1, count: count - below - 1 },
+            IdRange { inside: id, outside: outside + below, count: 1 },
+        ];
+        ranges.extend(parts.into_iter().filter(|r| r.count > 0));
+    }
+    ranges
+}
+
 /// What mends a host that makes user namespaces and gives them no power.
 pub(crate) const NO_MOUNTS: &str = "mounts are refused by a security module (AppArmor, SELinux) or by the seccomp profile of a container around \
      this: see `rootlet doctor`";
@@ -244,6 +270,19 @@ mod tests {
     fn alice() -> Caller {
         let ids = Some(SubIds { first: 100_000, count: 65536 });
         Caller { uid: 1001, gid: 1002, name: "alice".into(), uids: ids, gids: ids }
+    }
+
+    #[test]
+    fn high_groups_are_lent_ids_of_the_range() {
+        let all = vec![IdRange { inside: 0, outside: 100_000, count: 65536 }];
+        let map = IdMap::new(all.clone(), with_groups(all.clone(), &[5, 1_000_680_000, 7, 70_000]));
+        assert_eq!(map.gid_outside(1_000_680_000), Some(159_999));
+        assert_eq!(map.gid_outside(70_000), Some(159_998));
+        assert_eq!((map.gid_outside(59_997), map.gid_outside(60_000)), (Some(159_997), Some(160_000)));
+        assert_eq!(map.gid_outside(59_999), None);
+        assert_eq!(with_groups(all.clone(), &[1, 2]), all);
+        let few = vec![IdRange { inside: 0, outside: 5, count: 10 }];
+        assert_eq!(with_groups(few.clone(), &[11]), few);
     }
 
     #[test]

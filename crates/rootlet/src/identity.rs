@@ -1,7 +1,7 @@
 //! Who somebody is in a root: its own passwd(5) and group(5) decide, as they do for docker and Kubernetes. Pure.
 
 use crate::{Error, ErrorKind, Result};
-use rootlet_spec::{GroupSpec, User, UserSpec, printable};
+use rootlet_spec::{GroupSpec, Memberships, User, UserSpec, printable};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -78,7 +78,12 @@ pub(crate) struct AccountFiles {
 
 impl AccountFiles {
     /// The identity of `user`, with supplementary `more` groups.
-    pub fn identify(&self, user: &UserSpec, more: &[GroupSpec]) -> Result<Identity> {
+    pub fn identify(
+        &self,
+        user: &UserSpec,
+        more: &[GroupSpec],
+        memberships: Memberships,
+    ) -> Result<Identity> {
         let mut identity = match user {
             UserSpec::Account(user) => self.made(user),
             UserSpec::Name(name, group) => {
@@ -97,6 +102,13 @@ impl AccountFiles {
                 },
             },
         };
+        if memberships != Memberships::UnlessSaid {
+            identity.groups = match (&identity.name, memberships) {
+                (Some(name), Memberships::Merge) => self.memberships(name, identity.gid),
+                _ => Vec::new(),
+            };
+            identity.groups.insert(0, identity.gid);
+        }
         for group in more {
             let gid = self.gid(group)?;
             if !identity.groups.contains(&gid) {
@@ -280,7 +292,7 @@ mod tests {
     }
 
     fn who(user: &str) -> Result<Identity> {
-        files().identify(&user.parse().unwrap(), &[])
+        files().identify(&user.parse().unwrap(), &[], Memberships::UnlessSaid)
     }
 
     #[test]

@@ -27,8 +27,8 @@
 //!
 //! # Cargo features
 //! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
-//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s.
-//! `testing`: [`#[rootlet::test]`](test) and what goes with it. Without them, `host`, `dir:PATH` and what is in the store already.
+//! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. `like`: [`like`] production. `testing`: [`#[rootlet::test]`](test) and what goes
+//! with it. `compare`: [`compare`]. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod builder;
 mod cgroup;
@@ -38,14 +38,19 @@ mod chroot;
 mod command;
 #[cfg(feature = "packages")]
 mod commit;
+#[cfg(feature = "compare")]
+pub mod compare;
 pub mod doctor;
 mod error;
 mod facts;
 mod files;
 mod ground;
 mod host;
+mod host_directory;
 mod identity;
 mod kept;
+#[cfg(feature = "like")]
+pub mod like;
 mod limits;
 mod net;
 mod plan;
@@ -63,7 +68,7 @@ mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tier;
-mod volume;
+mod volumes;
 pub mod workspace;
 
 pub use builder::Builder;
@@ -83,7 +88,7 @@ pub use rootlet_macros::test;
 pub use rootlet_spec as spec;
 #[cfg(feature = "recipes")]
 pub use rootlet_spec::preset as presets;
-pub use rootlet_spec::{Require, Tier};
+pub use rootlet_spec::{Lenient, Require, Tier};
 
 /// The examples of the documents compile.
 #[cfg(all(doctest, feature = "recipes"))]

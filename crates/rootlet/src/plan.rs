@@ -1,8 +1,9 @@
 //! From what is wanted to the operations that make it: pure, so that the same wish gives the same plan on every machine.
 
 use rootlet_kernel::plan::{attributes, namespaces};
-use rootlet_kernel::{FileSystem, Filters, Op};
+use rootlet_kernel::{Access, FileSystem, Filters, Op};
 use rootlet_spec::{Fault, Net};
+use std::collections::BTreeSet;
 
 /// All that a plan depends on. Places are those of the nursery's small tree (`/src/3`).
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Inputs {
     /// `None`: the caller's.
     pub hostname: Option<String>,
     pub net: Net,
+    /// Kernel parameters: paths below `/proc/sys`, values.
+    pub sysctls: Vec<(String, String)>,
     pub read_only: bool,
     pub faults: Vec<Fault>,
     /// One id stands for all: the filters that have pid 1 asked.
@@ -47,11 +50,42 @@ impl PlannedPart {
 /// A mount of the Spec, its source already at a place.
 #[derive(Clone, Debug)]
 pub(crate) enum PlannedMount {
-    Bind { target: String, place: String, is_directory: bool, read_only: bool },
-    Overlay { target: String, place: String },
-    Tmpfs { target: String, size: Option<u64>, mode: u32 },
-    Volume { target: String },
+    Bind {
+        target: String,
+        place: String,
+        is_directory: bool,
+        read_only: bool,
+    },
+    Overlay {
+        target: String,
+        place: String,
+    },
+    Tmpfs {
+        target: String,
+        size: Option<u64>,
+        mode: u32,
+    },
+    Volume {
+        target: String,
+    },
+    /// A fresh directory with this owner. `room`: which directory of the writable layer it is, shared by the mounts of a volume.
+    Directory {
+        target: String,
+        room: usize,
+        sub_path: String,
+        owner: Owner,
+        size: Option<u64>,
+        read_only: bool,
+    },
+    Itself {
+        target: String,
+        access: Access,
+        optional: bool,
+    },
 }
+
+/// Mode, owner, group.
+pub(crate) type Owner = (u32, u32, u32);
 
 /// A copy-on-write area of the root: where it is, and its trees as file operations number them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,15 +126,23 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
         p.ops.extend(inputs.parts.iter().map(|part| Op::Hold(part.target().to_owned())));
     }
     system(&mut p, inputs);
+    let mut rooms = BTreeSet::new();
     for (i, mount) in inputs.mounts.iter().enumerate() {
         match mount {
             PlannedMount::Overlay { target, place } => {
-                p.ops.push(make_directory(target));
+                p.ops.push(make(target));
                 let top = Op::MakePlaceLike(format!("{up}/u{}", p.areas.len()), place.clone());
                 let data = area(&mut p, target, std::slice::from_ref(place), &up, top);
                 p.ops.push(Op::Overlay { target: target.clone(), data });
             }
-            mount => mount_op(&mut p.ops, mount, &format!("{up}/v{i}")),
+            PlannedMount::Directory { target, room, sub_path, owner, size, read_only } => {
+                let volume = Volume { target, owner: *owner, read_only: *read_only };
+                match size {
+                    Some(size) => volume.in_memory(&mut p.ops, *size),
+                    None => volume.in_room(&mut p.ops, &mut rooms, format!("{up}/v{room}"), sub_path),
+                }
+            }
+            _ => mount_op(&mut p.ops, mount, &format!("{up}/v{i}")),
         }
     }
     for (path, mode, uid, gid) in &inputs.directories {
@@ -110,9 +152,12 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
     if inputs.net == Net::Private {
         p.ops.push(Op::LoopbackUp);
     }
+    p.ops.extend(inputs.sysctls.iter().map(|(path, value)| Op::Sysctl(path.clone(), value.clone())));
     for fault in &inputs.faults {
         match fault {
-            Fault::ReadOnly(path) => p.ops.push(Op::Freeze(path.clone())),
+            Fault::ReadOnly(path) => {
+                p.ops.push(Op::Itself { target: path.clone(), access: Access::ReadOnly, optional: false });
+            }
             Fault::FullDisk => p.ops.push(Op::Fill),
             // What is not there is left out where it would be made.
             Fault::NoProc | Fault::NoNetwork => {}
@@ -209,28 +254,74 @@ fn bind(target: &str, place: &str, read_only: bool) -> Op {
     }
 }
 
-fn make_directory(target: &str) -> Op {
+fn make(target: &str) -> Op {
     Op::MakeDirectory { path: target.into(), mode: 0o755, uid: 0, gid: 0 }
+}
+
+/// A mount of a volume.
+struct Volume<'a> {
+    target: &'a str,
+    owner: Owner,
+    read_only: bool,
+}
+
+impl Volume<'_> {
+    fn own(&self, outside: bool, path: &str) -> Op {
+        let (mode, uid, gid) = self.owner;
+        Op::Own { outside, path: path.into(), mode, uid, gid }
+    }
+
+    /// A file system of its own.
+    fn in_memory(&self, ops: &mut Vec<Op>, size: u64) {
+        ops.push(make(self.target));
+        ops.push(tmpfs(self.target, Some(size), self.owner.0, 0));
+        ops.push(self.own(false, self.target));
+        if self.read_only {
+            let (target, access) = (self.target.to_owned(), Access::ReadOnly);
+            ops.push(Op::Itself { target, access, optional: false });
+        }
+    }
+
+    /// A directory of the writable layer: the first mount of a volume makes it, and each makes what of its path is not there.
+    fn in_room(&self, ops: &mut Vec<Op>, rooms: &mut BTreeSet<String>, room: String, sub_path: &str) {
+        let mut place = room;
+        for part in std::iter::once("").chain(sub_path.split('/').filter(|part| !part.is_empty())) {
+            if !part.is_empty() {
+                place = format!("{place}/{part}");
+            }
+            if rooms.insert(place.clone()) {
+                ops.push(Op::MakePlace(place.clone(), 0o700));
+                ops.push(self.own(true, &place));
+            }
+        }
+        ops.push(make(self.target));
+        ops.push(bind(self.target, &place, self.read_only));
+    }
 }
 
 fn mount_op(ops: &mut Vec<Op>, mount: &PlannedMount, room: &str) {
     match mount {
         PlannedMount::Bind { target, place, is_directory, read_only } => {
-            ops.push(if *is_directory { make_directory(target) } else { Op::Touch(target.clone()) });
+            ops.push(if *is_directory { make(target) } else { Op::Touch(target.clone()) });
             ops.push(bind(target, place, *read_only));
         }
         PlannedMount::Overlay { .. } => unreachable!("an overlay is an area of the plan"),
         // docker's own options for --tmpfs.
         PlannedMount::Tmpfs { target, size, mode } => {
-            ops.push(make_directory(target));
+            ops.push(make(target));
             ops.push(tmpfs(target, *size, *mode, attributes::NOEXEC));
         }
         PlannedMount::Volume { target } => {
-            ops.push(make_directory(target));
+            ops.push(make(target));
             ops.push(Op::MakePlace(room.into(), 0o755));
             ops.push(Op::CopyOut { path: target.clone(), place: room.into() });
             ops.push(bind(target, room, false));
         }
+        PlannedMount::Itself { target, access, optional } => {
+            let (target, access) = (target.clone(), access.clone());
+            ops.push(Op::Itself { target, access, optional: *optional });
+        }
+        PlannedMount::Directory { .. } => {}
     }
 }
 
@@ -253,6 +344,13 @@ pub(crate) fn describe(op: &Op) -> String {
         }
         Op::Dev(target) => format!("move the prepared /dev to {target}"),
         Op::MakeDirectory { path, .. } => format!("make the directory {path}"),
+        Op::Own { path, .. } => format!("set the owner and mode of the volume {path}"),
+        Op::Itself { target, access, .. } => match access {
+            Access::Writable => format!("keep {target} writable"),
+            Access::ReadOnly => format!("make {target} read-only"),
+            Access::Hidden(..) => format!("hide {target}"),
+        },
+        Op::Sysctl(path, value) => format!("write {value} to /{path}"),
         Op::Touch(path) => format!("make the file {path}, for something to be bound on"),
         Op::Hostname(_) => "set the host name".into(),
         Op::LoopbackUp => "bring loopback up".into(),
@@ -260,7 +358,6 @@ pub(crate) fn describe(op: &Op) -> String {
         Op::CopyOut { path, .. } => format!("copy what the base has at {path} into a volume"),
         Op::Enter => "change to the new root".into(),
         Op::Hold(target) => format!("open {target}, to be made read-only"),
-        Op::Freeze(path) => format!("make {path} read-only"),
         Op::Fill => "fill the writable layer".into(),
         Op::ReadOnly => "make the root read-only".into(),
         Op::Chroot { path, .. } => format!("change the root directory to {}", path.display()),

@@ -6,15 +6,15 @@ use crate::facts::Facts;
 use crate::ground::{self, Ground, PartKind};
 use crate::host;
 use crate::identity::AccountFiles;
-use crate::plan::{Inputs, Planned, PlannedMount, PlannedPart, plan};
+use crate::plan::{Inputs, Planned, PlannedPart, plan};
 use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
-use crate::volume;
+use crate::volumes;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
-use rootlet_spec::{Fault, Mount, Net, Spec, Writable};
+use rootlet_spec::{Fault, Lenient, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,9 @@ pub(crate) struct Guards {
     pub made: Vec<String>,
     pub not_reproduced: Vec<String>,
     /// What is bound, by its name: until the rootlet is made, whose own mounts hold it afterwards.
-    volumes: Vec<(String, Source)>,
+    pub volumes: Vec<(String, Source)>,
+    /// What is bound and lies in the nursery's memory, where it is gone with its source.
+    pub held: Vec<Source>,
 }
 
 impl Guards {
@@ -63,7 +65,11 @@ impl Guards {
         let check = |(what, source): &(String, Source)| {
             source.ready().map_err(|e| Error::io(format!("failed to bind {what}"), e))
         };
-        self.volumes.iter().try_for_each(check)
+        self.volumes.iter().try_for_each(check)?;
+        let filled = |source: &Source| {
+            source.ready().map_err(|e| Error::io("failed to make the files of a volume", e))
+        };
+        self.held.iter().try_for_each(filled)
     }
 
     /// Whether the writable layer, with which the overlay was refused, can be in memory instead; from now on it is.
@@ -217,10 +223,11 @@ impl Prepared {
             lowers: places(ground.layers.iter().chain(&ground.snapshots)),
             parts: parts.collect(),
             disk,
-            mounts: planned_mounts(nursery, who, spec, &mut guards)?,
+            mounts: volumes::planned(nursery, who, spec, &mut guards)?,
             directories: directories(facts, who, spec, &mut guards),
             hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
+            sysctls: sysctls(spec, &mut guards),
             read_only: spec.read_only,
             faults: spec.faults.clone(),
             asking: self.asking.clone(),
@@ -278,47 +285,19 @@ pub(crate) fn hostname(spec: &Spec) -> String {
     spec.hostname.clone().unwrap_or_else(|| "rootlet".into())
 }
 
-fn planned_mounts(
-    nursery: &Arc<Nursery>,
-    who: &Who,
-    spec: &Spec,
-    guards: &mut Guards,
-) -> Result<Vec<PlannedMount>> {
+/// Kernel parameters by their paths. Those of a network that is the host's stay as they are.
+fn sysctls(spec: &Spec, guards: &mut Guards) -> Vec<(String, String)> {
     let mut planned = Vec::new();
-    for mount in &spec.mounts {
-        guards.made.push(mount.target().trim_end_matches('/').to_owned());
-        planned.push(match mount.clone() {
-            Mount::Bind { source, target, read_only } => {
-                let what = || format!("failed to bind {} on {target}", source.display());
-                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
-                let (bound, exact) = volume::bound(nursery, &source).map_err(|e| Error::io(what(), e))?;
-                if !exact {
-                    let note =
-                        format!("owners in {target}: its file system cannot be mounted with other ids");
-                    guards.not_reproduced.push(note);
-                }
-                let place = bound.place();
-                guards.volumes.push((source.display().to_string(), bound));
-                PlannedMount::Bind { target, place, is_directory, read_only }
-            }
-            Mount::Overlay { source, target, as_user } => {
-                let what = || format!("failed to lay {} on {target}, copy-on-write", source.display());
-                let is_directory = std::fs::metadata(&source).map_err(|e| Error::io(what(), e))?.is_dir();
-                if !is_directory {
-                    return Err(Error::new(ErrorKind::Spec, what())
-                        .with_hint("only a directory can be copy-on-write; bind a file read-only (`:ro`)"));
-                }
-                let user = as_user.then_some(&who.identity);
-                let lower = volume::lower(nursery, &source, user).map_err(|e| Error::io(what(), e))?;
-                let place = lower.place();
-                guards.volumes.push((source.display().to_string(), lower));
-                PlannedMount::Overlay { target, place }
-            }
-            Mount::Tmpfs { target, size, mode } => PlannedMount::Tmpfs { target, size, mode },
-            Mount::Volume { target } => PlannedMount::Volume { target },
-        });
+    for (name, value) in &spec.sysctls {
+        if name.starts_with("net.") && spec.net == Net::Host {
+            guards
+                .not_reproduced
+                .push(format!("{name}: the network is the host's; --net private has one of its own"));
+        } else {
+            planned.push((format!("proc/sys/{}", name.replace('.', "/")), value.clone()));
+        }
     }
-    Ok(planned)
+    planned
 }
 
 /// The home of an account where the skin cannot hold it, and a work directory: root's, as the strictest production has
@@ -331,7 +310,11 @@ fn directories(facts: &Facts, who: &Who, spec: &Spec, guards: &mut Guards) -> Ve
         all.push((user.home.clone(), 0o755, user.uid, user.gid));
     }
     if let Some(workdir) = &spec.workdir {
-        all.push((workdir.clone(), 0o755, 0, 0));
+        let (uid, gid) = match spec.lenient.contains(&Lenient::Workdir) {
+            true => (who.identity.uid, who.identity.gid),
+            false => (0, 0),
+        };
+        all.push((workdir.clone(), 0o755, uid, gid));
     }
     guards.made.extend(all.iter().map(|(path, ..)| path.trim_end_matches('/').to_owned()));
     all

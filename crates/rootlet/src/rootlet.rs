@@ -15,8 +15,8 @@ use crate::tier;
 use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
-use rootlet_kernel::{Exec, IdMap, Init, Nursery, Who};
-use rootlet_spec::{GroupSpec, Spec, Tier, User, UserSpec};
+use rootlet_kernel::{Exec, IdMap, Init, Nursery, Source, Who};
+use rootlet_spec::{GroupSpec, Memberships, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
@@ -55,6 +55,8 @@ pub(crate) struct Live {
     pub _staging: Option<Staging>,
     /// The skin is a tree in the nursery's memory, and gone with the last that holds it.
     pub _prepared: Option<Arc<Prepared>>,
+    /// The files of volumes likewise.
+    pub _volumes: Vec<Source>,
     pub areas: Vec<Area>,
     /// Places that the plan made, which are no changes of the run.
     pub made: Vec<String>,
@@ -186,7 +188,7 @@ impl Rootlet {
         {
             return Ok(self.live.identity.clone());
         }
-        self.live.facts.accounts.identify(&user, &[])
+        self.live.facts.accounts.identify(&user, &[], Memberships::UnlessSaid)
     }
 
     /// The account files as the base has them.
@@ -288,7 +290,14 @@ pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -
         _ => live.spec.caps.mask()?,
     };
     exec.who = who(identity);
-    exec.effective = if identity.uid == 0 { allowed } else { 0 };
+    exec.effective = match identity.uid {
+        0 => allowed,
+        // No more than the bounds.
+        _ if *identity == live.identity => {
+            allowed & rootlet_spec::caps::mask(live.spec.ambient.iter().map(String::as_str))
+        }
+        _ => 0,
+    };
     Ok(())
 }
 
@@ -307,7 +316,9 @@ pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
     }
     let own_path = spec.env.iter().any(|(name, _)| name == "PATH")
         && !live.base.defaults().env.iter().any(|(n, _)| n == "PATH");
-    if live.makes_account && *identity == live.identity && !own_path {
+    // A service's account has no home of its own.
+    let at_home = live.makes_account && *identity == live.identity && identity.home != "/";
+    if at_home && !own_path {
         for (_, path) in env.iter_mut().filter(|(name, _)| name == "PATH") {
             *path = format!("{}/.local/bin:{path}", identity.home.trim_end_matches('/'));
         }

@@ -62,6 +62,7 @@ impl Spec {
                 self.mounts.push(Mount::Volume { target });
             }
         }
+        self.be_lenient();
         Ok(self)
     }
 

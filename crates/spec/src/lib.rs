@@ -10,10 +10,13 @@ pub mod env;
 mod error;
 mod fault;
 mod image;
+mod lenient;
 pub mod limits;
 pub mod mode;
 pub mod mount;
 pub mod net;
+#[cfg(feature = "parity")]
+pub mod parity;
 #[cfg(feature = "recipes")]
 pub mod preset;
 #[cfg(feature = "recipes")]
@@ -31,8 +34,9 @@ pub use env::EnvArg;
 pub use error::{ParseError, printable};
 pub use fault::Fault;
 pub use image::ImageDefaults;
+pub use lenient::{Lenient, Memberships};
 pub use limits::Limits;
-pub use mount::{Mount, Volume};
+pub use mount::{Access, Content, Entry, Mount, Rights, Volume};
 pub use net::Net;
 pub use security::SecurityOpt;
 pub use tier::{Require, Tier};
@@ -52,6 +56,8 @@ pub struct Spec {
     pub user: Option<UserSpec>,
     /// Supplementary groups, in the order given, besides those the root's own `/etc/group` gives a named user.
     pub groups: Vec<GroupSpec>,
+    /// Which groups of the root's own `/etc/group` the user has.
+    pub memberships: Memberships,
     /// Variables, in order; a later one wins over an earlier one of the same name.
     pub env: Vec<(String, String)>,
     /// Variables of the image that are not wanted (`--env NAME` of a variable that the caller does not have).
@@ -66,12 +72,18 @@ pub struct Spec {
     pub read_only: bool,
     /// Capabilities added to or dropped from docker's default set, in the order docker applies them: drop, then add.
     pub caps: Capabilities,
+    /// Capabilities that are effective although the user is not root (`AmbientCapabilities=` of systemd).
+    pub ambient: Vec<String>,
     /// A setuid program may raise its rights (the default is that it may not).
     pub allow_new_privileges: bool,
     /// No system call filter (`--security-opt seccomp=unconfined`).
     pub seccomp_unconfined: bool,
     /// The network the command sees.
     pub net: Net,
+    /// Kernel parameters of the rootlet's own namespaces: `net.ipv4.ip_unprivileged_port_start` and its value.
+    pub sysctls: Vec<(String, String)>,
+    /// Where runtimes differ, and this is to be as the mild ones have it.
+    pub lenient: Vec<Lenient>,
     /// Limits of the whole tree of processes.
     pub limits: Limits,
     /// Limits of each process, as setrlimit(2) has them.

@@ -44,6 +44,92 @@ pub enum Mount {
         /// Absolute path inside.
         target: String,
     },
+    /// A fresh directory, as volumes of a deployment are: an emptyDir, a claim, a state directory.
+    Directory {
+        /// Absolute path inside.
+        target: String,
+        /// Mounts of one volume show the same directory; the first one says its rights.
+        volume: String,
+        /// A directory below the volume's own, with the same rights; empty: the volume itself.
+        sub_path: String,
+        /// Whose it is.
+        rights: Rights,
+        /// Bytes, where it is a file system in memory of its own.
+        size: Option<u64>,
+        /// Refuse writes.
+        read_only: bool,
+    },
+    /// Files with these contents, read-only: a configuration, a secret.
+    Files {
+        /// Absolute path inside.
+        target: String,
+        /// What is there: parents first, the empty path is the directory itself.
+        entries: Vec<Entry>,
+        /// The entry that is mounted in place of the whole; empty: the whole.
+        sub_path: String,
+    },
+    /// What lies there already, mounted once more on itself.
+    Itself {
+        /// Absolute path inside.
+        target: String,
+        /// What becomes of it.
+        access: Access,
+        /// Nothing is done where nothing lies.
+        optional: bool,
+    },
+}
+
+/// Owner, group and mode of something that is made. `None`: those of who runs the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// User number.
+    pub uid: Option<u32>,
+    /// Group number.
+    pub gid: Option<u32>,
+    /// Permission bits, 07777.
+    pub mode: u32,
+}
+
+impl Rights {
+    /// Root's, with this mode.
+    pub fn root(mode: u32) -> Self {
+        Self { uid: Some(0), gid: Some(0), mode }
+    }
+}
+
+/// Something in a [`Mount::Files`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Relative, without `..`.
+    pub path: String,
+    /// What it is.
+    pub content: Content,
+    /// Whose it is; symlinks are root's.
+    pub rights: Rights,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// A directory.
+    Directory,
+    /// A file of these bytes.
+    File(Vec<u8>),
+    /// A symlink to this.
+    Symlink(String),
+}
+
+/// What becomes of something that lies in the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Stays writable under a read-only root.
+    Writable,
+    /// Refuses writes.
+    ReadOnly,
+    /// Is covered by something empty of mode 000.
+    Hidden,
 }
 
 impl Mount {
@@ -53,8 +139,16 @@ impl Mount {
             Self::Bind { target, .. }
             | Self::Overlay { target, .. }
             | Self::Tmpfs { target, .. }
-            | Self::Volume { target } => target,
+            | Self::Volume { target }
+            | Self::Directory { target, .. }
+            | Self::Files { target, .. }
+            | Self::Itself { target, .. } => target,
         }
+    }
+
+    /// How deep it lies: what is mounted below something else has to come after it.
+    pub fn depth(&self) -> usize {
+        self.target().split('/').filter(|part| !matches!(*part, "" | ".")).count()
     }
 }
 

@@ -68,7 +68,7 @@ pub fn expect_changes(root: &Rootlet, expected: &[&str]) -> Result<(), String> {
 
 /// What [`assert_changes!`](crate::assert_changes) does with a golden file, whose path begins in `directory`.
 pub fn expect_golden(root: &Rootlet, directory: &str, file: impl AsRef<Path>) -> Result<(), String> {
-    let file = Path::new(directory).join(file);
+    let file = super::run::package(directory).join(file);
     let changes = root.changes().map_err(|e| format!("{e:?}"))?;
     let failed = |what: &str, e: io::Error| format!("failed to {what} {}: {e}", file.display());
     if std::env::var_os("ROOTLET_UPDATE").is_some_and(|value| !value.is_empty() && value != "0") {

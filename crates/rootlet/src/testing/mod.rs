@@ -25,7 +25,8 @@
 //!
 //! # Arguments of `#[rootlet::test]`
 //! `base = "…"` (as [`Base::resolve`](crate::Base::resolve) takes it; not said: `host`), `recipe = "…"` (of the `rootlet.toml` in the package's
-//! directory or above), `preset = "…"`; `user`, `groups`, `workdir`, `env = { NAME = "…" }`, `net`, `read_only`, `cap_add`, `cap_drop`, `umask`,
+//! directory or above), `preset = "…"`, `like = "deploy.yaml"` (a file of production's, feature `like`; its image
+//! is the base where none is said); `user`, `groups`, `workdir`, `env = { NAME = "…" }`, `net`, `read_only`, `cap_add`, `cap_drop`, `umask`,
 //! `faults`, `tier`: see [`Builder`]; `with = function` (from a [`Builder`] to a [`Builder`]) for all else.
 //! `users = [...]` makes a test of each user, in a module of the function's name. `leaves = ["/var/lib/api"]`: a test that leaves a process, a
 //! listening socket or a change elsewhere fails. `inside`: see below.

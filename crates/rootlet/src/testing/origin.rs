@@ -1,11 +1,11 @@
 //! Where the root of a test comes from, found out once in a process.
 
-use crate::{Base, Error, ErrorKind, Result, Store};
+use crate::{Base, Builder, Error, ErrorKind, Result, Rootlet, Store};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-/// Where a root comes from: at most one of `base`, `recipe` and `preset`; none: the base `host`.
+/// Where a root comes from: at most one of `base`, `recipe` and `preset`; none: the image of `like`, else the base `host`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// As `rootlet run --base` takes it; a relative path begins in the current directory.
@@ -14,23 +14,33 @@ pub struct Origin {
     pub recipe: Option<String>,
     /// A recipe of rootlet's own.
     pub preset: Option<String>,
+    /// A file of production, `FILE` or `FILE#NAME`; a relative path begins in [`directory`](Self::directory).
+    pub like: Option<String>,
     /// Where recipes are looked for.
     pub directory: PathBuf,
 }
 
-/// What came of it: the base, or what is said of the failure to those who ask later.
-type Found = Arc<OnceLock<std::result::Result<Base, (ErrorKind, String)>>>;
+/// A base, and what production says of it.
+#[derive(Clone, Debug)]
+struct Root {
+    base: Base,
+    #[cfg(feature = "like")]
+    like: Option<crate::like::Like>,
+}
+
+/// What came of it: the root, or what is said of the failure to those who ask later.
+type Found = Arc<OnceLock<std::result::Result<Root, (ErrorKind, String)>>>;
 
 static FOUND: LazyLock<Mutex<HashMap<Origin, Found>>> = LazyLock::new(Mutex::default);
 
 impl Origin {
-    /// The base, in the store that [`Store::open_default`] opens. It is looked for once in a process: who asks later, or at the same
+    /// The way to a rootlet of it: on the base, in the store that [`Store::open_default`] opens, as production has it. It is looked for once in a process: who asks later, or at the same
     /// time, gets the same, so that hundreds of tests build a recipe once.
     ///
     /// # Errors
-    /// More than one origin is said; or those of [`Base::resolve`] and of a recipe. What failed once is not tried again: the first error
+    /// More than one origin is said; or those of [`Base::resolve`], of a recipe and of a file of production. What failed once is not tried again: the first error
     /// tells all, a later one refers to it in a line.
-    pub fn base(&self) -> Result<Base> {
+    pub fn builder(&self) -> Result<Builder> {
         let found =
             FOUND.lock().unwrap_or_else(PoisonError::into_inner).entry(self.clone()).or_default().clone();
         let mut first = None;
@@ -42,7 +52,7 @@ impl Origin {
             })
         });
         match (result, first) {
-            (Ok(base), _) => Ok(base.clone()),
+            (Ok(root), _) => Ok(root.builder()),
             (Err(_), Some(error)) => Err(error),
             (Err((kind, told)), None) => {
                 let line = told.lines().next().unwrap_or_default();
@@ -55,14 +65,43 @@ impl Origin {
         match (&self.recipe, &self.preset) {
             (Some(name), _) => format!("the recipe {name}"),
             (None, Some(name)) => format!("the preset {name}"),
-            (None, None) => format!("the base {}", self.base.as_deref().unwrap_or("host")),
+            (None, None) => match (&self.base, &self.like) {
+                (None, Some(file)) => format!("the root of {file}"),
+                (base, _) => format!("the base {}", base.as_deref().unwrap_or("host")),
+            },
         }
     }
 
-    fn find(&self) -> Result<Base> {
+    #[cfg(feature = "like")]
+    fn find(&self) -> Result<Root> {
+        // `openshift` is no file.
+        let name = |like: &String| match like.as_str() {
+            "openshift" => like.clone(),
+            file => self.directory.join(file).to_string_lossy().into_owned(),
+        };
+        let like = self.like.as_ref().map(|like| crate::like::read(&[name(like)])).transpose()?;
+        let image = like.as_ref().and_then(|like| like.image.clone());
+        Ok(Root { base: self.base(image.as_deref())?, like })
+    }
+
+    #[cfg(not(feature = "like"))]
+    fn find(&self) -> Result<Root> {
+        match &self.like {
+            None => Ok(Root { base: self.base(None)? }),
+            Some(file) => {
+                let what = format!("{file} cannot be read: the crate rootlet is built without that");
+                Err(Error::new(ErrorKind::Spec, what).with_hint("turn its feature `like` on"))
+            }
+        }
+    }
+
+    /// `image`: what is taken where nothing is said.
+    fn base(&self, image: Option<&str>) -> Result<Base> {
         let store = Store::open_default()?;
         match (&self.base, &self.recipe, &self.preset) {
-            (base, None, None) => Ok(crate::resolver(&store).resolve(base.as_deref().unwrap_or("host"))?),
+            (base, None, None) => {
+                Ok(crate::resolver(&store).resolve(base.as_deref().or(image).unwrap_or("host"))?)
+            }
             (None, Some(_), None) | (None, None, Some(_)) => self.built(&store),
             _ => Err(Error::new(ErrorKind::Spec, "a root comes from one of a base, a recipe and a preset")),
         }
@@ -88,5 +127,16 @@ impl Origin {
             format!("{} cannot be built: the crate rootlet is without recipes", self.named()),
         )
         .with_hint("turn its feature `recipes` on"))
+    }
+}
+
+impl Root {
+    fn builder(&self) -> Builder {
+        let builder = Rootlet::builder(&self.base);
+        #[cfg(feature = "like")]
+        if let Some(like) = &self.like {
+            return builder.like(like);
+        }
+        builder
     }
 }

@@ -4,7 +4,7 @@ use super::{Origin, told};
 use crate::{Builder, Result, Rootlet};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// A test, as the macro writes it down.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Test {
     pub recipe: Option<&'static str>,
     /// See [`Origin::preset`].
     pub preset: Option<&'static str>,
+    /// See [`Origin::like`].
+    pub like: Option<&'static str>,
     /// What else the rootlet is to be.
     pub configure: fn(Builder) -> Builder,
     /// Where it may leave something, with all below it; `None`: anywhere.
@@ -57,6 +59,7 @@ impl Test {
         base: None,
         recipe: None,
         preset: None,
+        like: None,
         configure: |builder| builder,
         leaves: None,
     };
@@ -112,15 +115,21 @@ impl Test {
             base: owned(self.base),
             recipe: owned(self.recipe),
             preset: owned(self.preset),
-            directory: Path::new(self.directory).to_owned(),
+            like: owned(self.like),
+            directory: package(self.directory),
         };
-        Ok((self.configure)(Rootlet::builder(&origin.base()?)))
+        Ok((self.configure)(origin.builder()?))
     }
 
     /// As libtest names it: without the crate.
     pub(super) fn path(&self) -> &'static str {
         self.name.split_once("::").map_or(self.name, |(_, path)| path)
     }
+}
+
+/// The package's directory, which cargo names when it runs a test: the sources may have moved since the test was `compiled`.
+pub(super) fn package(compiled: &str) -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| compiled.into(), PathBuf::from)
 }
 
 /// The text of a panic, where it is one.

@@ -1,0 +1,234 @@
+//! `rootlet compare` and `rootlet writes`.
+
+use crate::args::compare::{Compare, Format, Writes as WritesArgs};
+use crate::args::{From, Root};
+use crate::exit::Outcome;
+use crate::failure::Failure;
+use crate::output::{print, table};
+use crate::run::{builder, with_caller};
+use crate::runner;
+use rootlet::compare::{Difference, Ran, Side, Verdict, Writes, compare as run};
+use rootlet::spec::printable;
+use rootlet::{Builder, Change};
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{Write as _, stderr};
+use std::os::unix::process::ExitStatusExt;
+
+/// So many lines of a list are shown.
+const MOST: usize = 20;
+
+/// `rootlet compare`.
+pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
+    let project = args.project.then_some(&mut args.command);
+    let production = asked(args.root, &args.from, project, args.quiet)?;
+    let wanted = |side: &Side| args.side.is_empty() || args.side.iter().any(|name| name.text() == side.name);
+    let sides: Vec<Side> = Side::usual(&production).into_iter().filter(wanted).collect();
+    let ran = run(&sides, &args.command)?;
+    let first = &ran[0];
+    let differences: Vec<Difference> = ran[1..].iter().map(|other| Difference::of(first, other)).collect();
+    let mut text = overview(&ran);
+    for (other, difference) in ran[1..].iter().zip(&differences) {
+        text += &told(first, other, difference);
+    }
+    print(&text)?;
+    if let Some(file) = &args.json {
+        let all = as_json(&ran, &differences).to_string() + "\n";
+        std::fs::write(file, all)
+            .map_err(|e| Failure::new(format!("failed to write {}", file.display())).caused_by(e))?;
+    }
+    // Production is what counts; where it was not asked for, whatever was.
+    let production = ran[1..].iter().position(|side| side.name == "production");
+    let differs = match production {
+        Some(at) => differences[at].matters(),
+        None => differences.iter().any(Difference::matters),
+    };
+    Ok(Outcome::Exited(differs.into()))
+}
+
+/// `rootlet writes`.
+pub fn writes(mut args: WritesArgs) -> Result<Outcome, Failure> {
+    let project = args.project.then_some(&mut args.command);
+    let builder = asked(args.root, &args.from, project, args.quiet)?.read_only(false);
+    let ran = run(&[Side { name: "root", builder }], &args.command)?;
+    let ran = &ran[0];
+    // What the command says is for a person who looks on; the list alone is the output.
+    let _ = stderr().write_all(&[ran.stdout.as_slice(), ran.stderr.as_slice()].concat());
+    let writes = Writes::of(&ran.changes);
+    print(&match args.format {
+        Format::Text => all_formats(&writes, &ran.changes),
+        Format::Kubernetes => writes.kubernetes(),
+        Format::Compose => writes.compose(),
+        Format::Docker => writes.docker(),
+        Format::Systemd => writes.systemd(),
+        Format::Json => json!({ "directories": writes.directories, "files": writes.files, "changes": changes(&ran.changes) }).to_string() + "\n",
+    })?;
+    Ok(outcome(ran))
+}
+
+/// What is asked for; with `project`, a command that is one of a project.
+fn asked(
+    root: Root,
+    from: &From,
+    project: Option<&mut Vec<OsString>>,
+    quiet: bool,
+) -> Result<Builder, Failure> {
+    let mut spec = with_caller(|caller| root.spec(caller))?;
+    if let Some(command) = project {
+        let program = command.first_mut().ok_or_else(|| Failure::new("--project needs a program"))?;
+        let path = runner::program(program, &runner::here()?)?;
+        *program = path.clone().into();
+        runner::show_project(&mut spec, from, &path, &[])?;
+    }
+    builder(spec, from, quiet)
+}
+
+fn outcome(ran: &Ran) -> Outcome {
+    match (ran.status.code(), ran.status.signal()) {
+        (Some(code), _) => Outcome::Exited(code as u8),
+        (None, Some(signal)) => Outcome::Signaled(signal as u8),
+        (None, None) => Outcome::Failed,
+    }
+}
+
+fn status(ran: &Ran) -> String {
+    match (ran.status.code(), ran.status.signal()) {
+        (Some(code), _) => code.to_string(),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    }
+}
+
+fn overview(ran: &[Ran]) -> String {
+    let heading = ["SIDE", "STATUS", "TESTS", "WROTE", "AS"].map(str::to_owned).to_vec();
+    let rows = ran.iter().map(|side| {
+        let tests = rootlet::compare::verdicts(&side.text());
+        let count = |verdict| tests.values().filter(|known| **known == verdict).count();
+        let tests = match tests.len() {
+            0 => "-".into(),
+            _ => format!(
+                "{} passed, {} failed, {} skipped",
+                count(Verdict::Passed),
+                count(Verdict::Failed),
+                count(Verdict::Skipped)
+            ),
+        };
+        vec![
+            side.name.into(),
+            status(side),
+            tests,
+            format!("{} paths", side.changes.len()),
+            side.user.to_string(),
+        ]
+    });
+    table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+/// What differs of one side from the first.
+fn told(first: &Ran, other: &Ran, difference: &Difference) -> String {
+    let mut text = String::new();
+    if !difference.matters() {
+        return text;
+    }
+    let _ = writeln!(text, "\n{} differs from {}", other.name, first.name);
+    if difference.status {
+        let _ = writeln!(text, "  exit status {}, not {}", status(other), status(first));
+    }
+    let of = |one: Option<Verdict>, two: Option<Verdict>| {
+        difference.tests.iter().filter(move |(_, pair)| **pair == (one, two)).map(|(name, _)| name.as_str())
+    };
+    use Verdict::{Failed, Passed, Skipped};
+    let groups = [
+        (Some(Passed), Some(Failed), format!("passes only as {}", first.name)),
+        (Some(Failed), Some(Passed), format!("fails only as {}", first.name)),
+        (Some(Skipped), Some(Passed), format!("skipped as {}", first.name)),
+        (Some(Skipped), Some(Failed), format!("skipped as {}, fails as {}", first.name, other.name)),
+        (Some(Passed), Some(Skipped), format!("skipped as {}", other.name)),
+        (Some(Failed), Some(Skipped), format!("fails as {}, skipped as {}", first.name, other.name)),
+    ];
+    for (one, two, what) in groups {
+        list(&mut text, &what, of(one, two));
+    }
+    let alone = |first_has: bool| {
+        difference
+            .tests
+            .iter()
+            .filter(move |(_, (one, two))| if first_has { two.is_none() } else { one.is_none() })
+            .map(|(name, _)| name.as_str())
+    };
+    list(&mut text, &format!("not run as {}", other.name), alone(true));
+    list(&mut text, &format!("not run as {}", first.name), alone(false));
+    if difference.tests.is_empty() {
+        list(
+            &mut text,
+            &format!("said as {} alone", other.name),
+            difference.only_second.iter().map(String::as_str),
+        );
+    }
+    text
+}
+
+fn list<'a>(text: &mut String, what: &str, items: impl Iterator<Item = &'a str>) {
+    let items: Vec<&str> = items.collect();
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  {what}:");
+    for item in items.iter().take(MOST) {
+        let _ = writeln!(text, "    {}", printable(item));
+    }
+    if items.len() > MOST {
+        let _ = writeln!(text, "    and {} more", items.len() - MOST);
+    }
+}
+
+fn all_formats(writes: &Writes, changes: &[Change]) -> String {
+    if writes.is_empty() {
+        return "nothing is written: it runs with a read-only root as it is\n".into();
+    }
+    let mut text = String::new();
+    list(
+        &mut text,
+        "written",
+        changes.iter().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str),
+    );
+    let files: Vec<String> = writes.files.iter().map(|path| path.display().to_string()).collect();
+    list(&mut text, "at the top, which no mount can grant", files.iter().map(String::as_str));
+    if writes.directories.is_empty() {
+        return text;
+    }
+    text + &format!(
+        "\nKubernetes (what the image has there is hidden):\n{}\nCompose:\n{}\ndocker run:\n{}\nsystemd:\n{}",
+        writes.kubernetes(),
+        writes.compose(),
+        writes.docker(),
+        writes.systemd()
+    )
+}
+
+fn changes(changes: &[Change]) -> Value {
+    let one = |change: &Change| {
+        let kind = change.to_string().chars().next().unwrap_or_default().to_string();
+        json!({ "kind": kind, "path": change.path, "mode": change.mode & 0o7777, "uid": change.uid, "gid": change.gid })
+    };
+    changes.iter().map(one).collect()
+}
+
+fn as_json(ran: &[Ran], differences: &[Difference]) -> Value {
+    let sides = ran.iter().enumerate().map(|(n, side)| {
+        let difference = n.checked_sub(1).map(|n| {
+            let difference = &differences[n];
+            json!({
+                "matters": difference.matters(), "status": difference.status, "tests": difference.tests,
+                "only_first": difference.only_first, "only_here": difference.only_second,
+            })
+        });
+        json!({
+            "side": side.name, "user": side.user, "status": side.status.code(), "signal": side.status.signal(),
+            "seconds": side.took.as_secs_f64(), "changes": changes(&side.changes),
+            "stdout": String::from_utf8_lossy(&side.stdout), "stderr": String::from_utf8_lossy(&side.stderr),
+            "tests": rootlet::compare::verdicts(&side.text()), "not_reproduced": side.not_reproduced, "difference": difference,
+        })
+    });
+    json!({ "sides": sides.collect::<Vec<_>>() })
+}

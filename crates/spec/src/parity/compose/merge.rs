@@ -1,0 +1,50 @@
+//! How a service lies on the one that it extends: mappings are merged, lists follow each other, all else is replaced.
+
+use super::super::yaml::{Key, Node, Value};
+
+/// What replaces although it is a list.
+const REPLACED: [&str; 2] = ["command", "entrypoint"];
+/// What may be a list of `NAME=VALUE` or a mapping.
+const PAIRS: [&str; 4] = ["environment", "labels", "sysctls", "annotations"];
+
+pub fn merge(base: Node, over: &Node) -> Node {
+    match (base.value, &over.value) {
+        (Value::Map(mut entries), Value::Map(more)) => {
+            for (key, node) in more {
+                match entries.iter_mut().find(|(known, _)| known.name == key.name) {
+                    Some((_, known)) => *known = merged(&key.name, known.clone(), node),
+                    None => entries.push((key.clone(), node.clone())),
+                }
+            }
+            Node { place: over.place, value: Value::Map(entries) }
+        }
+        (Value::List(mut nodes), Value::List(more)) => {
+            nodes.extend(more.iter().cloned());
+            Node { place: over.place, value: Value::List(nodes) }
+        }
+        _ => over.clone(),
+    }
+}
+
+fn merged(name: &str, base: Node, over: &Node) -> Node {
+    if REPLACED.contains(&name) {
+        return over.clone();
+    }
+    if PAIRS.contains(&name) {
+        return merge(as_map(base), &as_map(over.clone()));
+    }
+    merge(base, over)
+}
+
+/// `[A=1, B]` as `{A: 1, B: }`.
+fn as_map(node: Node) -> Node {
+    let Value::List(nodes) = node.value else { return node };
+    let entries = nodes.into_iter().filter_map(|node| {
+        let (name, value) = match node.text()?.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Value::Scalar { text: value.to_owned(), quoted: true }),
+            None => (node.text()?.to_owned(), Value::Scalar { text: String::new(), quoted: false }),
+        };
+        Some((Key { place: node.place, name }, Node { place: node.place, value }))
+    });
+    Node { place: node.place, value: Value::Map(entries.collect()) }
+}

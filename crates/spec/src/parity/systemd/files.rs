@@ -1,0 +1,166 @@
+//! What of the file system a service may write, read and see.
+
+use super::super::Like;
+use super::super::error::Error;
+use super::unit::{Assignment, Settings};
+use crate::{Access, Mount, Rights, mode, mount};
+
+pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(), Error> {
+    let mut mounts = Vec::new();
+    protect_system(like, settings, dynamic, &mut mounts)?;
+    protect_home(settings, dynamic, &mut mounts)?;
+    for (key, access) in [
+        ("ReadOnlyPaths", Access::ReadOnly),
+        ("InaccessiblePaths", Access::Hidden),
+        ("ReadWritePaths", Access::Writable),
+    ] {
+        for a in settings.take(key) {
+            for word in a.words()? {
+                let optional = word.starts_with('-') || word.starts_with("+-");
+                let target = path(&a, word.trim_start_matches(['-', '+']))?;
+                // The last one of a place counts, as systemd takes the narrowest.
+                put(&mut mounts, Mount::Itself { target, access, optional });
+            }
+        }
+    }
+    for a in settings.take("TemporaryFileSystem") {
+        for word in a.words()? {
+            let (target, options) = word.split_once(':').unwrap_or((&word, ""));
+            let target = path(&a, target)?;
+            let options = options.split(',').find_map(|option| option.strip_prefix("mode="));
+            let mode = options.map_or(Ok(0o755), mode::parse).map_err(|e| a.error(e.reason()))?;
+            put(&mut mounts, Mount::Tmpfs { target, size: None, mode });
+        }
+    }
+    let private = settings.truth("PrivateTmp").ok().flatten();
+    if private.unwrap_or(dynamic) {
+        for target in ["/tmp", "/var/tmp"] {
+            put(&mut mounts, directory(target, Rights::root(0o1777)));
+        }
+    }
+    directories(like, settings, &mut mounts)?;
+    workdir(like, settings)?;
+    mounts.sort_by_key(Mount::depth);
+    like.spec.mounts = mounts;
+    Ok(())
+}
+
+fn put(mounts: &mut Vec<Mount>, mount: Mount) {
+    mounts.retain(|known| known.target() != mount.target());
+    mounts.push(mount);
+}
+
+fn directory(target: &str, rights: Rights) -> Mount {
+    Mount::Directory {
+        target: target.into(),
+        volume: format!("systemd{target}"),
+        sub_path: String::new(),
+        rights,
+        size: None,
+        read_only: false,
+    }
+}
+
+fn path(a: &Assignment, text: &str) -> Result<String, Error> {
+    mount::parse_workdir(text).map_err(|e| a.error(e.reason()))
+}
+
+fn protect_system(
+    like: &mut Like,
+    settings: &mut Settings,
+    dynamic: bool,
+    mounts: &mut Vec<Mount>,
+) -> Result<(), Error> {
+    let a = settings.last("ProtectSystem");
+    let value = a.as_ref().map_or(if dynamic { "strict" } else { "no" }, |a| a.value.as_str());
+    let places: &[&str] = match value {
+        "strict" => {
+            like.spec.read_only = true;
+            &[]
+        }
+        "full" => &["/usr", "/boot", "/efi", "/etc"],
+        _ => match a.as_ref().is_some_and(|a| a.truth().unwrap_or(false)) {
+            true => &["/usr", "/boot", "/efi"],
+            false if a.as_ref().is_none_or(|a| a.truth().is_ok()) => &[],
+            false => return Err(a.expect("it was said").error("expected yes, no, full or strict")),
+        },
+    };
+    for place in places {
+        mounts.push(Mount::Itself { target: (*place).into(), access: Access::ReadOnly, optional: true });
+    }
+    Ok(())
+}
+
+fn protect_home(settings: &mut Settings, dynamic: bool, mounts: &mut Vec<Mount>) -> Result<(), Error> {
+    let a = settings.last("ProtectHome");
+    let value = a.as_ref().map_or(if dynamic { "read-only" } else { "no" }, |a| a.value.as_str());
+    for place in ["/home", "/root", "/run/user"] {
+        let target = place.to_owned();
+        match value {
+            "read-only" => mounts.push(Mount::Itself { target, access: Access::ReadOnly, optional: true }),
+            "tmpfs" => mounts.push(Mount::Tmpfs { target, size: None, mode: 0o755 }),
+            _ => {
+                let hidden = match &a {
+                    Some(a) => a.truth().map_err(|_| a.error("expected yes, no, read-only or tmpfs"))?,
+                    None => false,
+                };
+                if hidden {
+                    mounts.push(Mount::Itself { target, access: Access::Hidden, optional: true });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The setting, where its directories lie, its variable, and whether they are the user's.
+const DIRECTORIES: [(&str, &str, &str, bool); 5] = [
+    ("RuntimeDirectory", "/run", "RUNTIME_DIRECTORY", true),
+    ("StateDirectory", "/var/lib", "STATE_DIRECTORY", true),
+    ("CacheDirectory", "/var/cache", "CACHE_DIRECTORY", true),
+    ("LogsDirectory", "/var/log", "LOGS_DIRECTORY", true),
+    ("ConfigurationDirectory", "/etc", "CONFIGURATION_DIRECTORY", false),
+];
+
+fn directories(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>) -> Result<(), Error> {
+    settings.take("RuntimeDirectoryPreserve");
+    for (key, below, variable, users) in DIRECTORIES {
+        let bits = match settings.last(&format!("{key}Mode")) {
+            Some(a) => mode::parse(&a.value).map_err(|e| a.error(e.reason()))?,
+            None => 0o755,
+        };
+        let mut all = Vec::new();
+        for a in settings.take(key) {
+            for word in a.words()? {
+                // Behind a colon: further names of it.
+                let name = word.split(':').next().unwrap_or_default();
+                if name.starts_with('/') {
+                    return Err(a.error("expected a relative path"));
+                }
+                let target = path(&a, &format!("{below}/{name}"))?;
+                let rights = match users {
+                    true => Rights { uid: None, gid: None, mode: bits },
+                    false => Rights::root(bits),
+                };
+                put(mounts, directory(&target, rights));
+                all.push(target);
+            }
+        }
+        if !all.is_empty() {
+            like.spec.env.push((variable.into(), all.join(":")));
+        }
+    }
+    Ok(())
+}
+
+fn workdir(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
+    like.spec.workdir = Some("/".into());
+    if let Some(a) = settings.last("WorkingDirectory") {
+        let text = a.value.trim_start_matches('-');
+        match text {
+            "~" => like.losses.push(super::loss(&a, "the home of the user is known inside: it is / instead")),
+            text => like.spec.workdir = Some(path(&a, text)?),
+        }
+    }
+    Ok(())
+}

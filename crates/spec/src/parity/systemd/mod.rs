@@ -1,0 +1,409 @@
+//! A service of systemd and its drop-ins, as systemd.exec(5) runs it.
+
+mod capabilities;
+mod files;
+mod limits;
+mod unit;
+
+use super::error::Error;
+use super::{Kind, Like, Loss, Request};
+use crate::{GroupSpec, Memberships, Net, User, UserSpec, caps, mode};
+use std::path::Path;
+use unit::{Assignment, Settings};
+
+/// What is about when and how it is started.
+const SUPERVISION: &[&str] = &[
+    "BusName",
+    "ExecCondition",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+    "ExitType",
+    "FileDescriptorStoreMax",
+    "GuessMainPID",
+    "KillMode",
+    "KillSignal",
+    "NonBlocking",
+    "NotifyAccess",
+    "OOMPolicy",
+    "OOMScoreAdjust",
+    "PIDFile",
+    "RemainAfterExit",
+    "Restart",
+    "RestartForceExitStatus",
+    "RestartPreventExitStatus",
+    "RestartSec",
+    "RootDirectoryStartOnly",
+    "RuntimeMaxSec",
+    "SendSIGHUP",
+    "SendSIGKILL",
+    "Slice",
+    "Sockets",
+    "StandardError",
+    "StandardInput",
+    "StandardOutput",
+    "StartLimitBurst",
+    "StartLimitInterval",
+    "SuccessExitStatus",
+    "SyslogFacility",
+    "SyslogIdentifier",
+    "SyslogLevel",
+    "TTYPath",
+    "TimeoutAbortSec",
+    "TimeoutSec",
+    "TimeoutStartSec",
+    "TimeoutStopSec",
+    "Type",
+    "WatchdogSec",
+    "WatchdogSignal",
+    "CPUAccounting",
+    "IOAccounting",
+    "IPAccounting",
+    "MemoryAccounting",
+    "TasksAccounting",
+    "IgnoreSIGPIPE",
+    "LogRateLimitBurst",
+    "LogRateLimitIntervalSec",
+    "LogLevelMax",
+    "Nice",
+    "CPUWeight",
+    "IOWeight",
+    "CPUSchedulingPolicy",
+    "CPUSchedulingPriority",
+    "IOSchedulingClass",
+    "IOSchedulingPriority",
+    "Delegate",
+    "RestartSteps",
+    "RestartMaxDelaySec",
+    "RestartMode",
+    "RestartKillSignal",
+    "FinalKillSignal",
+    "UtmpIdentifier",
+    "UtmpMode",
+    "SyslogLevelPrefix",
+    "ReloadSignal",
+];
+
+/// What holds in a rootlet already: its kernel, clock, devices and processes are not those of the machine.
+const SO_ALREADY: &[&str] = &[
+    "PrivateDevices",
+    "ProtectClock",
+    "ProtectControlGroups",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectProc",
+    "ProcSubset",
+    "RemoveIPC",
+    "PrivateMounts",
+    "MountFlags",
+    "DevicePolicy",
+    "DeviceAllow",
+    "PrivateIPC",
+    "PrivateUsers",
+    "KeyringMode",
+];
+
+pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
+    let mut all = unit::parse(text, None)?;
+    let file = request.name.rsplit('/').next().unwrap_or(request.name);
+    // Beside the unit, in the order of their names.
+    let directory = format!("{file}.d");
+    for name in request.around.list(Path::new(&directory)) {
+        if !name.ends_with(".conf") {
+            continue;
+        }
+        let name = format!("{directory}/{name}");
+        let bytes =
+            request.around.read(Path::new(&name)).map_err(|why| Error::new(format!("{name}: {why}")))?;
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        all.extend(unit::parse(&text, Some(&name))?);
+    }
+    if let Some(name) = request.select {
+        return Err(Error::new(format!("a unit has no part {name}")).with_hint("leave `#` and the name out"));
+    }
+    let names = Names::of(file);
+    let mut losses = Vec::new();
+    for assignment in &mut all {
+        names.expand(assignment, &mut losses);
+    }
+    let known = ["Unit", "Service", "Install"];
+    if !all.iter().any(|assignment| assignment.section == "Service") {
+        return Err(Error::new("the unit has no [Service]")
+            .with_hint("expected a unit that runs a program: NAME.service"));
+    }
+    for assignment in
+        all.iter().filter(|a| !known.contains(&a.section.as_str()) && !a.section.starts_with("X-"))
+    {
+        losses.push(loss(assignment, "no such section is known, so it has no effect"));
+    }
+    let mut settings = Settings::of("Service", all);
+    let mut like = Like::new(Kind::Systemd, file.to_owned());
+    like.losses = losses;
+    service(&mut like, &mut settings, &names)?;
+    for key in SUPERVISION.iter().chain(SO_ALREADY) {
+        settings.take(key);
+    }
+    let nearest = |key: &str| crate::similar::nearest(key, KNOWN.iter().copied()).map(str::to_owned);
+    like.losses.extend(settings.rest().map(|a| {
+        let why = match (not_applied(&a.key), nearest(&a.key)) {
+            (Some(why), _) => why.to_owned(),
+            (None, Some(name)) => format!("no such setting is known; did you mean {name}?"),
+            (None, None) => "no such setting is known, so it has no effect".into(),
+        };
+        loss(&a, why)
+    }));
+    like.losses.sort_by(|a, b| (a.place, &a.path).cmp(&(b.place, &b.path)));
+    Ok(like)
+}
+
+/// Names that are often misspelt.
+const KNOWN: &[&str] = &[
+    "User",
+    "Group",
+    "SupplementaryGroups",
+    "DynamicUser",
+    "UMask",
+    "ProtectSystem",
+    "ProtectHome",
+    "PrivateTmp",
+    "ReadWritePaths",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "StateDirectory",
+    "RuntimeDirectory",
+    "CacheDirectory",
+    "LogsDirectory",
+    "ConfigurationDirectory",
+    "CapabilityBoundingSet",
+    "AmbientCapabilities",
+    "NoNewPrivileges",
+    "Environment",
+    "EnvironmentFile",
+    "WorkingDirectory",
+    "ExecStart",
+    "LimitNOFILE",
+    "LimitNPROC",
+    "MemoryMax",
+    "TasksMax",
+    "CPUQuota",
+];
+
+/// Settings that exist and that a rootlet does not apply.
+fn not_applied(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "SystemCallFilter" | "SystemCallErrorNumber" | "SystemCallArchitectures" | "SystemCallLog" => {
+            "the filter is not applied"
+        }
+        "RestrictAddressFamilies"
+        | "RestrictNamespaces"
+        | "RestrictRealtime"
+        | "RestrictSUIDSGID"
+        | "RestrictFileSystems"
+        | "LockPersonality"
+        | "MemoryDenyWriteExecute" => "this restriction is not applied",
+        "RootDirectory" | "RootImage" => "the root is the base: give it with --base dir:PATH",
+        "BindPaths" | "BindReadOnlyPaths" => "nothing of the machine is bound; --volume does it",
+        "ExecPaths" | "NoExecPaths" => "what may be executed is not restricted",
+        "LoadCredential" | "LoadCredentialEncrypted" | "SetCredential" | "ImportCredential" => {
+            "credentials are not here"
+        }
+        "PassEnvironment" => "the manager's variables are not here",
+        "ExecStartPre" | "ExecStartPost" => "it is not run",
+        "PAMName" => "no session is opened",
+        "SELinuxContext" | "AppArmorProfile" | "SmackProcessLabel" => "no profile is applied",
+        "SecureBits" => "secure bits are not set",
+        "IPAddressAllow" | "IPAddressDeny" | "SocketBindAllow" | "SocketBindDeny" => {
+            "the network is not filtered"
+        }
+        "MemoryHigh" | "MemoryLow" | "MemoryMin" | "MemorySwapMax" | "CPUAffinity" | "AllowedCPUs" => {
+            "it is not limited here"
+        }
+        _ => return None,
+    })
+}
+
+fn loss(a: &Assignment, why: impl Into<String>) -> Loss {
+    let path = a.file.as_ref().map_or(a.key.clone(), |file| format!("{file}: {}", a.key));
+    let says: String = a.value.chars().take(60).collect();
+    Loss { place: a.place, path, says, why: why.into() }
+}
+
+fn service(like: &mut Like, settings: &mut Settings, names: &Names) -> Result<(), Error> {
+    let spec = &mut like.spec;
+    // A service has no filter, all capabilities, and may raise its rights, unless it says otherwise.
+    spec.seccomp_unconfined = true;
+    spec.allow_new_privileges = true;
+    spec.memberships = Memberships::Merge;
+    let dynamic = settings.truth("DynamicUser")?.unwrap_or(false);
+    identity(like, settings, names, dynamic)?;
+    capabilities::read(like, settings)?;
+    if let Some(no_new) = settings.truth("NoNewPrivileges")? {
+        like.spec.allow_new_privileges = !no_new;
+    } else if dynamic {
+        like.spec.allow_new_privileges = false;
+    }
+    if let Some(a) = settings.last("UMask") {
+        like.spec.umask = Some(mode::parse_umask(&a.value).map_err(|e| a.error(e.reason()))?);
+    }
+    environment(like, settings)?;
+    files::read(like, settings, dynamic)?;
+    limits::read(like, settings)?;
+    if settings.truth("PrivateNetwork")? == Some(true) {
+        like.spec.net = Net::Private;
+    }
+    command(like, settings)
+}
+
+/// A dynamic user's numbers are of this range (systemd's own constants).
+const DYNAMIC: std::ops::Range<u32> = 61184..65520;
+
+fn identity(like: &mut Like, settings: &mut Settings, names: &Names, dynamic: bool) -> Result<(), Error> {
+    let group = settings.last("Group");
+    let parsed = |a: &Assignment| a.value.parse::<GroupSpec>().map_err(|e| a.error(e.reason()));
+    let group = group.as_ref().map(parsed).transpose()?;
+    let user = settings.last("User");
+    like.spec.user = match &user {
+        None if dynamic => Some(dynamic_user(&names.prefix)),
+        None => group.map(|group| UserSpec::Id(0, Some(group))),
+        Some(a) => match a.value.parse::<UserSpec>().map_err(|e| a.error(e.reason()))? {
+            UserSpec::Name(name, _) if dynamic && name != "root" => Some(dynamic_user(&name)),
+            UserSpec::Name(name, _) => Some(UserSpec::Name(name, group)),
+            UserSpec::Id(uid, _) => Some(UserSpec::Id(uid, group)),
+            UserSpec::Account(_) => return Err(a.error("expected a name or a number")),
+        },
+    };
+    for a in settings.take("SupplementaryGroups") {
+        for word in a.words()? {
+            like.spec.groups.push(word.parse().map_err(|e: crate::ParseError| a.error(e.reason()))?);
+        }
+    }
+    Ok(())
+}
+
+/// Made while it runs, and known by name to who asks nss-systemd(8): here by a line in `/etc/passwd`.
+fn dynamic_user(name: &str) -> UserSpec {
+    // Any number of the range, but the same one each time.
+    let mixed =
+        name.bytes().fold(2_166_136_261_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
+    let uid = DYNAMIC.start + mixed % (DYNAMIC.end - DYNAMIC.start);
+    UserSpec::Account(User {
+        home: "/".into(),
+        shell: "/usr/sbin/nologin".into(),
+        ..User::new(name, uid, uid)
+    })
+}
+
+fn environment(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
+    for a in settings.take("Environment") {
+        for word in a.words()? {
+            let (name, value) = word.split_once('=').ok_or_else(|| a.error("expected NAME=VALUE"))?;
+            like.spec.env.retain(|(known, _)| known != name);
+            like.spec.env.push((name.into(), value.into()));
+        }
+    }
+    for a in settings.take("EnvironmentFile") {
+        like.losses.push(loss(&a, "a file of the machine, which is not read: give it with --env-file"));
+    }
+    for a in settings.take("UnsetEnvironment") {
+        for word in a.words()? {
+            like.spec.env.retain(|(name, _)| *name != word);
+            like.spec.env_remove.push(word);
+        }
+    }
+    Ok(())
+}
+
+/// The last ExecStart, without what its first characters ask of systemd.
+fn command(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
+    let mut all = settings.take("ExecStart");
+    let Some(a) = all.pop() else { return Ok(()) };
+    for earlier in &all {
+        like.losses.push(loss(earlier, "one command runs: the last one"));
+    }
+    let line = a.value.trim_start_matches(['@', '-', ':', '+', '!', '|']);
+    let prefix = &a.value[..a.value.len() - line.len()];
+    if prefix.contains(['+', '!']) {
+        like.losses.push(loss(&a, "it runs as the user all the same, without more rights"));
+    }
+    let mut words = super::words::split(line).map_err(|why| a.error(why))?;
+    if prefix.contains('@') && words.len() > 1 {
+        words.remove(1);
+    }
+    let env = &like.spec.env;
+    let known = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    if !prefix.contains(':') {
+        for word in &mut words {
+            // What names no variable of the unit is the shell's affair.
+            *word = super::words::expand(word, '$', &mut |name| known(name)).unwrap_or_else(|_| word.clone());
+        }
+    }
+    like.spec.entrypoint = Some(Vec::new());
+    like.spec.command = words;
+    Ok(())
+}
+
+/// What the name of the unit gives: `%n`, `%p`, `%i`.
+struct Names {
+    full: String,
+    prefix: String,
+    instance: String,
+}
+
+impl Names {
+    fn of(file: &str) -> Self {
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        let (prefix, instance) = stem.split_once('@').unwrap_or((stem, ""));
+        Self { full: file.into(), prefix: prefix.into(), instance: instance.into() }
+    }
+
+    /// Specifiers (systemd.unit(5)). Those of the machine stay as they stand, which is a loss.
+    fn expand(&self, a: &mut Assignment, losses: &mut Vec<Loss>) {
+        if !a.value.contains('%') {
+            return;
+        }
+        let mut out = String::new();
+        let mut chars = a.value.chars();
+        let mut unknown = false;
+        while let Some(c) = chars.next() {
+            if c != '%' {
+                out.push(c);
+                continue;
+            }
+            match chars.next() {
+                Some('%') | None => out.push('%'),
+                Some('n') => out.push_str(&self.full),
+                Some('N') => out.push_str(self.full.rsplit_once('.').map_or(&self.full, |(stem, _)| stem)),
+                Some('p' | 'P') => out.push_str(&self.prefix),
+                Some('i' | 'I') => out.push_str(&self.instance),
+                Some('j' | 'J') => out.push_str(self.prefix.rsplit('-').next().unwrap_or_default()),
+                Some('t') => out.push_str("/run"),
+                Some('S') => out.push_str("/var/lib"),
+                Some('C') => out.push_str("/var/cache"),
+                Some('L') => out.push_str("/var/log"),
+                Some('E') => out.push_str("/etc"),
+                Some('T') => out.push_str("/tmp"),
+                Some('V') => out.push_str("/var/tmp"),
+                Some('H' | 'l' | 'q') => out.push_str("rootlet"),
+                Some(other) => {
+                    unknown = true;
+                    out.extend(['%', other]);
+                }
+            }
+        }
+        let exec = a.key.starts_with("Exec") || a.section != "Service";
+        if unknown && !(exec && a.key != "ExecStart") {
+            losses.push(loss(a, "it has a specifier that only the machine knows"));
+        }
+        a.value = out;
+    }
+}
+
+/// A capability by its name, for the settings that list them.
+fn capability(a: &Assignment, name: &str) -> Result<String, Error> {
+    caps::parse(name).map_err(|e| {
+        let error = a.error(e.to_string());
+        e.hint().map(|hint| error.clone().with_hint(hint)).unwrap_or(error)
+    })
+}

@@ -1,0 +1,119 @@
+//! Compose: what a service says, extends and names.
+
+use super::{Files, at, like, lost, try_with, wrong};
+use crate::{Access, Content, Mount, Rights, UserSpec};
+use std::path::Path;
+
+fn service(text: &str) -> crate::parity::Like {
+    like("compose.yaml", &format!("services: {{web: {{image: i, {text}}}}}"))
+}
+
+#[test]
+fn a_service() {
+    let like = service(
+        "user: 1000:50, group_add: [20, audio], read_only: true, cap_drop: [ALL], cap_add: [NET_BIND_SERVICE], security_opt: \
+         ['no-new-privileges:true', apparmor=x], working_dir: /srv, hostname: box, mem_limit: 64m, pids_limit: 9, cpus: 0.5, ulimits: \
+         {nofile: {soft: 1, hard: 2}, nproc: 3}, entrypoint: /e 'a b', command: [serve], ports: ['8080:80', {target: 443}], \
+         environment: {A: 1, CALLERS: , GONE: }",
+    );
+    let spec = &like.spec;
+    assert_eq!(spec.user, Some("1000:50".parse::<UserSpec>().unwrap()));
+    assert_eq!((spec.groups.len(), spec.caps.mask()), (2, Ok(1 << 10)));
+    assert!(spec.read_only && !spec.allow_new_privileges);
+    assert_eq!((spec.workdir.as_deref(), spec.hostname.as_deref()), (Some("/srv"), Some("box")));
+    assert_eq!(
+        (spec.limits.memory, spec.limits.pids, spec.limits.cpus),
+        (Some(64 << 20), Some(9), Some(0.5))
+    );
+    assert_eq!(spec.ulimits.len(), 2);
+    assert_eq!(spec.argv(), ["/e", "a b", "serve"]);
+    assert_eq!(like.low_ports, [80, 443]);
+    assert_eq!(spec.env, [("A".into(), "1".into()), ("CALLERS".into(), "own".into())]);
+    assert_eq!(lost(&like), ["services.web.security_opt[1]", "services.web.environment.GONE"]);
+    assert!(service("x-y: 1").spec.allow_new_privileges, "docker's default");
+}
+
+#[test]
+fn volumes() {
+    let files = Files([("src", ""), ("secret.txt", "hush")].into());
+    let text = "services: {web: {volumes: ['./src:/src:ro', './new:/new', '/etc:/host', 'data:/data:ro', /anonymous, {type: tmpfs, target: \
+                /t, tmpfs: {size: 1m, mode: 0700}}], tmpfs: ['/run:mode=755,size=1m', '/own:uid=5,gid=6,mode=700'], secrets: [one, gone]}}\n\
+                secrets: {one: {file: secret.txt}, gone: {external: true}}\nvolumes: {data: }";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    let bind = |source: &str, target: &str| Mount::Bind {
+        source: Path::new("/project").join(source),
+        target: target.into(),
+        read_only: true,
+    };
+    assert_eq!(*at(&like, "/src"), bind("src", "/src"));
+    assert_eq!(*at(&like, "/run/secrets/one"), bind("secret.txt", "/run/secrets/one"));
+    for target in ["/new", "/host"] {
+        assert!(
+            matches!(at(&like, target), Mount::Directory { rights, .. } if *rights == Rights::root(0o755))
+        );
+    }
+    let data: Vec<_> = like.spec.mounts.iter().filter(|mount| mount.target() == "/data").collect();
+    let itself = Mount::Itself { target: "/data".into(), access: Access::ReadOnly, optional: false };
+    assert_eq!(data, [&Mount::Volume { target: "/data".into() }, &itself]);
+    assert_eq!(*at(&like, "/t"), Mount::Tmpfs { target: "/t".into(), size: Some(1 << 20), mode: 0o700 });
+    assert!(matches!(
+        at(&like, "/own"),
+        Mount::Directory { rights: Rights { uid: Some(5), gid: Some(6), mode: 0o700 }, .. }
+    ));
+    assert!(
+        matches!(at(&like, "/run/secrets/gone"), Mount::Files { entries, .. } if entries[0].content == Content::File(vec![]))
+    );
+    assert_eq!(lost(&like), ["services.web.volumes[1]", "services.web.volumes[2]", "secrets.gone"]);
+}
+
+#[test]
+fn variables_and_files_of_them() {
+    let files = Files([(".env", "TAG=1.2\nUSER_ID=7\n"), ("a.env", "A=file\nB='x y'\n")].into());
+    let text = "services: {web: {image: \"i:${TAG:-latest}\", user: '${USER_ID}', read_only: '${RO:-true}', env_file: [a.env, {path: no.env, \
+                required: false}], environment: [A=own, C=$$x, 'D=${UNSET}', 'E=${UNSET}']}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!(like.image.as_deref(), Some("i:1.2"));
+    assert_eq!(like.spec.user, Some(UserSpec::Id(7, None)));
+    assert!(like.spec.read_only);
+    let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["B=x y", "A=own", "C=$x", "D=", "E="]);
+    assert_eq!(lost(&like), ["$UNSET"], "once");
+    assert!(
+        wrong("compose.yaml", "services: {web: {image: '${V:?give V}'}}")
+            .contains("the variable V is not set: give V")
+    );
+    assert!(wrong("compose.yaml", "services: {web: {env_file: no.env}}").contains("no.env is not there"));
+}
+
+#[test]
+fn services_extend_services() {
+    let other = "services: {base: {user: '5', environment: {A: 1, B: 1}, cap_drop: [ALL], command: [x]}}";
+    let files = Files(
+        [("base.yaml", other), ("api/Dockerfile", "FROM debian:13 AS a\nUSER app\nFROM a\nUSER no\n")].into(),
+    );
+    let text = "services: {web: {extends: {file: base.yaml, service: base}, environment: [B=2], cap_add: [KILL], command: [y]}, \
+                built: {profiles: [p], build: {context: ./api, target: a}}}";
+    let web = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!(web.spec.user, Some(UserSpec::Id(5, None)));
+    assert_eq!(web.spec.env, [("A".into(), "1".into()), ("B".into(), "2".into())]);
+    assert_eq!((web.spec.caps.mask(), web.spec.command.as_slice()), (Ok(1 << 5), &["y".to_owned()][..]));
+    let built = try_with("compose.yaml#built", text, &files).unwrap();
+    assert_eq!(
+        (built.image.as_deref(), built.spec.user),
+        (Some("debian:13"), Some(UserSpec::Name("app".into(), None)))
+    );
+    let circle = "services: {a: {extends: b}, b: {extends: a}}";
+    assert!(wrong("compose.yaml#a", circle).contains("in a circle"));
+}
+
+#[test]
+fn which_service() {
+    let text = "services: {a: {image: i}, b: {image: i}, c: {image: i, profiles: [debug]}}";
+    assert!(wrong("compose.yaml", text).contains("several services: a, b (say which one: FILE#NAME)"));
+    assert!(wrong("compose.yaml#d", text).contains("no service d (it has a, b, c)"));
+    assert_eq!(like("compose.yaml#c", text).what, "service c");
+    assert_eq!(
+        lost(&service("volumez: [], devices: [/dev/x]")),
+        ["services.web.volumez", "services.web.devices"]
+    );
+}

@@ -1,0 +1,137 @@
+//! Units and their drop-ins.
+
+use super::{Files, at, like, lost, try_with, wrong};
+use crate::{Access, GroupSpec, Memberships, Mount, Net, Rights, UserSpec, caps};
+
+fn unit(text: &str) -> crate::parity::Like {
+    like("app@one.service", &format!("[Unit]\nDescription=x\n[Service]\n{text}\n"))
+}
+
+#[test]
+fn nothing_said_is_a_service_of_root() {
+    let like = unit("ExecStart=/bin/app");
+    assert_eq!(like.spec.user, None);
+    assert_eq!(like.spec.caps.mask().unwrap(), (1 << caps::NAMES.len()) - 1);
+    assert!(like.spec.allow_new_privileges && like.spec.seccomp_unconfined);
+    assert_eq!((like.spec.argv(), like.spec.workdir.as_deref()), (vec!["/bin/app".to_owned()], Some("/")));
+    assert_eq!(like.losses, []);
+}
+
+#[test]
+fn who_it_is() {
+    let like = unit(
+        "User=app\nGroup=web\nSupplementaryGroups=audio 50\nUMask=0027\nNoNewPrivileges=yes\nPrivateNetwork=yes",
+    );
+    assert_eq!(like.spec.user, Some(UserSpec::Name("app".into(), Some(GroupSpec::Name("web".into())))));
+    assert_eq!(like.spec.groups, [GroupSpec::Name("audio".into()), GroupSpec::Id(50)]);
+    assert_eq!((like.spec.memberships, like.spec.umask), (Memberships::Merge, Some(0o027)));
+    assert!(!like.spec.allow_new_privileges);
+    assert_eq!(like.spec.net, Net::Private);
+}
+
+#[test]
+fn a_dynamic_user_and_what_it_implies() {
+    let like = unit("DynamicUser=yes\nStateDirectory=%p");
+    let Some(UserSpec::Account(user)) = &like.spec.user else { panic!("{:?}", like.spec.user) };
+    assert_eq!((user.name.as_str(), user.home.as_str()), ("app", "/"));
+    assert!((61184..=65519).contains(&user.uid));
+    assert!(like.spec.read_only && !like.spec.allow_new_privileges);
+    assert!(matches!(at(&like, "/tmp"), Mount::Directory { rights, .. } if *rights == Rights::root(0o1777)));
+    assert!(matches!(at(&like, "/home"), Mount::Itself { access: Access::ReadOnly, optional: true, .. }));
+    assert!(matches!(
+        at(&like, "/var/lib/app"),
+        Mount::Directory { rights: Rights { uid: None, gid: None, mode: 0o755 }, .. }
+    ));
+    assert_eq!(like.spec.env, [("STATE_DIRECTORY".into(), "/var/lib/app".into())]);
+}
+
+#[test]
+fn capabilities() {
+    let set = |text: &str| unit(text).spec.caps.mask().unwrap();
+    let all = (1 << caps::NAMES.len()) - 1;
+    assert_eq!(set("CapabilityBoundingSet="), 0);
+    assert_eq!(set("CapabilityBoundingSet=CAP_CHOWN CAP_KILL\nCapabilityBoundingSet=CAP_FOWNER"), 0b10_1001);
+    assert_eq!(set("CapabilityBoundingSet=~CAP_CHOWN"), all & !1);
+    assert_eq!(set("CapabilityBoundingSet=CAP_CHOWN\nCapabilityBoundingSet=~CAP_CHOWN"), 0);
+    assert_eq!(unit("AmbientCapabilities=CAP_NET_BIND_SERVICE").spec.ambient, ["NET_BIND_SERVICE"]);
+    assert!(wrong("a.service", "[Service]\nAmbientCapabilities=CAP_NO").contains("line 2"));
+}
+
+#[test]
+fn what_it_may_write() {
+    let like = unit(
+        "ProtectSystem=full\nProtectHome=tmpfs\nReadWritePaths=/var/x -/var/y\nInaccessiblePaths=/secret\nReadOnlyPaths=+/opt\n\
+         TemporaryFileSystem=/cache:mode=0700\nRuntimeDirectory=a b\nRuntimeDirectoryMode=0750\nConfigurationDirectory=c",
+    );
+    let access = |target| match at(&like, target) {
+        Mount::Itself { access, optional, .. } => (*access, *optional),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(access("/etc"), (Access::ReadOnly, true));
+    assert_eq!(access("/var/x"), (Access::Writable, false));
+    assert_eq!(access("/var/y"), (Access::Writable, true));
+    assert_eq!(access("/secret"), (Access::Hidden, false));
+    assert_eq!(access("/opt"), (Access::ReadOnly, false));
+    assert_eq!(*at(&like, "/cache"), Mount::Tmpfs { target: "/cache".into(), size: None, mode: 0o700 });
+    assert!(matches!(at(&like, "/home"), Mount::Tmpfs { .. }));
+    assert!(matches!(
+        at(&like, "/run/b"),
+        Mount::Directory { rights: Rights { uid: None, mode: 0o750, .. }, .. }
+    ));
+    assert!(matches!(at(&like, "/etc/c"), Mount::Directory { rights, .. } if *rights == Rights::root(0o755)));
+    let depths: Vec<_> = like.spec.mounts.iter().map(Mount::depth).collect();
+    assert!(depths.is_sorted());
+    assert!(
+        wrong("a.service", "[Service]\nProtectSystem=maybe").contains("expected yes, no, full or strict")
+    );
+}
+
+#[test]
+fn commands_and_variables() {
+    let like = unit(
+        "Environment=A=1 \"B=x y\"\nEnvironment=A=2\nUnsetEnvironment=B\nExecStart=@/bin/app argv0 $A ${A}x '%i' %% \\\n  more\nWorkingDirectory=-/srv",
+    );
+    assert_eq!(like.spec.env, [("A".into(), "2".into())]);
+    assert_eq!(like.spec.command, ["/bin/app", "2", "2x", "one", "%", "more"]);
+    assert_eq!((like.spec.workdir.as_deref(), like.spec.env_remove.len()), (Some("/srv"), 1));
+}
+
+#[test]
+fn limits() {
+    let like = unit(
+        "LimitNOFILE=100:200\nLimitCORE=infinity\nLimitAS=1G\nLimitCPU=2min\nMemoryMax=512M\nTasksMax=5\nCPUQuota=150%",
+    );
+    let ulimits: Vec<_> = like.spec.ulimits.iter().map(ToString::to_string).collect();
+    assert_eq!(ulimits, ["cpu=120", "core=unlimited", "nofile=100:200", "as=1073741824"]);
+    assert_eq!(
+        (like.spec.limits.memory, like.spec.limits.pids, like.spec.limits.cpus),
+        (Some(512 << 20), Some(5), Some(1.5))
+    );
+}
+
+#[test]
+fn drop_ins_come_last() {
+    let files = Files(
+        [
+            ("a.service.d/10-x.conf", "[Service]\nUser=two\nEnvironment=\nEnvironment=B=2\n"),
+            ("a.service.d/20-y.conf", "[Service]\nGroup=g\n"),
+            ("a.service.d/no.txt", "nonsense"),
+        ]
+        .into(),
+    );
+    let like = try_with("a.service", "[Service]\nUser=one\nEnvironment=A=1\n", &files).unwrap();
+    assert_eq!(like.spec.user, Some(UserSpec::Name("two".into(), Some(GroupSpec::Name("g".into())))));
+    assert_eq!(like.spec.env, [("B".into(), "2".into())]);
+    let bad = Files([("a.service.d/x.conf", "[Service]\nUser\n")].into());
+    let e = try_with("a.service", "[Service]\n", &bad).unwrap_err();
+    assert_eq!(e.to_string(), "line 2, column 1: a.service.d/x.conf: `User` has no `=`");
+}
+
+#[test]
+fn what_is_not_known_is_listed() {
+    let like = unit("Restart=always\nUsr=x\nSystemCallFilter=@x\nFrob=1\nX=%m\nPrivateDevices=yes");
+    assert_eq!(lost(&like), ["Usr", "SystemCallFilter", "Frob", "X", "X"]);
+    assert!(like.losses[0].why.contains("did you mean User?"), "{}", like.losses[0]);
+    assert_eq!(like.losses[0].place.line, 5);
+    assert!(wrong("a.service", "[Unit]\nA=1\n").contains("no [Service]"));
+}
