@@ -123,6 +123,25 @@ def test_the_command_line_and_the_file(pytester, run):
     result.stdout.fnmatch_lines(["*nowhere*"])
 
 
+def test_like_production(pytester, run):
+    pytester.mkdir("deploy")
+    (pytester.path / "deploy/Dockerfile").write_text("FROM scratch\nUSER 4321:0\nENV MODE=production\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        def test_like(rootlet):
+            out = rootlet.run("id -u; echo $MODE", shell=True, capture_output=True, text=True).stdout
+            assert out.split() == ["4321", "production"]
+        """
+    )
+    run("--rootlet-base", "host", "--rootlet-like", "deploy/Dockerfile").assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\nrootlet_like = deploy/Dockerfile\nrootlet_base = host\n")
+    os.chdir(pytester.path / "deploy")
+    run("..").assert_outcomes(passed=1)
+    os.chdir(pytester.path)
+    run("--rootlet-like", "deploy/gone").assert_outcomes(errors=1)
+
+
 def test_recipes(pytester, run):
     """Built once for all; one that fails is told once, and shortly then."""
     pytester.mkdir("tree")
@@ -253,5 +272,5 @@ def test_what_may_be_left(pytester, run):
 
 def test_help(run):
     result = run("--help")
-    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-user*", "*--rootlet-keep*"])
+    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-like*", "*--rootlet-user*", "*--rootlet-keep*"])
     run("--markers").stdout.fnmatch_lines(["@pytest.mark.rootlet(users=*"])

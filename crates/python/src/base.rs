@@ -24,6 +24,25 @@ impl Base {
     }
 }
 
+/// What a file of production says.
+#[pyclass(frozen, module = "rootlet._rootlet")]
+pub struct Like(pub rootlet::like::Like);
+
+#[pymethods]
+impl Like {
+    /// The image that it runs, if it names one.
+    #[getter]
+    fn image(&self) -> Option<&str> {
+        self.0.image.as_deref()
+    }
+}
+
+/// Reads files of production ([`rootlet::like::read`]).
+#[pyfunction]
+pub fn like(py: Python<'_>, names: Vec<String>) -> PyResult<Like> {
+    py.detach(|| rootlet::like::read(&names)).map(Like).map_err(|e| error::library(py, &e))
+}
+
 /// Which base: a name, or a recipe of the project, or one of rootlet's own recipes.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]

@@ -1,6 +1,6 @@
 //! A live rootlet.
 
-use crate::base::Base;
+use crate::base::{Base, Like};
 use crate::error;
 use crate::files::Files;
 use crate::process::Process;
@@ -174,13 +174,18 @@ impl Rootlet {
 #[pymethods]
 impl Rootlet {
     #[new]
-    fn new(py: Python<'_>, base: &Base, mut options: Options) -> PyResult<Self> {
+    fn new(py: Python<'_>, base: &Base, mut options: Options, like: Option<&Like>) -> PyResult<Self> {
         let project = options.project.take();
         let mut spec = options.spec().map_err(|e| error::parse(py, &e))?;
         if let Some(project) = project {
             add_project(&mut spec, base, project);
         }
-        let made = py.detach(|| rootlet::Rootlet::builder(&base.0).spec(spec).spawn());
+        let mut builder = rootlet::Rootlet::builder(&base.0);
+        if let Some(Like(like)) = like {
+            spec = spec.over(like.spec.clone());
+            builder = builder.like(like);
+        }
+        let made = py.detach(|| builder.spec(spec).spawn());
         let made = made.map_err(|e| error::library(py, &e))?;
         Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })
     }
