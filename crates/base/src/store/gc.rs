@@ -29,7 +29,7 @@ pub struct Removed {
     pub names: Vec<String>,
     /// Unpacked layers.
     pub layers: usize,
-    /// Packed layers and documents.
+    /// Packed layers, documents and packages.
     pub blobs: usize,
     /// Bytes of all of it, about.
     pub bytes: u64,
@@ -101,6 +101,7 @@ impl Store {
             removed.count(remove_tree(&aside), bytes);
         }
         self.sweep(&mut removed)?;
+        self.sweep_packages(options.keep_recent, &mut removed)?;
         self.sweep_tmp();
         let layers = entries(&self.path().join("layers"))?.into_iter();
         let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());
@@ -172,16 +173,7 @@ impl Store {
         self.sweep_index(&blobs)?;
         for directory in [self.images().join("blobs/sha256"), self.partial()] {
             for path in entries(&directory)?.into_iter().filter(|path| !blobs.contains(&file_name(path))) {
-                let size = fs::metadata(&path).map_or(0, |m| m.len());
-                match fs::remove_file(&path) {
-                    Ok(()) => {
-                        removed.blobs += 1;
-                        removed.bytes += size;
-                    }
-                    Err(e) => {
-                        removed.problems.push(Error::io(format!("failed to remove {}", path.display()), e))
-                    }
-                }
+                removed.file(&path);
             }
         }
         Ok(())
@@ -206,6 +198,18 @@ impl Store {
 }
 
 impl Removed {
+    /// Removes a file.
+    pub(super) fn file(&mut self, path: &Path) {
+        let size = fs::metadata(path).map_or(0, |m| m.len());
+        match fs::remove_file(path) {
+            Ok(()) => {
+                self.blobs += 1;
+                self.bytes += size;
+            }
+            Err(e) => self.problems.push(Error::io(format!("failed to remove {}", path.display()), e)),
+        }
+    }
+
     fn count(&mut self, gone: Result<()>, bytes: u64) {
         match gone {
             Ok(()) => {
