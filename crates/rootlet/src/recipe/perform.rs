@@ -212,6 +212,10 @@ impl Runner<'_> {
     }
 
     fn shell(&self, text: &str, user: Option<&str>, env: &[(String, String)]) -> Result<Option<Said>> {
+        if !self.root.exists("/bin/sh") {
+            return Err(Error::new(ErrorKind::Recipe, "the base has no /bin/sh to run a command")
+                .with_hint("copy files in instead, or begin with another base"));
+        }
         let env = [&self.surroundings, env].concat();
         shell(self.root, &Job { text, user, env: &env, epoch: self.epoch, time: self.time })
     }
