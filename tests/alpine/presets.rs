@@ -66,10 +66,7 @@ fn python_and_a_virtual_environment_of_the_users_own() {
     let venv = build("venv");
     let who = "id -un; pwd; echo $VIRTUAL_ENV; which python3; stat -c '%U %a' /app /app/venv /app/venv/bin; touch /app/venv/mine";
     assert_eq!(says(&venv, who), "sam\n/app\n/app/venv\n/app/venv/bin/python3\nsam 755\nsam 755\nsam 755\n");
-    assert_eq!(
-        says(&venv, "cat /app/venv/made"),
-        "sam: -m venv --system-site-packages /app/venv\n"
-    );
+    assert_eq!(says(&venv, "cat /app/venv/made"), "sam: -m venv --system-site-packages /app/venv\n");
     assert_eq!(
         says(&build("more"), "cat /app/venv/pip"),
         "sam: -m pip install --no-cache-dir --disable-pip-version-check flask\n"

@@ -36,7 +36,7 @@ mod source;
 pub mod store;
 mod unpack;
 
-pub use base::{Base, BaseKind, Defaults};
+pub use base::{Base, BaseKind, Defaults, Healthcheck};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "tarball")]

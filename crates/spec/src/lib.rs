@@ -28,7 +28,7 @@ mod user;
 pub use caps::Capabilities;
 pub use env::EnvArg;
 pub use error::{ParseError, printable};
-pub use image::ImageDefaults;
+pub use image::{Healthcheck, ImageDefaults};
 pub use limits::Limits;
 pub use mount::{Mount, Volume};
 pub use net::Net;
