@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, what was fetched, and histories of
 /// package managers, which tell the hour.
-const LEAVE_OUT: [&str; 40] = [
+const LEAVE_OUT: [&str; 42] = [
     "/dev",
     "/etc/apt/preferences.d/rootlet",
     "/etc/hostname",
@@ -40,6 +40,8 @@ const LEAVE_OUT: [&str; 40] = [
     "/var/lib/dnf/history.sqlite",
     "/var/lib/dnf/history.sqlite-shm",
     "/var/lib/dnf/history.sqlite-wal",
+    "/var/lib/dnf/plugins/local",
+    "/var/lib/dnf/plugins/local-nogpgcheck",
     "/var/lib/pacman/sync",
     "/var/lib/zypp/AnonymousUniqueId",
     "/var/lib/zypp/AutoInstalled",
