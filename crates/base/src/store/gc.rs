@@ -7,7 +7,7 @@ use crate::{Digest, Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What [`Store::gc`] keeps besides what is in use.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Store {
         let mut removed = Removed::default();
         if !shared {
             let content = self.content_dir(record.content);
-            match Locked::try_exclusive(&content)? {
+            match in_a_moment(&content)? {
                 Some(lock) => self.discard(&content, lock, &mut removed),
                 None if content.exists() => {
                     return Err(Error::new(
@@ -217,6 +217,22 @@ impl Removed {
                 self.bytes += bytes;
             }
             Err(e) => self.problems.push(e),
+        }
+    }
+}
+
+/// The exclusive lock, where those who hold another one are none but children that have not executed their program yet: until then a
+/// child has all that its parent had open, a base that the parent gave up meanwhile as well. That takes a moment, and whoever uses
+/// the base keeps it longer.
+fn in_a_moment(path: &Path) -> Result<Option<Locked>> {
+    const MOMENT: Duration = Duration::from_millis(200);
+    let since = Instant::now();
+    loop {
+        match Locked::try_exclusive(path)? {
+            None if path.exists() && since.elapsed() < MOMENT => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            found => return Ok(found),
         }
     }
 }
