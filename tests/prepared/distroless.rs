@@ -60,6 +60,7 @@ fn run(scene: &Scene, words: &[&str]) -> String {
 
 #[test]
 fn the_static_image_runs_as_nonroot_and_has_nothing_to_break_in_with() {
+    rootlet_tests::needs_namespaces!("/proc to read");
     let Some(scene) = debian("") else { return };
     image(&scene, STATIC);
     fs::copy(probe(), scene.path().join("probe")).unwrap();
