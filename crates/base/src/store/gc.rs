@@ -224,6 +224,7 @@ impl Removed {
 /// The exclusive lock, where those who hold another one are none but children that have not executed their program yet: until then a
 /// child has all that its parent had open, a base that the parent gave up meanwhile as well. That takes a moment, and whoever uses
 /// the base keeps it longer.
+#[expect(clippy::disallowed_methods, reason = "flock(2) has no deadline")]
 fn in_a_moment(path: &Path) -> Result<Option<Locked>> {
     const MOMENT: Duration = Duration::from_millis(200);
     let since = Instant::now();
