@@ -13,6 +13,7 @@ mod library;
 mod peers;
 mod prepared;
 mod programs;
+mod python;
 mod scale;
 mod server;
 mod suites;
@@ -90,6 +91,8 @@ const PARTS: &[Part] = &[
     ("prepared: recipes", prepared::recipes, 60),
     ("suites: attribute", suites::attribute, 10),
     ("suites: runner", suites::runner, 100),
+    ("python: fixture", python::fixture, 10),
+    ("python: fakechroot", python::fakechroot, 5),
     ("unpack", |ground, _| unpack::rows(ground), 0),
 ];
 

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const TESTS: usize = 1000;
+/// How many tests a suite has.
+pub const TESTS: usize = 1000;
 
 /// What a run of a program took: of the clock, and of all processors, with all that it started.
 #[derive(Clone, Copy)]
-struct Took {
-    wall: Duration,
-    processors: Duration,
+pub struct Took {
+    pub wall: Duration,
+    pub processors: Duration,
 }
 
 /// A thousand tests by the attribute; the same rootlets without a test harness; each with one thread and with two.
@@ -70,7 +71,7 @@ pub fn attribute(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
 }
 
 /// The test program, built without being run.
-fn built() -> Result<PathBuf> {
+pub fn built() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["test", "--quiet", "--release", "--package", "rootlet-bench", "--test", "suite", "--no-run"];
     let out = Command::new(cargo)
@@ -88,7 +89,8 @@ fn built() -> Result<PathBuf> {
     messages.filter_map(suite).next_back().ok_or_else(|| format!("cargo: {}", out.status))
 }
 
-fn measured(command: &mut Command) -> Result<Took> {
+/// Runs it, and waits for all that it leaves to nobody.
+pub fn measured(command: &mut Command) -> Result<Took> {
     let (begin, before) = (Instant::now(), of_the_children()?);
     run(command)?;
     let wall = begin.elapsed();

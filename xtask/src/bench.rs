@@ -9,6 +9,7 @@ use crate::shell::{cargo, loud, step};
 pub fn run(arguments: &[&str]) -> Result<()> {
     let peers = setup::peers()?;
     let rootlet = dist::run()?;
+    let python = setup::python::measured(&rootlet)?;
     step("measure");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([peers.programs].into_iter().chain(std::env::split_paths(&path)));
@@ -16,6 +17,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     bench.env("PATH", path.map_err(|e| e.to_string())?).env("ROOTLET_BIN", rootlet);
     if let Some(debian) = peers.debian {
         bench.env("ROOTLET_BENCH_DEBIAN", debian);
+    }
+    if let Some(python) = python {
+        bench.env("ROOTLET_BENCH_PYTHON", python.path).env("ROOTLET_BENCH_FAKECHROOT", python.fakechroot);
     }
     if let Some(user) = account::find() {
         bench.env("ROOTLET_BENCH_USER", format!("{}:{}", user.uid, user.gid));

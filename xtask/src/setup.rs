@@ -5,6 +5,7 @@ mod debian;
 mod packages;
 mod pjdfstest;
 mod probe;
+pub mod python;
 
 use crate::Result;
 use crate::shell::{command, is_root, quiet, step, target};
@@ -23,6 +24,8 @@ pub struct Data {
     pub confine: PathBuf,
     /// A suite of file system tests that others wrote.
     pub pjdfstest: Option<PathBuf>,
+    /// What Python's tests import and install; made when the command is built.
+    pub python: Option<PathBuf>,
 }
 
 /// Makes everything that is not there yet. Only root changes the machine; anybody else is told what is missing.
@@ -32,12 +35,14 @@ pub fn run() -> Result<Data> {
     if is_root() {
         account::ensure()?;
     }
+    python::packages()?;
     Ok(Data {
         debian: debian::tarball()?,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,
         pjdfstest: pjdfstest::program(),
+        python: None,
     })
 }
 
@@ -81,6 +86,7 @@ pub fn existing() -> Result<Data> {
         hostile: probe::hostile()?,
         confine: probe::confine()?,
         pjdfstest: pjdfstest::cached(),
+        python: None,
     })
 }
 

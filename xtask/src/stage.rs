@@ -76,7 +76,19 @@ impl Stage {
             hostile: self.data(&data.hostile)?,
             confine: self.data(&data.confine)?,
             pjdfstest: data.pjdfstest.as_deref().map(|file| self.data(file)).transpose()?,
+            python: data.python.as_deref().map(|directory| self.python(directory)).transpose()?,
         })
+    }
+
+    /// Copies what Python's tests use, and not what it was made with.
+    fn python(&self, directory: &Path) -> Result<PathBuf> {
+        let place = self.directory.join("data/python");
+        for entry in fs::read_dir(directory).map_err(said(directory))?.flatten() {
+            if !["tools", "mypy", "measured", "fakechroot"].contains(&&*entry.file_name().to_string_lossy()) {
+                copy_all(&entry.path(), &place.join(entry.file_name()))?;
+            }
+        }
+        Ok(place)
     }
 
     /// Copies the data that checkouts share.
@@ -146,6 +158,17 @@ pub fn run_as_test_user(stage: &str, program: &str, arguments: &[&str]) -> Resul
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin");
     let error = command.current_dir(staged(&here).unwrap_or(here)).exec();
     Err(format!("{}: {error}", copied.display()))
+}
+
+/// Copies a file, or a directory with all that is in it.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        return copy(from, to);
+    }
+    for entry in fs::read_dir(from).map_err(said(from))?.flatten() {
+        copy_all(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// Copies a file so that everybody can read it, and run it if anybody could, whatever the umask was.

@@ -106,12 +106,13 @@ impl Pass {
 /// Runs everything; the first failing check ends it, but all passes of the tests are always seen through.
 pub fn run(options: &Options) -> Result<()> {
     let before = Leftovers::before();
-    let data = if options.fast { setup::existing()? } else { setup::run()? };
+    let mut data = if options.fast { setup::existing()? } else { setup::run()? };
     if !options.fast {
         lint()?;
     }
     step("build");
     run_cargo(&["build", "--workspace", "--all-features", "--bins", "--examples"])?;
+    data.python = setup::python::install(&command_under_test(), options.fast)?;
 
     let scratch = Scratch::new()?;
     let mut temporaries = vec![scratch.0.join("tmp")];
@@ -216,6 +217,7 @@ fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>)
     tests.env("ROOTLET_CONFINE", &data.confine).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
+    tests.envs(data.python.as_deref().map(|directory| ("ROOTLET_PYTHON", directory)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
 }
 

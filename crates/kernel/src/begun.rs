@@ -1,5 +1,6 @@
 //! The nursery's process, from its start to the moment when its id maps are written.
 
+use crate::descriptor::Own;
 use crate::init::wait_readable;
 use crate::nursery::Bounds;
 use crate::socket::{self, Message, Received};
@@ -31,7 +32,7 @@ const fn parse(digits: &str) -> usize {
 /// A nursery that was told its bounds and not its ids. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    socket: OwnedFd,
+    socket: Own,
     child: Mutex<Child>,
     /// It makes no namespaces.
     plain: bool,
@@ -48,7 +49,7 @@ impl Begun {
         rustix::rand::getrandom(&mut pass, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| StartError::new("get random bytes", e.into()))?;
         let pass = u64::from_ne_bytes(pass);
-        let begun = Self { socket, child, plain, pass, owner: std::process::id() };
+        let begun = Self { socket: socket.into(), child, plain, pass, owner: std::process::id() };
         begun.confine(bounds)?;
         Ok(begun)
     }
@@ -107,8 +108,10 @@ impl Begun {
         self.owner == std::process::id()
     }
 
+    /// Whether it runs and can be talked to: somebody may have closed all descriptors of this process, and the number of the
+    /// socket may be another file's by now.
     pub fn is_alive(&self) -> bool {
-        matches!(self.child().try_wait(), Ok(None))
+        self.socket.is_there() && matches!(self.child().try_wait(), Ok(None))
     }
 
     /// What a step that failed has failed of: when somebody has killed the process meanwhile, of that.

@@ -1,5 +1,6 @@
 //! A rootlet's pid 1, from outside: commands, files, ports.
 
+use crate::descriptor::Own;
 use crate::socket::{self, Message, Received};
 use crate::wire::{Stat, exec, init};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,10 +17,10 @@ use std::time::{Duration, Instant};
 /// A live rootlet's pid 1. Dropping it ends every process of the rootlet.
 #[derive(Debug)]
 pub struct Init {
-    socket: OwnedFd,
+    socket: Own,
     /// Whose turn it is to ask.
     turn: Mutex<()>,
-    pidfd: OwnedFd,
+    pidfd: Own,
     /// The process that made it. A forked child of it has a copy of this, whose end is not the rootlet's.
     owner: u32,
     /// The kernel ends all of the rootlet with it: a pid namespace of its own.
@@ -128,7 +129,7 @@ pub enum Ended {
 }
 
 impl Init {
-    pub(crate) fn new(socket: OwnedFd, pidfd: OwnedFd, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
+    pub(crate) fn new(socket: Own, pidfd: Own, all_at_once: bool, proc_is_the_hosts: bool) -> Self {
         let (turn, owner, ended) = (Mutex::new(()), std::process::id(), AtomicBool::new(false));
         Self {
             socket,
@@ -379,12 +380,16 @@ impl Init {
 
     /// Whether pid 1 has not ended.
     pub fn is_alive(&self) -> bool {
-        matches!(wait_readable(self.pidfd.as_fd(), Some(Duration::ZERO)), Ok(false))
+        self.pidfd.is_there() && matches!(wait_readable(self.pidfd.as_fd(), Some(Duration::ZERO)), Ok(false))
     }
 
     /// Ends every process of the rootlet and waits until they are gone, for at most five seconds.
     pub fn end(&self) {
         if self.owner != std::process::id() || self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Who closed it has closed the socket, too, with which all ends.
+        if !self.pidfd.is_there() {
             return;
         }
         if !self.all_at_once {

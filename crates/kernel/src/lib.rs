@@ -13,6 +13,7 @@
 
 #![allow(unsafe_code)]
 mod begun;
+mod descriptor;
 mod errno;
 pub mod idmap;
 pub mod init;
@@ -27,6 +28,7 @@ pub mod tree;
 #[allow(dead_code)] // The other side uses the parts that this one does not.
 mod wire;
 
+pub use descriptor::duplicate;
 pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};

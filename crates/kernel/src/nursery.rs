@@ -1,6 +1,7 @@
 //! The nursery, from outside: started once for each id map, asked for rootlets and workers.
 
 use crate::begun::{Begun, died, failed_step};
+use crate::descriptor::Own;
 use crate::init::Init;
 use crate::plan::Plan;
 use crate::socket::{self, Message};
@@ -11,7 +12,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -68,7 +69,7 @@ struct Answers {
 /// A rootlet that was begun. Dropping it ends it.
 #[derive(Debug)]
 pub struct Coming {
-    socket: OwnedFd,
+    socket: Own,
 }
 
 /// Something of the host that rootlets of one nursery can mount: a layer, a directory, a small tree in memory.
@@ -334,7 +335,7 @@ impl Nursery {
         message.u64(plan.namespaces()).u32(self.for_one.into()).raw(plan.operations());
         self.spent.store(self.for_one, Ordering::Relaxed);
         message.send(self.begun.socket(), &[theirs.as_fd()]).map_err(SpawnError::Io)?;
-        Ok(Coming { socket: ours })
+        Ok(Coming { socket: ours.into() })
     }
 
     /// Waits for what this nursery began.
@@ -347,7 +348,7 @@ impl Nursery {
         match (ready.errno, ready.kind, ready.fd) {
             (0, tell::READY, Some(pidfd)) => {
                 let all_at_once = self.user_namespace.is_some();
-                Ok(Init::new(coming.socket, pidfd, all_at_once, proc_is_the_hosts))
+                Ok(Init::new(coming.socket, pidfd.into(), all_at_once, proc_is_the_hosts))
             }
             (0, _, _) => Err(SpawnError::Io(io::ErrorKind::InvalidData.into())),
             (errno, _, _) if ready.step == u32::MAX => {

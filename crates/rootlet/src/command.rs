@@ -7,7 +7,7 @@ use rootlet_kernel::{ExecError, ExecStep, Streams};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{ExitStatus, Output};
 use std::time::Duration;
@@ -58,6 +58,14 @@ impl Stdio {
     /// /dev/null.
     pub fn null() -> Self {
         Self(Kind::Null)
+    }
+
+    /// A duplicate of the caller's descriptor of this number, for callers that have no owner of it to give.
+    ///
+    /// # Errors
+    /// `EBADF` when nothing is open under this number.
+    pub fn from_number(number: RawFd) -> io::Result<Self> {
+        rootlet_kernel::duplicate(number).map(Self::from)
     }
 }
 

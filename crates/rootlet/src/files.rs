@@ -344,6 +344,16 @@ impl Metadata {
         self.0.rdev
     }
 
+    /// Device that it lies on.
+    pub fn dev(&self) -> u64 {
+        self.0.dev
+    }
+
+    /// Blocks of 512 bytes that it takes.
+    pub fn blocks(&self) -> u64 {
+        self.0.blocks
+    }
+
     /// When it was last modified.
     pub fn modified(&self) -> SystemTime {
         UNIX_EPOCH + Duration::new(self.0.mtime, self.0.mtime_nsec as u32)

@@ -19,6 +19,7 @@ use rootlet_kernel::{Exec, IdMap, Init, Nursery, Source, Who};
 use rootlet_spec::{GroupSpec, Memberships, Spec, Tier, User, UserSpec};
 use std::ffi::OsStr;
 use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// A fresh, private root with a live pid 1, in which commands run and files can be touched. When it is dropped, every
@@ -214,6 +215,11 @@ impl Rootlet {
     /// The base it stands on.
     pub fn base(&self) -> &Base {
         &self.live.base
+    }
+
+    /// The variables of a command, `NAME=value` each.
+    pub fn environment(&self) -> impl Iterator<Item = &OsStr> {
+        self.exec.env.iter().map(|variable| OsStr::from_bytes(variable))
     }
 
     /// Who ran, on what, and what could not be reproduced.

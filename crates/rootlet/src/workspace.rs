@@ -44,6 +44,18 @@ impl Workspace {
         workspace
     }
 
+    /// Of a program that cargo did not build: directories of its own, copy-on-write, and others that it reads.
+    pub fn showing(
+        directories: impl IntoIterator<Item = PathBuf>,
+        libraries: impl IntoIterator<Item = PathBuf>,
+        workdir: &Path,
+    ) -> Self {
+        let directories = directories.into_iter().collect();
+        let mut workspace = Self { directories, workdir: workdir.to_owned(), ..Self::default() };
+        workspace.libraries = libraries.into_iter().filter(|path| !workspace.holds(path)).collect();
+        workspace
+    }
+
     /// A directory in it whose changes are to last; a relative path begins in the work directory.
     pub fn lasting(&mut self, directory: &Path) {
         self.lasting.push(self.workdir.join(directory));

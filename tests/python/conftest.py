@@ -1,0 +1,37 @@
+"""What the tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Where the packages, the wheel and the other fakechroot are."""
+    return Path(os.environ["ROOTLET_PYTHON"])
+
+
+@pytest.fixture(scope="session")
+def debian() -> str:
+    """A Debian, as a base; the tests that need one are skipped where this machine has none."""
+    tarball = os.environ.get("ROOTLET_DEBIAN_TAR", "")
+    if not os.path.exists(tarball):
+        pytest.skip("no tarball of debian")
+    return f"tar:{tarball}"
+
+
+class Descriptors:
+    """How many this process has open."""
+
+    @staticmethod
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still are."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(word) for word in (task / "children").read_text().split()]
+    return found
