@@ -47,6 +47,8 @@ macro_rules! scene {
     };
 }
 
+#[path = "alpine/presets.rs"]
+mod presets;
 #[path = "alpine/recipe.rs"]
 mod recipe;
 

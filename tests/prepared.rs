@@ -6,6 +6,8 @@
 mod cache;
 #[path = "prepared/debian.rs"]
 mod debian;
+#[path = "prepared/distroless.rs"]
+mod distroless;
 #[path = "prepared/errors.rs"]
 mod errors;
 #[path = "prepared/managers.rs"]

@@ -179,7 +179,7 @@ fn portable(source: &Source) -> Complaints {
     }
     // Users that examples and tests speak of, and the one that xtask makes.
     let example = |name: &str| {
-        ["sam", "alice", "bob", "user", "app", "rootlet-test", "{"]
+        ["sam", "alice", "bob", "user", "app", "nonroot", "rootlet-test", "{"]
             .iter()
             .any(|known| name.starts_with(known))
     };

@@ -114,11 +114,18 @@ fn a_suite_is_refused_after_its_time_and_in_anothers_place() {
     };
     publish(&|text| format!("Valid-Until: Sat, 28 Nov 2020 09:15:44 UTC\n{text}"));
     distrusted(&scene, "it was valid until Sat, 28 Nov 2020 09:15:44 UTC");
+    let late = format!("{}&check-valid-until=", scene.name());
+    let told = scene.refused(&format!("{late}perhaps"), ErrorKind::InvalidName, "is `yes` or `no`");
+    assert!(told.contains("`perhaps`"), "{told}");
     // Another suite of the same key, which somebody in between hands out.
     publish(&|text| text.replace(": test\n", ": stable\n"));
     distrusted(&scene, "it says that it is `stable`");
     publish(&|text| format!("Valid-Until: Sat, 28 Nov 2120 09:15:44 UTC\n{text}"));
     scene.resolve(&scene.name()).unwrap();
+    // A name may say that its time need not be looked at, and then the base is called so, in a lock file, too.
+    publish(&|text| format!("Valid-Until: Sat, 28 Nov 2020 09:15:44 UTC\n{text}"));
+    let base = scene.resolve(&format!("{late}no")).unwrap();
+    assert!(base.name().contains("check-valid-until=no"), "{}", base.name());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// A project whose recipes begin with apt's packages; its store is that of all tests, so that Debian is made once. `None` where
 /// there is no mirror.
-fn debian(recipes: &str) -> Option<Scene> {
+pub(super) fn debian(recipes: &str) -> Option<Scene> {
     let base = rootlet_tests::packages_base("apt:trixie")?;
     let scene = Scene { project: tempfile::tempdir().unwrap(), store: OwnStore::shared(base.store().path()) };
     scene.write("rootlet.toml", recipes);

@@ -6,7 +6,7 @@ use crate::store::{Content, Layer, LayerDir, Locked, Origin, Staging, Store};
 use crate::{Digest, Result, unpack};
 use rootlet_kernel::IdMap;
 /// What an image's config says about running it. All empty for `host`, `dir:` and `tar:`.
-pub use rootlet_spec::ImageDefaults as Defaults;
+pub use rootlet_spec::{Healthcheck, ImageDefaults as Defaults};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -77,6 +77,10 @@ struct RunConfig {
     exposed_ports: Set,
     labels: Option<BTreeMap<String, String>>,
     stop_signal: Option<String>,
+    /// Docker's own, in whatever form: nothing depends on them.
+    healthcheck: serde_json::Value,
+    shell: serde_json::Value,
+    on_build: serde_json::Value,
 }
 
 /// An image of one platform, with the documents that lead to it.
@@ -177,6 +181,9 @@ pub(crate) fn read_config(bytes: &[u8]) -> Result<(Defaults, Vec<Digest>)> {
         exposed_ports: keys(run.exposed_ports),
         labels: run.labels.unwrap_or_default(),
         stop_signal: said(run.stop_signal),
+        healthcheck: serde_json::from_value(run.healthcheck).unwrap_or_default(),
+        shell: serde_json::from_value(run.shell).unwrap_or_default(),
+        on_build: serde_json::from_value(run.on_build).unwrap_or_default(),
         platform: Some(platform).filter(|p| !p.os.is_empty()).map(|p| p.to_string()),
     };
     Ok((defaults, file.rootfs.diff_ids))
@@ -336,6 +343,11 @@ mod tests {
         assert_eq!(defaults.workdir.as_deref(), Some("/w"));
         assert_eq!(defaults.stop_signal.as_deref(), Some("SIGQUIT"));
         assert_eq!(defaults.platform.as_deref(), Some("linux/amd64"));
+        assert_eq!(defaults.healthcheck.unwrap().test, ["x"]);
+        // What is of an odd form is not what a run depends on.
+        let odd = br#"{"rootfs":{"diff_ids":[]},"config":{"Healthcheck":[1],"Shell":"sh","OnBuild":null}}"#;
+        let (defaults, _) = read_config(odd).unwrap();
+        assert_eq!((defaults.healthcheck, defaults.shell, defaults.on_build), (None, vec![], vec![]));
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod source;
 pub mod store;
 mod unpack;
 
-pub use base::{Base, BaseKind, Defaults};
+pub use base::{Base, BaseKind, Defaults, Healthcheck};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "tarball")]
@@ -52,4 +52,4 @@ pub use resolve::{Limits, Pin, Platform, Pull, Resolver, Turn};
 pub use setup::{Script, Setup};
 #[cfg(feature = "packages")]
 pub use source::mirror::PackageFile;
-pub use store::{BaseInfo, GcOptions, LayerInfo, Removed, Staging, Store};
+pub use store::{BaseInfo, GcOptions, LayerInfo, PackageCache, Removed, Staging, Store};

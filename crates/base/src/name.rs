@@ -116,7 +116,8 @@ impl FromStr for BaseName {
                 path(rest).map(|_| split_tag(rest)).map(|(path, tag)| Self::Archive(path, tag))
             }
             Some(("apt", rest)) => {
-                PackageSet::parse(text, rest, &["mirror", "components", "keyring", "variant"]).map(Self::Apt)
+                const KNOWN: [&str; 5] = ["mirror", "components", "keyring", "variant", "check-valid-until"];
+                PackageSet::parse(text, rest, &KNOWN).map(Self::Apt)
             }
             Some(("apk", rest)) => {
                 PackageSet::parse(text, rest, &["mirror", "repositories", "keys"]).map(Self::Apk)

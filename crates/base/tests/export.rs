@@ -151,6 +151,41 @@ fn layers_of_any_kind_are_one_root() {
     assert!(compared > 50, "{compared}");
 }
 
+/// Into a directory that the same layer empties or takes away.
+#[test]
+fn what_is_written_through_a_symlink_stays() {
+    if !is_root() {
+        return; // Nobody else has the engine's tree to compare with.
+    }
+    let home = Home::new();
+    let below = tar_of(&home, "root.tar", &[("d", b'5', "", 0), ("d/old", b'0', "", 0), ("e", b'5', "", 0)]);
+    let below = Base::resolve(&below, &home.store).unwrap();
+    for (name, has_entry, hides) in
+        [("opaque", true, true), ("removed", true, false), ("implied", false, false)]
+    {
+        let mut layer = LayerWriter::begin(&home.store).unwrap();
+        let put = |path: &str, kind: PackKind, layer: &mut LayerWriter| {
+            let path = path.as_bytes().to_vec();
+            let entry = PackEntry { path, kind, mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
+            layer.append(&entry, &mut "x".as_bytes()).unwrap();
+        };
+        if has_entry {
+            put("d", PackKind::Directory, &mut layer);
+        }
+        put("s", PackKind::Symlink(b"e/../d".to_vec()), &mut layer);
+        put("s/f", PackKind::File(1), &mut layer);
+        if hides { layer.hide_lower(b"d") } else { layer.remove(b"d") }.unwrap();
+        let base =
+            below.with_layers(vec![layer.finish().unwrap()], Default::default(), name, "made", &[]).unwrap();
+        base.export(&format!("tar:{}", home.path().join("t.tar").display()).parse().unwrap()).unwrap();
+        let (by_tar, engine) =
+            (unpacked_by_tar(&home.path().join("t.tar"), &home), tree(base.flat().unwrap().path(), true));
+        assert_same(&known(by_tar), &known(engine.clone()), name);
+        let here = |path: &str| engine.contains_key(Path::new(path));
+        assert!(here("d/f") && here("s") && !here("d/old"), "{name}: {engine:?}");
+    }
+}
+
 /// Numbers that look random, and are the same each time.
 struct Dice(u64);
 
@@ -227,6 +262,13 @@ fn skopeo_and_podman_read_every_form() {
         assert_eq!(config["config"]["User"], "nobody:1", "{target}: {config:#}");
         assert_eq!(config["config"]["Env"], serde_json::json!(["A=b=c", "EMPTY="]));
         assert_eq!(config["config"]["Volumes"], serde_json::json!({ "/data": {} }));
+        // Docker's own fields are none that skopeo itself would show.
+        let raw = run("skopeo", &["inspect", "--config", "--raw", &target]);
+        let raw: serde_json::Value = serde_json::from_slice(&raw.stdout).unwrap();
+        let health =
+            serde_json::json!({ "Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000_i64, "Retries": 3 });
+        assert_eq!(raw["config"]["Healthcheck"], health, "{target}");
+        assert_eq!(raw["config"]["OnBuild"], serde_json::json!(["RUN true"]), "{target}");
         assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 3);
         // All digests are verified on the way.
         let copy = home.path().join(format!("copy-{}", digest.hex()));

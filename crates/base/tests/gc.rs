@@ -6,6 +6,7 @@ use rootlet_base::{Base, ErrorKind, GcOptions, Store};
 use rootlet_kernel::{IdMap, SubIds};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use support::{Home, alpine, map, map_with, skip, tar_of};
@@ -45,6 +46,30 @@ fn what_is_in_use_is_not_collected() {
     }
     assert_eq!(other.show(&name).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(Base::resolve(&name, &home.store).unwrap().note("facts").is_none());
+}
+
+/// Until it is another program, a child has all that its parent has open, and so the lock of a base that nobody uses any more.
+#[test]
+fn a_child_on_its_way_uses_nothing() {
+    let _alone = alone();
+    let home = Home::new();
+    let name = tar_of(&home, "x.tar", &[("a", b'0', "x", 0)]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let removed = (0..300).try_for_each(|_| {
+            drop(Base::resolve(&name, &home.store)?);
+            home.store.remove(&name).map(drop)
+        });
+        over.store(true, Ordering::Relaxed);
+        removed.unwrap();
+    });
 }
 
 #[test]

@@ -5,8 +5,9 @@ mod support;
 use rootlet_base::{Base, ErrorKind, Progress, Pull, Resolver, Step, Store};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use support::registry::Setup;
+use support::registry::{Setup, flaky_uploads};
 use support::rich::{export, flat, rich};
 use support::scene::{failed, scene, succeeded};
 use support::tokens::{IDENTITY, Tokens};
@@ -111,6 +112,28 @@ fn an_identity_token_is_exchanged_for_the_right_to_push() {
     let pushed = format!("docker://{}", registry.image("x:1"));
     let inspected = run("skopeo", &["inspect", "--tls-verify=false", "--format={{.Digest}}", &pushed]);
     assert_eq!(String::from_utf8_lossy(&inspected.stdout), digest);
+}
+
+#[test]
+fn a_broken_upload_is_done_again_and_not_for_ever() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    let base = Resolver::new(&scene.home.store).resolve(&scene.source).unwrap();
+    let (address, broke) = flaky_uploads(registry.address, 3, 600 << 10);
+    let digest = export(&base, &format!("docker://{address}/x:1"));
+    assert_eq!(broke.load(Ordering::Relaxed), 3);
+    let pushed = format!("docker://{}", registry.image("x:1"));
+    let inspected = run("skopeo", &["inspect", "--tls-verify=false", "--format={{.Digest}}", &pushed]);
+    assert_eq!(String::from_utf8_lossy(&inspected.stdout).trim(), digest.to_string());
+    // What came is whole: another store has it.
+    let other = Home::new();
+    let back = Base::resolve(&registry.image("x:1"), &other.store).unwrap();
+    assert!(flat(&back, &other) == flat(&base, &scene.home));
+
+    let (address, broke) = flaky_uploads(registry.address, usize::MAX, 600 << 10);
+    let error = base.export(&format!("docker://{address}/y:1").parse().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+    assert!(broke.load(Ordering::Relaxed) >= 4);
 }
 
 #[test]

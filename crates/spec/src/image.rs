@@ -27,8 +27,47 @@ pub struct ImageDefaults {
     pub labels: BTreeMap<String, String>,
     /// `STOPSIGNAL`: a name or number, as the image says it.
     pub stop_signal: Option<String>,
+    /// `HEALTHCHECK`, which a run takes no notice of; it is handed on to other tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// `SHELL`: what builds of other tools run commands by; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shell: Vec<String>,
+    /// `ONBUILD`: what builds of other tools do on top of it; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_build: Vec<String>,
     /// `os/architecture` or `os/architecture/variant` that the image is for.
     pub platform: Option<String>,
+}
+
+/// How docker finds out whether a container is well, as its image says: the `Healthcheck` of docker's image specification. Durations
+/// are in nanoseconds; 0 is not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Healthcheck {
+    /// `NONE`, or `CMD` and its words, or `CMD-SHELL` and a line for a shell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// Between two checks.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub interval: i64,
+    /// How long one may take.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub timeout: i64,
+    /// How long the container may take to become well.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_period: i64,
+    /// Between two checks in that time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub start_interval: i64,
+    /// How many in a row must fail.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub retries: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 impl Spec {

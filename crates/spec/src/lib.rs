@@ -33,7 +33,7 @@ pub use caps::Capabilities;
 pub use env::EnvArg;
 pub use error::{ParseError, printable};
 pub use fault::Fault;
-pub use image::ImageDefaults;
+pub use image::{Healthcheck, ImageDefaults};
 pub use lenient::{Lenient, Memberships};
 pub use limits::Limits;
 pub use mount::{Access, Content, Entry, Mount, Rights, Volume};

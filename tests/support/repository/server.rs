@@ -129,9 +129,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn answer(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
-    let Some(path) = first.strip_prefix("GET /").and_then(|rest| rest.split(' ').next()) else {
-        return Ok(());
-    };
+    let Some((method, path)) = first.split_once(" /") else { return Ok(()) };
+    let path = path.split(' ').next().unwrap_or_default();
+    // Who asks for the head alone gets no file.
+    if method == "HEAD" {
+        return head(stream, &shared.root.join(path));
+    }
     let mut asked = Asked { path: path.into(), from: None, before: 0, authorization: None };
     for line in lines {
         let line = line?;
@@ -148,6 +151,11 @@ fn answer(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         all.push(asked.clone());
     }
     reply(stream, &asked, shared)
+}
+
+fn head(mut stream: TcpStream, file: &Path) -> io::Result<()> {
+    let (code, size) = fs::metadata(file).map_or((404, 0), |m| (200, m.len()));
+    write!(stream, "HTTP/1.1 {code} x\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n")
 }
 
 fn reply(mut stream: TcpStream, asked: &Asked, shared: &Shared) -> io::Result<()> {

@@ -67,6 +67,10 @@ fn run_config(base: &Base) -> Value {
         ("ExposedPorts", set(&defaults.exposed_ports)),
         ("Labels", json!(defaults.labels)),
         ("StopSignal", json!(defaults.stop_signal)),
+        // Docker's: others take no notice of what they do not know.
+        ("Healthcheck", json!(defaults.healthcheck)),
+        ("Shell", json!(defaults.shell)),
+        ("OnBuild", json!(defaults.on_build)),
     ];
     let said = |value: &Value| match value {
         Value::Array(values) => !values.is_empty(),

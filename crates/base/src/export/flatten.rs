@@ -7,7 +7,9 @@
 use super::layer::Hashed;
 use super::output::Output;
 use crate::progress::Step;
-use crate::unpack::{LayerStream, Name, TarEntry, TarReader, join, normalise, read_name, show, split};
+use crate::unpack::{
+    LayerStream, Name, TarEntry, TarReader, follow, join, normalise, read_name, show, split,
+};
 use crate::{Base, Digest, Error, ErrorKind, Result, entry};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -317,39 +319,14 @@ impl Reading<'_> {
         })
     }
 
-    /// Where a directory is, through the symlinks of this layer, as seen from its root.
+    /// Where a directory is, through the symlinks of this layer.
     fn follow(&self, path: &[u8]) -> Result<Vec<u8>> {
-        // As the kernel has it.
-        const LINKS: usize = 40;
-        let mut links = 0;
-        let mut found: Vec<u8> = Vec::new();
-        let mut left: Vec<Vec<u8>> = parts(path).rev().map(<[u8]>::to_vec).collect();
-        while let Some(part) = left.pop() {
-            if part == b".." {
-                found = split(&found).0.to_vec();
-                continue;
-            }
-            let next = join(&found, &part);
-            match self.found.names.get(&next) {
-                Some(Node::File(_, _, Some(target))) => {
-                    links += 1;
-                    if links > LINKS {
-                        return Err(damaged(path, "leads round in a circle"));
-                    }
-                    if target.starts_with(b"/") {
-                        found.clear();
-                    }
-                    left.extend(parts(target).rev().map(<[u8]>::to_vec));
-                }
-                _ => found = next,
-            }
-        }
-        Ok(found)
+        let target = |name: &[u8]| match self.found.names.get(name) {
+            Some(Node::File(_, _, target)) => target.as_deref(),
+            _ => None,
+        };
+        follow(path, target).ok_or_else(|| damaged(path, "leads round in a circle"))
     }
-}
-
-fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|part| !matches!(part, [] | [b'.']))
 }
 
 fn damaged(path: &[u8], why: &str) -> Error {

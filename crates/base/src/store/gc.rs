@@ -7,7 +7,7 @@ use crate::{Digest, Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What [`Store::gc`] keeps besides what is in use.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub struct Removed {
     pub names: Vec<String>,
     /// Unpacked layers.
     pub layers: usize,
-    /// Packed layers and documents.
+    /// Packed layers, documents and packages.
     pub blobs: usize,
     /// Bytes of all of it, about.
     pub bytes: u64,
@@ -53,7 +53,7 @@ impl Store {
         let mut removed = Removed::default();
         if !shared {
             let content = self.content_dir(record.content);
-            match Locked::try_exclusive(&content)? {
+            match in_a_moment(&content)? {
                 Some(lock) => self.discard(&content, lock, &mut removed),
                 None if content.exists() => {
                     return Err(Error::new(
@@ -101,6 +101,7 @@ impl Store {
             removed.count(remove_tree(&aside), bytes);
         }
         self.sweep(&mut removed)?;
+        self.sweep_packages(options.keep_recent, &mut removed)?;
         self.sweep_tmp();
         let layers = entries(&self.path().join("layers"))?.into_iter();
         let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());
@@ -172,16 +173,7 @@ impl Store {
         self.sweep_index(&blobs)?;
         for directory in [self.images().join("blobs/sha256"), self.partial()] {
             for path in entries(&directory)?.into_iter().filter(|path| !blobs.contains(&file_name(path))) {
-                let size = fs::metadata(&path).map_or(0, |m| m.len());
-                match fs::remove_file(&path) {
-                    Ok(()) => {
-                        removed.blobs += 1;
-                        removed.bytes += size;
-                    }
-                    Err(e) => {
-                        removed.problems.push(Error::io(format!("failed to remove {}", path.display()), e))
-                    }
-                }
+                removed.file(&path);
             }
         }
         Ok(())
@@ -206,6 +198,18 @@ impl Store {
 }
 
 impl Removed {
+    /// Removes a file.
+    pub(super) fn file(&mut self, path: &Path) {
+        let size = fs::metadata(path).map_or(0, |m| m.len());
+        match fs::remove_file(path) {
+            Ok(()) => {
+                self.blobs += 1;
+                self.bytes += size;
+            }
+            Err(e) => self.problems.push(Error::io(format!("failed to remove {}", path.display()), e)),
+        }
+    }
+
     fn count(&mut self, gone: Result<()>, bytes: u64) {
         match gone {
             Ok(()) => {
@@ -213,6 +217,23 @@ impl Removed {
                 self.bytes += bytes;
             }
             Err(e) => self.problems.push(e),
+        }
+    }
+}
+
+/// The exclusive lock, where those who hold another one are none but children that have not executed their program yet: until then a
+/// child has all that its parent had open, a base that the parent gave up meanwhile as well. That takes a moment, and whoever uses
+/// the base keeps it longer.
+#[expect(clippy::disallowed_methods, reason = "flock(2) has no deadline")]
+fn in_a_moment(path: &Path) -> Result<Option<Locked>> {
+    const MOMENT: Duration = Duration::from_millis(200);
+    let since = Instant::now();
+    loop {
+        match Locked::try_exclusive(path)? {
+            None if path.exists() && since.elapsed() < MOMENT => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            found => return Ok(found),
         }
     }
 }

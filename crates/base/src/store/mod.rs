@@ -19,6 +19,7 @@
 //! │       ├── map.json             the id map it was unpacked with, for removing it
 //! │       └── root/                the tree, as an overlay's lower layer
 //! ├── kept/ID.json                 how to start a kept rootlet again; its snapshot is a base of its own
+//! ├── packages/KEY/PATH            what package managers fetched for themselves ([`PackageCache`]); its mtime: when it came
 //! ├── locks/NAME                   one at a time: the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds
 //! ```
@@ -43,11 +44,13 @@ mod info;
 mod kept;
 mod layers;
 mod lock;
+mod package_cache;
 mod record;
 mod staging;
 
 pub use gc::{GcOptions, Removed};
 pub use info::{BaseInfo, LayerInfo};
+pub use package_cache::PackageCache;
 pub use staging::Staging;
 pub(crate) use staging::{TmpDir, remove_tree};
 

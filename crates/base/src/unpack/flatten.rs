@@ -3,6 +3,7 @@
 use super::entries::{self, Sink, failed};
 use super::layer::{forget, open, verify};
 use super::lower::Lower;
+use super::path::{follow, join, split};
 use super::stream::LayerStream;
 use super::tar::TarReader;
 use crate::progress::{Step, Task};
@@ -10,7 +11,7 @@ use crate::store::Layer;
 use crate::{Error, Resolver, Result};
 use rootlet_kernel::{IdMap, Meta, NodeKind, TreeError, TreeWriter, Worker};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
@@ -79,31 +80,52 @@ struct Flat<'a> {
 
 #[derive(Default)]
 struct Noted {
+    /// What the layer made, by the names without symlinks of its own.
     placed: HashSet<Vec<u8>>,
+    /// Its symlinks, and where they lead.
+    links: HashMap<Vec<u8>, Vec<u8>>,
     /// What is removed, and the directories whose contents are.
     taken: Vec<Vec<u8>>,
     hidden: Vec<Vec<u8>>,
 }
 
+impl Noted {
+    /// Something was made: perhaps in a directory that no entry speaks of, behind a symlink.
+    fn place(&mut self, path: &[u8], target: Option<&[u8]>) {
+        let (parent, name) = split(path);
+        let parent = follow(parent, |name| self.links.get(name).map(Vec::as_slice));
+        let parent = parent.unwrap_or_else(|| split(path).0.to_vec());
+        let path = join(&parent, name);
+        match target {
+            Some(target) => self.links.insert(path.clone(), target.to_vec()),
+            None => self.links.remove(&path),
+        };
+        let above =
+            path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| path[..at].to_vec());
+        self.placed.extend(above);
+        self.placed.insert(path);
+    }
+}
+
 impl Sink for Flat<'_> {
     fn directory(&mut self, path: &[u8], meta: &Meta) -> Result<(), TreeError> {
-        self.noted.placed.insert(path.to_vec());
+        self.noted.place(path, None);
         self.writer.directory(path, meta)
     }
     fn file(&mut self, path: &[u8], meta: &Meta, size: u64, data: &mut dyn Read) -> Result<(), TreeError> {
-        self.noted.placed.insert(path.to_vec());
+        self.noted.place(path, None);
         self.writer.file(path, meta, size, data)
     }
     fn symlink(&mut self, path: &[u8], target: &[u8], meta: &Meta) -> Result<(), TreeError> {
-        self.noted.placed.insert(path.to_vec());
+        self.noted.place(path, Some(target));
         self.writer.symlink(path, target, meta)
     }
     fn hard_link(&mut self, path: &[u8], existing: &[u8]) -> Result<(), TreeError> {
-        self.noted.placed.insert(path.to_vec());
+        self.noted.place(path, None);
         self.writer.hard_link(path, existing)
     }
     fn fifo(&mut self, path: &[u8], meta: &Meta) -> Result<(), TreeError> {
-        self.noted.placed.insert(path.to_vec());
+        self.noted.place(path, None);
         self.writer.node(path, NodeKind::Fifo, meta)
     }
     fn whiteout(&mut self, path: &[u8]) -> Result<(), TreeError> {
@@ -123,11 +145,13 @@ struct Remover<'a> {
 }
 
 impl Remover<'_> {
-    /// Removes what was there below at `path`, unless the layer has made something else of it.
+    /// Removes what was there below at `path`; where the layer has made a directory of it, what was in it.
     fn take(&self, path: &[u8], worker: &mut Worker) -> io::Result<()> {
+        if self.placed.contains(path) {
+            return self.hide(path.to_vec(), worker);
+        }
         // Only what is reached without a symlink is what the layer means; the rest is not there.
-        let found = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).is_some();
-        if !found || self.placed.contains(path) {
+        if self.open(path, OFlags::PATH | OFlags::NOFOLLOW).is_none() {
             return Ok(());
         }
         worker.remove(&self.tree.join(Path::new(std::ffi::OsStr::from_bytes(path)))).map_err(|e| e.source)

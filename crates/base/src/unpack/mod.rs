@@ -24,7 +24,7 @@ pub(crate) use {
     entries::is_kept,
     flatten::flatten,
     layer::{check_tar, forget, unpack, verify},
-    path::{Name, join, normalise, read as read_name, show, split},
+    path::{Name, follow, join, normalise, read as read_name, show, split},
     stream::{Digests, LayerStream},
     tar::{Entry as TarEntry, TarReader},
 };

@@ -90,6 +90,36 @@ pub(crate) fn join(parent: &[u8], last: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Where a directory is, through the symlinks that `target` knows, as seen from the root; `None` where they lead round in a circle.
+pub(crate) fn follow<'a>(path: &[u8], target: impl Fn(&[u8]) -> Option<&'a [u8]>) -> Option<Vec<u8>> {
+    // As the kernel has it.
+    const LINKS: usize = 40;
+    let parts = |path: &[u8]| -> Vec<Vec<u8>> {
+        let parts = path.rsplit(|byte| *byte == b'/').filter(|part| !matches!(part, [] | [b'.']));
+        parts.map(<[u8]>::to_vec).collect()
+    };
+    let (mut found, mut left, mut links) = (Vec::new(), parts(path), 0);
+    while let Some(part) = left.pop() {
+        if part == b".." {
+            found = split(&found).0.to_vec();
+            continue;
+        }
+        let next = join(&found, &part);
+        match target(&next) {
+            Some(_) if links == LINKS => return None,
+            Some(target) => {
+                links += 1;
+                if target.starts_with(b"/") {
+                    found.clear();
+                }
+                left.extend(parts(target));
+            }
+            None => found = next,
+        }
+    }
+    Some(found)
+}
+
 /// For a person: a name as it is where it is text, with `\xNN` where it is not, and not longer than a line.
 pub(crate) fn show(name: &[u8]) -> String {
     let mut text: String = name.escape_ascii().to_string();

@@ -150,6 +150,36 @@ impl Flaky {
     }
 }
 
+/// Stands before a registry; the first `breaks` connections that carry more than `after` bytes to it break then. How many did.
+pub fn flaky_uploads(registry: SocketAddr, breaks: usize, after: u64) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, broke) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = broke.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let counted = counted.clone();
+            std::thread::spawn(move || {
+                let Ok(server) = TcpStream::connect(registry) else { return };
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut &server, &mut &client);
+                    let _ = client.shutdown(std::net::Shutdown::Both);
+                });
+                let one_more = |so_far: usize| (so_far < breaks).then_some(so_far + 1);
+                let _ = std::io::copy(&mut (&from).take(after), &mut &to);
+                let breaks_now = from.peek(&mut [0]).is_ok_and(|n| n > 0)
+                    && counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok();
+                if !breaks_now {
+                    let _ = std::io::copy(&mut &from, &mut &to);
+                }
+                let _ = to.shutdown(std::net::Shutdown::Both);
+                let _ = from.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    (address, broke)
+}
+
 fn down(
     mut from: TcpStream,
     mut to: TcpStream,

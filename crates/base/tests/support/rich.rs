@@ -2,7 +2,7 @@
 #![allow(unused_imports, unused_macros, reason = "each test takes what it needs")]
 
 use super::{Home, alpine};
-use rootlet_base::{Base, Digest, LayerWriter, PackEntry, PackKind, Store};
+use rootlet_base::{Base, Digest, Healthcheck, LayerWriter, PackEntry, PackKind, Store};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -79,6 +79,11 @@ pub fn make(store: &Store) -> Option<Base> {
     defaults.labels = BTreeMap::from([("who".into(), "me".into())]);
     defaults.stop_signal = Some("SIGQUIT".into());
     defaults.platform = Some("linux/amd64".into());
+    let test = vec!["CMD-SHELL".into(), "true".into()];
+    defaults.healthcheck =
+        Some(Healthcheck { test, interval: 5_000_000_000, retries: 3, ..Healthcheck::default() });
+    defaults.shell = vec!["/bin/ash".into(), "-c".into()];
+    defaults.on_build = vec!["RUN true".into()];
     Some(below.with_layers(vec![first, second], defaults, "rich", "made", &[]).unwrap())
 }
 

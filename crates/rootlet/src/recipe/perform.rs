@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, and what was fetched.
-const LEAVE_OUT: [&str; 23] = [
+/// What no step leaves behind, whoever wrote it: what belongs to a run or to this host, logs, what was fetched, and histories of
+/// package managers, which tell the hour.
+const LEAVE_OUT: [&str; 42] = [
     "/dev",
     "/etc/apt/preferences.d/rootlet",
     "/etc/hostname",
@@ -23,6 +24,9 @@ const LEAVE_OUT: [&str; 23] = [
     "/run",
     "/sys",
     "/tmp",
+    "/usr/lib/sysimage/libdnf5/transaction_history.sqlite",
+    "/usr/lib/sysimage/libdnf5/transaction_history.sqlite-shm",
+    "/usr/lib/sysimage/libdnf5/transaction_history.sqlite-wal",
     "/usr/sbin/policy-rc.d",
     "/var/cache/apk",
     "/var/cache/apt",
@@ -33,9 +37,25 @@ const LEAVE_OUT: [&str; 23] = [
     "/var/cache/yum",
     "/var/cache/zypp",
     "/var/lib/apt/lists",
+    "/var/lib/dnf/history.sqlite",
+    "/var/lib/dnf/history.sqlite-shm",
+    "/var/lib/dnf/history.sqlite-wal",
+    "/var/lib/dnf/plugins/local",
+    "/var/lib/dnf/plugins/local-nogpgcheck",
+    "/var/lib/pacman/sync",
+    "/var/lib/zypp/AnonymousUniqueId",
+    "/var/lib/zypp/AutoInstalled",
     "/var/log/alternatives.log",
     "/var/log/apt",
+    "/var/log/dnf.librepo.log",
+    "/var/log/dnf.log",
+    "/var/log/dnf.rpm.log",
+    "/var/log/dnf5.log",
     "/var/log/dpkg.log",
+    "/var/log/hawkey.log",
+    "/var/log/pacman.log",
+    "/var/log/zypp",
+    "/var/log/zypper.log",
     "/var/tmp",
 ];
 /// What the caller's network needs, and no layer keeps.
@@ -180,14 +200,26 @@ pub(super) struct Runner<'a> {
 impl Runner<'_> {
     /// Runs a script; where it fails, the rootlet is kept to be looked at.
     pub(super) fn script(&self, text: &str, user: Option<&str>, env: &[(String, String)]) -> Result<()> {
-        let env = [&self.surroundings, env].concat();
-        let job = Job { text, user, env: &env, epoch: self.epoch, time: self.time };
-        let Some(Said { end, last_words }) = shell(self.root, &job)? else { return Ok(()) };
+        let Some(Said { end, last_words }) = self.shell(text, user, env)? else { return Ok(()) };
         let kept = self.root.keep().map_or_else(
             |e| format!("its root could not be kept: {e}"),
             |id| format!("look at what it left: `rootlet enter --user root {id}`"),
         );
         Err(Error::new(ErrorKind::Recipe, format!("the command {end}{last_words}")).with_hint(kept))
+    }
+
+    /// Runs a script as root that may fail; `None` when it did well.
+    pub(super) fn attempt(&self, text: &str) -> Result<Option<Said>> {
+        self.shell(text, None, &[])
+    }
+
+    fn shell(&self, text: &str, user: Option<&str>, env: &[(String, String)]) -> Result<Option<Said>> {
+        if !self.root.exists("/bin/sh") {
+            return Err(Error::new(ErrorKind::Recipe, "the base has no /bin/sh to run a command")
+                .with_hint("copy files in instead, or begin with another base"));
+        }
+        let env = [&self.surroundings, env].concat();
+        shell(self.root, &Job { text, user, env: &env, epoch: self.epoch, time: self.time })
     }
 }
 

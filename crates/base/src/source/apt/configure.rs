@@ -2,7 +2,7 @@
 
 use super::database::Control;
 use super::manifest::Extra;
-use super::sources::Keys;
+use super::sources::{CHECK_VALID_UNTIL, Keys};
 use super::suites::Suite;
 use crate::packages::without_credentials;
 use crate::{Error, Result, Script};
@@ -85,12 +85,16 @@ pub(super) fn sources_list(suites: &[Suite]) -> Result<Vec<Extra>> {
                 files.push(Extra::new(path, bytes));
             }
         }
-        let mut said = String::new();
+        let mut said: Vec<String> = Vec::new();
         if !options.is_empty() {
-            let _ = write!(said, "[signed-by={}] ", options.join(","));
+            said.push(format!("signed-by={}", options.join(",")));
         } else if source.keys == Keys::Anything {
-            said.push_str("[trusted=yes] ");
+            said.push("trusted=yes".into());
         }
+        if !source.check_valid_until {
+            said.push(format!("{CHECK_VALID_UNTIL}=no"));
+        }
+        let said = if said.is_empty() { String::new() } else { format!("[{}] ", said.join(" ")) };
         let components =
             if source.components.is_empty() { release.components() } else { source.components.clone() };
         let mirror = without_credentials(&source.mirror);

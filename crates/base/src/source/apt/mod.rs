@@ -8,12 +8,13 @@
 //!   solve       which packages
 //! manifest    exactly these packages, from there: what a lock file pins
 //! make        the base:
-//!   root        all of them unpacked into one layer, with dpkg's database          the first layer
+//!   root        all of them unpacked (ahead) into one layer, with dpkg's database  the first layer
 //!   configure   dpkg's own configuration, in a rootlet                             the second layer
 //! ```
 //!
 //! Indexes and packages are blobs of the store, found by their digests: nothing is fetched twice, whichever suite it is of.
 
+mod ahead;
 mod configure;
 mod database;
 mod deb;

@@ -59,7 +59,10 @@ impl Release {
         if source.check_valid_until && until.is_some_and(|until| until < now) {
             let until = stanza.get("Valid-Until").unwrap_or_default();
             return Err(untrusted(&format!("it was valid until {until}"))
-                .with_hint("the mirror is behind, or the clock of this machine is wrong"));
+                .with_hint(
+                    "the mirror is behind, or the clock of this machine is wrong; of a snapshot of a mirror, the base's option \
+                     `check-valid-until=no` takes what it has",
+                ));
         }
         let date = stanza.get("Date").and_then(seconds).unwrap_or(0);
         Ok(Self { text, date })

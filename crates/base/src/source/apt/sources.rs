@@ -5,6 +5,9 @@ use crate::{Error, ErrorKind, PackageSet, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What apt calls it, too, in an option of a source.
+pub(super) const CHECK_VALID_UNTIL: &str = "check-valid-until";
+
 /// A suite of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
@@ -37,19 +40,28 @@ pub(super) enum Keys {
 
 /// The sources of a set of packages. `machine` is the root of the machine whose apt is asked, `/`.
 ///
-/// Errors: nothing is said, and the machine has no apt sources that fit; a file cannot be read.
+/// Errors: an option has no such value; nothing is said, and the machine has no apt sources that fit; a file cannot be read.
 pub(super) fn of(set: &PackageSet, machine: &Path) -> Result<Vec<Source>> {
     let option = |key: &str| set.options.get(key).map(String::as_str);
     let keys = option("keyring").map(|path| Keys::Files(vec![path.into()]));
     let components: Option<Vec<String>> =
         option("components").map(|list| list.split(',').map(str::to_owned).collect());
+    let check_valid_until = match option(CHECK_VALID_UNTIL) {
+        None => None,
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        Some(other) => {
+            let what = format!("the option `{CHECK_VALID_UNTIL}` is `yes` or `no`, and not `{other}`");
+            return Err(Error::new(ErrorKind::InvalidName, what));
+        }
+    };
     if let Some(mirror) = option("mirror") {
         return Ok(vec![Source {
             mirror: mirror.trim_end_matches('/').to_owned(),
             suite: set.release.clone(),
             components: components.unwrap_or_else(|| vec!["main".into()]),
             keys: keys.unwrap_or_default(),
-            check_valid_until: true,
+            check_valid_until: check_valid_until.unwrap_or(true),
             optional: false,
         }]);
     }
@@ -57,6 +69,7 @@ pub(super) fn of(set: &PackageSet, machine: &Path) -> Result<Vec<Source>> {
     for source in &mut sources {
         source.components = components.clone().unwrap_or_else(|| std::mem::take(&mut source.components));
         source.keys = keys.clone().unwrap_or_else(|| std::mem::take(&mut source.keys));
+        source.check_valid_until = check_valid_until.unwrap_or(source.check_valid_until);
     }
     Ok(sources)
 }
@@ -149,7 +162,7 @@ fn line(line: &str) -> Option<Source> {
         suite,
         components: words.collect(),
         keys: keys(option("signed-by"), option("trusted")),
-        check_valid_until: option("check-valid-until") != Some("no"),
+        check_valid_until: option(CHECK_VALID_UNTIL) != Some("no"),
         optional: false,
     })
 }
@@ -279,6 +292,11 @@ mod tests {
         let found =
             of(&set("trixie", &[("mirror", "http://m/debian/"), ("keyring", "/k")]), machine.path()).unwrap();
         assert_eq!((found.len(), found[0].mirror.as_str()), (1, "http://m/debian"));
+        assert!(found[0].check_valid_until);
+        let late =
+            |said| of(&set("trixie", &[("mirror", "http://m"), (CHECK_VALID_UNTIL, said)]), machine.path());
+        assert!(!late("no").unwrap()[0].check_valid_until);
+        assert_eq!(late("maybe").unwrap_err().kind(), ErrorKind::InvalidName);
         assert_eq!(found[0].keys, Keys::Files(vec!["/k".into()]));
     }
 }

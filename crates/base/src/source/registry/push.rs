@@ -3,7 +3,8 @@
 use super::client::Repository;
 use super::config::Registries;
 use crate::progress::{Progress, Step, Task};
-use crate::{Digest, Error, ImageRef, Resolver, Result};
+use crate::source::download::ATTEMPTS;
+use crate::{Digest, Error, ErrorKind, ImageRef, Resolver, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci_client::RegistryOperation;
 use oci_client::errors::OciDistributionError;
@@ -12,6 +13,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// How many blobs are on their way at once.
@@ -61,16 +63,37 @@ impl Pusher {
         let mut seen = HashSet::new();
         let uploads: Vec<_> = uploads.filter(|upload| seen.insert(upload.digest)).collect();
         self.runtime.block_on(async {
-            let pushing = stream::iter(uploads).map(|upload| self.blob(upload)).buffer_unordered(AT_ONCE);
+            let pushing = stream::iter(uploads)
+                .map(|upload| self.again(move || self.blob(upload)))
+                .buffer_unordered(AT_ONCE);
             pushing.try_collect::<()>().await?;
-            self.repository.renew().await?;
-            let (reference, media_type) =
-                (self.repository.tagged(&self.tag), HeaderValue::from_static(media_type));
-            let pushed = self.repository.client.push_manifest_raw(&reference, manifest, media_type).await;
-            pushed.map(drop).map_err(|e| self.repository.failed(e))
+            self.again(|| self.manifest(manifest.clone(), media_type)).await
         })
     }
 
+    /// Does something once more when the connection broke, as often as a download does.
+    async fn again<F: Future<Output = Result<()>>>(&self, attempt: impl Fn() -> F) -> Result<()> {
+        let mut failures = 0;
+        while let Err(error) = attempt().await {
+            failures += 1;
+            if error.kind() != ErrorKind::Network || failures == ATTEMPTS {
+                return Err(error);
+            }
+            self.progress.note(&format!("{error}; trying again"));
+            tokio::time::sleep(Duration::from_millis(250 << failures)).await;
+        }
+        Ok(())
+    }
+
+    async fn manifest(&self, bytes: Vec<u8>, media_type: &'static str) -> Result<()> {
+        self.repository.renew().await?;
+        let (reference, media_type) =
+            (self.repository.tagged(&self.tag), HeaderValue::from_static(media_type));
+        let pushed = self.repository.client.push_manifest_raw(&reference, bytes, media_type).await;
+        pushed.map(drop).map_err(|e| self.repository.failed(e))
+    }
+
+    /// From its beginning: what came of an upload that broke nobody can rely on, registries forget it.
     async fn blob(&self, upload: Upload<'_>) -> Result<()> {
         let Repository { client, .. } = &self.repository;
         let (reference, digest) = (self.repository.pinned(upload.digest), upload.digest.to_string());
