@@ -53,15 +53,15 @@ pub struct Wanted {
     directory: PathBuf,
 }
 
-/// Finds, pulls or builds a base, once in a process ([`Origin::base`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then goes on until it
+/// Finds, pulls or builds a base, once in a process ([`Origin::builder`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then goes on until it
 /// is done, or the process ends.
 #[pyfunction]
 pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
     let Wanted { base, recipe, preset, directory } = wanted;
-    let origin = Origin { base, recipe, preset, directory };
+    let origin = Origin { base, recipe, preset, directory, like: None };
     const PAUSE: Duration = Duration::from_millis(50);
     let (tell, told) = channel();
-    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.base()));
+    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.builder()));
     thread.map_err(|e| error::system(py, &e))?;
     let told = std::sync::Mutex::new(told);
     loop {
@@ -70,7 +70,7 @@ pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
             told.recv_timeout(PAUSE)
         });
         match came {
-            Ok(found) => return found.map(Base).map_err(|e| error::library(py, &e)),
+            Ok(found) => return found.map(|found| Base(found.base().clone())).map_err(|e| error::library(py, &e)),
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(pyo3::exceptions::PyRuntimeError::new_err("the search for a base broke off"));

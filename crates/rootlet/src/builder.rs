@@ -36,6 +36,11 @@ impl Builder {
         }
     }
 
+    /// The base that it is to stand on.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
     /// The whole Spec, in place of what was said before.
     pub fn spec(mut self, spec: Spec) -> Self {
         self.spec = spec;
