@@ -9,6 +9,9 @@ from ._errors import Error
 from ._rootlet import Base
 from ._rootlet import resolve as _resolve
 
+# What was found, so that a test which asks again pays for no thread. The library remembers what failed.
+_found: dict[tuple[str | None, ...], Base] = {}
+
 
 def resolve(
     base: str | PathLike[str] | None = None,
@@ -31,4 +34,9 @@ def resolve(
         raise Error("base, recipe and preset are three ways to say one thing", "spec", "give one of them")
     here = os.fspath(directory) if directory is not None else os.getcwd() if recipe or preset else "/"
     name = base if base is None or isinstance(base, str) else f"dir:{os.path.abspath(base)}"
-    return _resolve({"base": name, "recipe": recipe, "preset": preset, "directory": here})
+    key = (name, recipe, preset, here, os.environ.get("ROOTLET_STORE"))
+    found = _found.get(key)
+    if found is None:
+        found = _resolve({"base": name, "recipe": recipe, "preset": preset, "directory": here})
+        _found[key] = found
+    return found

@@ -44,13 +44,15 @@ def is_inside() -> bool:
     return _PLACE in os.environ
 
 
-def hand_out(report: pytest.TestReport) -> None:
-    """Inside: hands a report to the one outside."""
-    from _pytest.reports import pytest_report_to_serializable
+class Reporter:
+    """Inside: a plugin that hands reports to the one outside."""
 
-    data = pytest_report_to_serializable(report)
-    with open(os.environ[_PLACE], "a") as file:
-        file.write(json.dumps(data, default=str) + "\n")
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        from _pytest.reports import pytest_report_to_serializable
+
+        data = pytest_report_to_serializable(report)
+        with open(os.environ[_PLACE], "a") as file:
+            file.write(json.dumps(data, default=str) + "\n")
 
 
 def reports(item: pytest.Item, asked: dict[str, Any]) -> Iterator[pytest.TestReport]:

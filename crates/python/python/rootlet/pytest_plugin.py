@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
     keys = ", ".join(sorted(_keys()))
     config.addinivalue_line("markers", f"{_MARK}(users=[…], …): what this test's rootlet is: {keys}")
     config.addinivalue_line("markers", f"{_INSIDE}(…): the whole test runs inside; see rootlet.inside")
+    if "ROOTLET_INSIDE" in os.environ:
+        from . import _inside
+
+        config.pluginmanager.register(_inside.Reporter())
 
 
 def _keys() -> set[str]:
@@ -118,17 +122,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(_MARK)
     users = mark.kwargs.get("users") if mark is not None else None
-    if users is not None and "rootlet_user" in metafunc.fixturenames:
+    if users is not None and {"rootlet", "rootlet_factory", "rootlet_user"} & set(metafunc.fixturenames):
+        if "rootlet_user" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("rootlet_user")
         metafunc.parametrize("rootlet_user", users, indirect=True, ids=[str(user) for user in users])
 
 
-def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict[str, Any]:
+def _asked(node: pytest.Item, mark: str = _MARK) -> dict[str, Any]:
     """All that is said of its rootlet: by itself, by the command line, by the file."""
     said = _marked(node, mark)
     for ours in ("users", "leaves"):
         said.pop(ours, None)
-    if user is not None:
-        said["user"] = user
+    callspec = getattr(node, "callspec", None)
+    if callspec is not None and "rootlet_user" in callspec.params:
+        said["user"] = callspec.params["rootlet_user"]
     config = node.config
     given = {name: config.getoption(f"rootlet_{name}") or config.getini(f"rootlet_{name}") for name in _HELP}
     if any(said.get(name) for name in ("base", "recipe", "preset")):
@@ -169,47 +176,56 @@ def rootlet_user(request: pytest.FixtureRequest) -> str | int | None:
 
 
 @pytest.fixture
-def rootlet_factory(request: pytest.FixtureRequest, rootlet_user: str | int | None) -> Iterator[Factory]:
+def rootlet_factory(request: pytest.FixtureRequest) -> Factory:
     """Makes rootlets: ``rootlet_factory(user="root")``. What the test's mark and the command line say holds where the call says
     nothing else. They end with the test."""
-    from ._root import Rootlet
-
-    item: pytest.Item = request.node
-    live = item.stash.setdefault(_live, [])
 
     def make(base: Any = None, **options: Any) -> Rootlet:
         __tracebackhide__ = True
         if base is not None:
             options["base"] = base
-        asked = _asked(item, rootlet_user)
-        if any(name in options for name in ("base", "recipe", "preset")):
-            for name in ("base", "recipe", "preset", "directory"):
-                asked.pop(name, None)
-        root = Rootlet(**{**asked, **options})
-        live.append(root)
-        return root
+        return _make(request, options)
 
-    yield make
-    left = _left(item, live)
-    for root in live:
-        root.close()
-    live.clear()
+    return make
+
+
+@pytest.fixture(name=_MARK)
+def _rootlet(request: pytest.FixtureRequest) -> Rootlet:
+    """A fresh rootlet, of this test alone: what the mark ``rootlet`` says."""
+    # Each fixture that one asks for costs a test as much as a system call or two: this one asks for none.
+    __tracebackhide__ = True
+    return _make(request, {})
+
+
+def _make(request: pytest.FixtureRequest, options: dict[str, Any]) -> Rootlet:
+    __tracebackhide__ = True
+    from ._root import Rootlet
+
+    item: pytest.Item = request.node
+    asked = _asked(item)
+    if any(name in options for name in ("base", "recipe", "preset")):
+        for name in ("base", "recipe", "preset", "directory"):
+            asked.pop(name, None)
+    root = Rootlet(**{**asked, **options})
+    item.stash.setdefault(_live, []).append(root)
+    request.addfinalizer(lambda: _end(item, root))
+    return root
+
+
+def _end(item: pytest.Item, root: Rootlet) -> None:
+    left = _left(item, root)
+    root.close()
+    item.stash[_live].remove(root)
     if left:
         pytest.fail(f"the test left behind:\n{left}", pytrace=False)
 
 
-def _left(item: pytest.Item, live: list[Rootlet]) -> str:
+def _left(item: pytest.Item, root: Rootlet) -> str:
     """What its mark does not allow to be left, of a test that has passed so far."""
     allowed = _marked(item).get("leaves")
-    if allowed is None or item.stash.get(_failed, False):
+    if allowed is None or root.closed or item.stash.get(_failed, False):
         return ""
-    return "\n".join(f"    {line}" for root in live if not root.closed for line in root.leftovers(allowed))
-
-
-@pytest.fixture(name=_MARK)
-def _rootlet(rootlet_factory: Factory) -> Rootlet:
-    """A fresh rootlet, of this test alone: what the mark ``rootlet`` says."""
-    return rootlet_factory()
+    return "\n".join(f"    {line}" for line in root.leftovers(allowed))
 
 
 # Reports.
@@ -242,14 +258,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if _inside.is_inside():
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in _inside.reports(item, _asked(item, None, _INSIDE)):
+    for report in _inside.reports(item, _asked(item, _INSIDE)):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    from . import _inside
-
-    if _inside.is_inside():
-        _inside.hand_out(report)
