@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// A base, held: nobody collects it while this object lives.
+/// A base, held: nobody collects it while this object lives; and what production says of it.
 #[pyclass(frozen, module = "rootlet._rootlet")]
-pub struct Base(pub rootlet::Base);
+pub struct Base(pub rootlet::Builder);
 
 #[pymethods]
 impl Base {
     #[getter]
     fn name(&self) -> &str {
-        self.0.name()
+        self.0.base().name()
     }
 
     #[getter]
     fn id(&self) -> &str {
-        self.0.id()
+        self.0.base().id()
     }
 }
 
@@ -31,18 +31,20 @@ pub struct Wanted {
     base: Option<String>,
     recipe: Option<String>,
     preset: Option<String>,
+    like: Option<String>,
     directory: PathBuf,
 }
 
-/// Finds, pulls or builds a base, once in a process ([`Origin::base`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then goes on until it
-/// is done, or the process ends.
+/// Finds, pulls or builds a base, once in a process ([`Origin::builder`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then
+/// goes on until it is done, or the process ends.
 #[pyfunction]
 pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
-    let Wanted { base, recipe, preset, directory } = wanted;
-    let origin = Origin { base, recipe, preset, directory };
+    let Wanted { base, recipe, preset, like, directory } = wanted;
+    let origin = Origin { base, recipe, preset, like, directory };
     const PAUSE: Duration = Duration::from_millis(50);
     let (tell, told) = channel();
-    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.base()));
+    let thread =
+        std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.builder()));
     thread.map_err(|e| error::system(py, &e))?;
     let told = std::sync::Mutex::new(told);
     loop {

@@ -61,7 +61,7 @@ struct Options {
 /// Adds a project to what a rootlet is to be, and the caller's variables below those that are asked for.
 fn add_project(spec: &mut Spec, base: &Base, (own, read, workdir): (Vec<PathBuf>, Vec<PathBuf>, PathBuf)) {
     Workspace::showing(own, read, &workdir).add_to(spec);
-    let mut env = variables(std::env::vars_os(), base.0.kind() == &BaseKind::Host);
+    let mut env = variables(std::env::vars_os(), base.0.base().kind() == &BaseKind::Host);
     env.append(&mut spec.env);
     spec.env = env;
 }
@@ -180,7 +180,9 @@ impl Rootlet {
         if let Some(project) = project {
             add_project(&mut spec, base, project);
         }
-        let made = py.detach(|| rootlet::Rootlet::builder(&base.0).spec(spec).spawn());
+        let builder = base.0.clone();
+        let spec = spec.over(builder.said().clone());
+        let made = py.detach(|| builder.spec(spec).spawn());
         let made = made.map_err(|e| error::library(py, &e))?;
         Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })
     }
@@ -269,7 +271,7 @@ impl Rootlet {
             Some(name) => root.snapshot_as(name),
             None => root.snapshot(),
         })
-        .map(Base)
+        .map(|base| Base(rootlet::Rootlet::builder(&base)))
     }
 
     fn keep(&self, py: Python<'_>) -> PyResult<String> {

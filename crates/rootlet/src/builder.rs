@@ -36,6 +36,16 @@ impl Builder {
         }
     }
 
+    /// What it stands on.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// What was said so far.
+    pub fn said(&self) -> &Spec {
+        &self.spec
+    }
+
     /// The whole Spec, in place of what was said before.
     pub fn spec(mut self, spec: Spec) -> Self {
         self.spec = spec;

@@ -123,6 +123,8 @@ class Rootlet(Runner):
         directory; or what ``snapshot()`` gave.
     :param recipe: a recipe of the ``rootlet.toml`` in ``directory`` (not said: the current one) or above.
     :param preset: a recipe of rootlet's own, such as ``debian_user``.
+    :param like: a file of production, ``deploy.yaml`` or ``deploy.yaml#api``: who runs, with which rights, mounts and limits; its image is the
+        base where none is said. What is said besides goes before it.
     :param user: ``sam``, ``1000``, ``1000:0``, ``NAME:UID:GID`` for an account that is made, or ``random:GID`` for an id that no
         account has. Not said: the image's user, else ``sam:1000:1000``.
     :param volumes: ``HOST:TARGET[:ro|:O]`` each, or ``TARGET``.
@@ -140,6 +142,7 @@ class Rootlet(Runner):
         *,
         recipe: str | None = None,
         preset: str | None = None,
+        like: str | PathLike[str] | None = None,
         directory: str | PathLike[str] | None = None,
         user: str | int | None = None,
         groups: Iterable[str | int] = (),
@@ -193,7 +196,7 @@ class Rootlet(Runner):
             "project": _project,
         }
         if not isinstance(base, _rootlet.Base):
-            base = _bases.resolve(base, recipe=recipe, preset=preset, directory=directory)
+            base = _bases.resolve(base, recipe=recipe, preset=preset, like=like, directory=directory)
         super().__init__(_rootlet.Rootlet(base, options))
 
     def close(self) -> None:

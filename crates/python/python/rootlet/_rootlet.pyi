@@ -6,6 +6,7 @@ class Wanted(TypedDict):
     base: str | None
     recipe: str | None
     preset: str | None
+    like: str | None
     directory: str
 
 class Options(TypedDict):

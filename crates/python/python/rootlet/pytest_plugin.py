@@ -24,6 +24,7 @@ _INSIDE = "rootlet_inside"
 _HELP = {
     "base": "what rootlets stand on: host, apt:trixie, alpine:3.20, tar:FILE, … [host]",
     "recipe": "a recipe of rootlet.toml that they stand on",
+    "like": "a file of production that says the user, the rights, the mounts: deploy.yaml, deploy.yaml#api",
     "user": "who their commands run as [the image's user, else sam:1000:1000]",
 }
 _failed: pytest.StashKey[bool] = pytest.StashKey()
@@ -40,7 +41,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rootlet-keep", action="store_true", help="keep the root of a failed test, for `rootlet enter ID`"
     )
-    # Here `--rootlet-like FILE` will stand: what production's own file says of the user, the mounts and the rights.
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +53,7 @@ def _keys() -> set[str]:
     """What a mark may say. Written down, so that a run without rootlets need not load what they are made of; a test holds it
     against ``Rootlet``."""
     return {
-        *("base", "recipe", "preset", "directory", "user", "users", "groups", "env", "workdir", "hostname", "net"),
+        *("base", "recipe", "preset", "like", "directory", "user", "users", "groups", "env", "workdir", "hostname", "net"),
         *("read_only", "writable", "volumes", "binds", "tmpfs", "cap_add", "cap_drop", "security_opt", "umask"),
         *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "leaves"),
     }
@@ -138,6 +138,9 @@ def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict
     asked = {**{name: value for name, value in given.items() if value}, **said}
     if (asked.get("recipe") or asked.get("preset")) and "directory" not in asked:
         asked["directory"] = _project(node)
+    if asked.get("like") not in (None, "openshift"):
+        # The same for all tests of a project, whichever directory pytest was called in.
+        asked["like"] = os.path.join(config.rootpath, asked["like"])
     return asked
 
 
