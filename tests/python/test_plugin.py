@@ -123,6 +123,25 @@ def test_the_command_line_and_the_file(pytester, run):
     result.stdout.fnmatch_lines(["*nowhere*"])
 
 
+def test_like_production(pytester, run):
+    pytester.mkdir("deploy")
+    (pytester.path / "deploy/Dockerfile").write_text("FROM scratch\nUSER 4321:0\nENV MODE=production\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        def test_like(rootlet):
+            out = rootlet.run("id -u; echo $MODE", shell=True, capture_output=True, text=True).stdout
+            assert out.split() == ["4321", "production"]
+        """
+    )
+    run("--rootlet-base", "host", "--rootlet-like", "deploy/Dockerfile").assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\nrootlet_like = deploy/Dockerfile\nrootlet_base = host\n")
+    os.chdir(pytester.path / "deploy")
+    run("..").assert_outcomes(passed=1)
+    os.chdir(pytester.path)
+    run("--rootlet-like", "deploy/gone").assert_outcomes(errors=1)
+
+
 def test_recipes(pytester, run):
     """Built once for all; one that fails is told once, and shortly then."""
     pytester.mkdir("tree")
@@ -253,48 +272,5 @@ def test_what_may_be_left(pytester, run):
 
 def test_help(run):
     result = run("--help")
-    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-user*", "*--rootlet-keep*"])
+    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-like*", "*--rootlet-user*", "*--rootlet-keep*"])
     run("--markers").stdout.fnmatch_lines(["@pytest.mark.rootlet(users=*"])
-
-
-DEPLOY = """
-apiVersion: v1
-kind: Pod
-metadata: { name: api }
-spec:
-  securityContext: { runAsUser: 1234, runAsGroup: 2345, fsGroup: 3456 }
-  containers:
-    - name: api
-      image: registry.example/api:1
-      securityContext: { readOnlyRootFilesystem: true }
-"""
-
-AS_PRODUCTION = """
-import pytest
-
-def test_runs_as_production(rootlet):
-    told = rootlet.run("id -u; id -g; touch /tmp/new", shell=True, capture_output=True, text=True)
-    assert (told.stdout, "Read-only file system" in told.stderr) == ("1234\\n2345\\n", True)
-
-@pytest.mark.rootlet(user="root")
-def test_a_mark_goes_before_it(rootlet):
-    assert rootlet.run(["id", "-u"], capture_output=True).stdout == b"0\\n"
-"""
-
-
-def test_like_production(pytester, run):
-    pytester.makefile(".yaml", deploy=DEPLOY)
-    pytester.makepyfile(AS_PRODUCTION)
-    run("--rootlet-like", "deploy.yaml", "--rootlet-base", "host").assert_outcomes(passed=2)
-
-
-def test_like_in_a_mark(pytester, run):
-    pytester.makefile(".yaml", deploy=DEPLOY)
-    mark = "pytestmark = pytest.mark.rootlet(base='host', like='deploy.yaml#api')"
-    pytester.makepyfile(AS_PRODUCTION.replace("import pytest", f"import pytest\n{mark}"))
-    run().assert_outcomes(passed=2)
-    pytester.makepyfile(AS_PRODUCTION.replace("import pytest", f"import pytest\n{mark.replace('#api', '#web')}"))
-    result = run()
-    result.assert_outcomes(errors=2)
-    # What went wrong is told once, and then in a line.
-    assert result.stdout.str().count("failed before") == 1

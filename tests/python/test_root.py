@@ -70,6 +70,34 @@ def test_options():
         assert 7 in root.user.groups and root.path("/home/app/x").stat().st_mode & 0o777 == 0o600
 
 
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: { name: api }
+spec:
+  securityContext: { runAsUser: 10001, runAsGroup: 0 }
+  containers:
+    - name: api
+      image: registry.example/api:1
+      env: [{ name: MODE, value: production }]
+      securityContext: { readOnlyRootFilesystem: true }
+"""
+
+
+def test_like_production(tmp_path):
+    (tmp_path / "pod.yaml").write_text(POD)
+    with rootlet.Rootlet("host", like=tmp_path / "pod.yaml") as root:
+        out = root.run("id -u; id -g; echo $MODE; touch /srv/x", shell=True, capture_output=True, text=True)
+        assert out.stdout.split() == ["10001", "0", "production"] and "Read-only file system" in out.stderr
+    with rootlet.Rootlet("host", like=[str(tmp_path / "pod.yaml#api")], user="7:7") as root:
+        assert root.user.uid == 7
+    with pytest.raises(rootlet.Error, match="registry.example"):
+        # Its image, where no base is said, which nobody has.
+        rootlet.Rootlet(like=tmp_path / "pod.yaml")
+    with pytest.raises(rootlet.Error, match="gone.yaml"):
+        rootlet.Rootlet("host", like=tmp_path / "gone.yaml")
+
+
 def test_mounts(tmp_path):
     (tmp_path / "f").write_text("f")
     os.chmod(tmp_path, 0o777)

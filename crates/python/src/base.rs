@@ -7,21 +7,40 @@ use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// A base, held: nobody collects it while this object lives; and what production says of it.
+/// A base, held: nobody collects it while this object lives.
 #[pyclass(frozen, module = "rootlet._rootlet")]
-pub struct Base(pub rootlet::Builder);
+pub struct Base(pub rootlet::Base);
 
 #[pymethods]
 impl Base {
     #[getter]
     fn name(&self) -> &str {
-        self.0.base().name()
+        self.0.name()
     }
 
     #[getter]
     fn id(&self) -> &str {
-        self.0.base().id()
+        self.0.id()
     }
+}
+
+/// What a file of production says.
+#[pyclass(frozen, module = "rootlet._rootlet")]
+pub struct Like(pub rootlet::like::Like);
+
+#[pymethods]
+impl Like {
+    /// The image that it runs, if it names one.
+    #[getter]
+    fn image(&self) -> Option<&str> {
+        self.0.image.as_deref()
+    }
+}
+
+/// Reads files of production ([`rootlet::like::read`]).
+#[pyfunction]
+pub fn like(py: Python<'_>, names: Vec<String>) -> PyResult<Like> {
+    py.detach(|| rootlet::like::read(&names)).map(Like).map_err(|e| error::library(py, &e))
 }
 
 /// Which base: a name, or a recipe of the project, or one of rootlet's own recipes.
@@ -31,20 +50,18 @@ pub struct Wanted {
     base: Option<String>,
     recipe: Option<String>,
     preset: Option<String>,
-    like: Option<String>,
     directory: PathBuf,
 }
 
-/// Finds, pulls or builds a base, once in a process ([`Origin::builder`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then
-/// goes on until it is done, or the process ends.
+/// Finds, pulls or builds a base, once in a process ([`Origin::builder`]). That may take minutes: a thread does it, and Ctrl-C is heard meanwhile. It then goes on until it
+/// is done, or the process ends.
 #[pyfunction]
 pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
-    let Wanted { base, recipe, preset, like, directory } = wanted;
-    let origin = Origin { base, recipe, preset, like, directory };
+    let Wanted { base, recipe, preset, directory } = wanted;
+    let origin = Origin { base, recipe, preset, directory, like: None };
     const PAUSE: Duration = Duration::from_millis(50);
     let (tell, told) = channel();
-    let thread =
-        std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.builder()));
+    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.builder()));
     thread.map_err(|e| error::system(py, &e))?;
     let told = std::sync::Mutex::new(told);
     loop {
@@ -53,7 +70,7 @@ pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
             told.recv_timeout(PAUSE)
         });
         match came {
-            Ok(found) => return found.map(Base).map_err(|e| error::library(py, &e)),
+            Ok(found) => return found.map(|found| Base(found.base().clone())).map_err(|e| error::library(py, &e)),
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(pyo3::exceptions::PyRuntimeError::new_err("the search for a base broke off"));

@@ -13,7 +13,7 @@ mod root;
 #[pyo3::pymodule]
 mod _rootlet {
     #[pymodule_export]
-    use super::base::{Base, resolve};
+    use super::base::{Base, Like, like, resolve};
     #[pymodule_export]
     use super::files::Files;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! A live rootlet.
 
-use crate::base::Base;
+use crate::base::{Base, Like};
 use crate::error;
 use crate::files::Files;
 use crate::process::Process;
@@ -61,7 +61,7 @@ struct Options {
 /// Adds a project to what a rootlet is to be, and the caller's variables below those that are asked for.
 fn add_project(spec: &mut Spec, base: &Base, (own, read, workdir): (Vec<PathBuf>, Vec<PathBuf>, PathBuf)) {
     Workspace::showing(own, read, &workdir).add_to(spec);
-    let mut env = variables(std::env::vars_os(), base.0.base().kind() == &BaseKind::Host);
+    let mut env = variables(std::env::vars_os(), base.0.kind() == &BaseKind::Host);
     env.append(&mut spec.env);
     spec.env = env;
 }
@@ -174,14 +174,17 @@ impl Rootlet {
 #[pymethods]
 impl Rootlet {
     #[new]
-    fn new(py: Python<'_>, base: &Base, mut options: Options) -> PyResult<Self> {
+    fn new(py: Python<'_>, base: &Base, mut options: Options, like: Option<&Like>) -> PyResult<Self> {
         let project = options.project.take();
         let mut spec = options.spec().map_err(|e| error::parse(py, &e))?;
         if let Some(project) = project {
             add_project(&mut spec, base, project);
         }
-        let builder = base.0.clone();
-        let spec = spec.over(builder.said().clone());
+        let mut builder = rootlet::Rootlet::builder(&base.0);
+        if let Some(Like(like)) = like {
+            spec = spec.over(like.spec.clone());
+            builder = builder.like(like);
+        }
         let made = py.detach(|| builder.spec(spec).spawn());
         let made = made.map_err(|e| error::library(py, &e))?;
         Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })
@@ -271,7 +274,7 @@ impl Rootlet {
             Some(name) => root.snapshot_as(name),
             None => root.snapshot(),
         })
-        .map(|base| Base(rootlet::Rootlet::builder(&base)))
+        .map(Base)
     }
 
     fn keep(&self, py: Python<'_>) -> PyResult<String> {

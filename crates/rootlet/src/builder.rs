@@ -36,14 +36,9 @@ impl Builder {
         }
     }
 
-    /// What it stands on.
+    /// The base that it is to stand on.
     pub fn base(&self) -> &Base {
         &self.base
-    }
-
-    /// What was said so far.
-    pub fn said(&self) -> &Spec {
-        &self.spec
     }
 
     /// The whole Spec, in place of what was said before.

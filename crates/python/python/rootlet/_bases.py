@@ -15,13 +15,12 @@ def resolve(
     *,
     recipe: str | None = None,
     preset: str | None = None,
-    like: str | PathLike[str] | None = None,
     directory: str | PathLike[str] | None = None,
 ) -> Base:
     """What rootlets stand on: a base's name, a recipe of ``rootlet.toml``, or one of rootlet's own recipes.
 
     ``base`` is what ``rootlet run --base`` takes (``host``, ``apt:trixie``, ``alpine:3.20``, ``tar:FILE``…), or the path of a
-    directory. ``like`` is a file of production, ``deploy.yaml`` or ``deploy.yaml#api``; its image is the base where none is said. The recipe is one of the ``rootlet.toml`` in ``directory`` (not said: the current one) or the nearest above.
+    directory. The recipe is one of the ``rootlet.toml`` in ``directory`` (not said: the current one) or the nearest above.
 
     What is missing is pulled or built; Ctrl-C is heard meanwhile. It is looked for once in a process: what failed once is not
     tried again, and a later error says so in a line.
@@ -30,7 +29,6 @@ def resolve(
     said = [word for word in (base, recipe, preset) if word is not None]
     if len(said) > 1:
         raise Error("base, recipe and preset are three ways to say one thing", "spec", "give one of them")
-    here = os.fspath(directory) if directory is not None else os.getcwd() if recipe or preset or like else "/"
+    here = os.fspath(directory) if directory is not None else os.getcwd() if recipe or preset else "/"
     name = base if base is None or isinstance(base, str) else f"dir:{os.path.abspath(base)}"
-    file = None if like is None else os.fspath(like)
-    return _resolve({"base": name, "recipe": recipe, "preset": preset, "like": file, "directory": here})
+    return _resolve({"base": name, "recipe": recipe, "preset": preset, "directory": here})

@@ -123,8 +123,9 @@ class Rootlet(Runner):
         directory; or what ``snapshot()`` gave.
     :param recipe: a recipe of the ``rootlet.toml`` in ``directory`` (not said: the current one) or above.
     :param preset: a recipe of rootlet's own, such as ``debian_user``.
-    :param like: a file of production, ``deploy.yaml`` or ``deploy.yaml#api``: who runs, with which rights, mounts and limits; its image is the
-        base where none is said. What is said besides goes before it.
+    :param like: a file that deploys the program (Kubernetes, Dockerfile, Compose, systemd, an image's configuration), ``FILE`` or
+        ``FILE#NAME``: the user, the mounts and the rights are production's, and so is the base where none is said. What is said
+        besides goes before it. ``openshift`` is OpenShift's restricted profile, alone or besides.
     :param user: ``sam``, ``1000``, ``1000:0``, ``NAME:UID:GID`` for an account that is made, or ``random:GID`` for an id that no
         account has. Not said: the image's user, else ``sam:1000:1000``.
     :param volumes: ``HOST:TARGET[:ro|:O]`` each, or ``TARGET``.
@@ -142,8 +143,8 @@ class Rootlet(Runner):
         *,
         recipe: str | None = None,
         preset: str | None = None,
-        like: str | PathLike[str] | None = None,
         directory: str | PathLike[str] | None = None,
+        like: str | PathLike[str] | Iterable[str | PathLike[str]] | None = None,
         user: str | int | None = None,
         groups: Iterable[str | int] = (),
         env: Mapping[str, str] | None = None,
@@ -195,9 +196,12 @@ class Rootlet(Runner):
             "directory": os.getcwd() if volumes or binds else "/",
             "project": _project,
         }
+        production = None if like is None else _rootlet.like(_files(like))
+        if production is not None and base is None and recipe is None and preset is None:
+            base = production.image
         if not isinstance(base, _rootlet.Base):
-            base = _bases.resolve(base, recipe=recipe, preset=preset, like=like, directory=directory)
-        super().__init__(_rootlet.Rootlet(base, options))
+            base = _bases.resolve(base, recipe=recipe, preset=preset, directory=directory)
+        super().__init__(_rootlet.Rootlet(base, options, production))
 
     def close(self) -> None:
         """Ends it: every process of it, and all that was written. Once more is nothing."""
@@ -305,6 +309,11 @@ def _variable(name: str, value: str) -> tuple[str, str]:
     if not name or "=" in name or "\0" in name + value:
         raise Error(f"{name!r} is no name of a variable", "spec", "it has neither `=` nor a NUL byte, and is not empty")
     return name, value
+
+
+def _files(like: str | PathLike[str] | Iterable[str | PathLike[str]]) -> list[str]:
+    files = [like] if isinstance(like, (str, os.PathLike)) else like
+    return [os.fspath(file) for file in files]
 
 
 def _words(words: Iterable[Any], what: str) -> list[Any]:

@@ -6,7 +6,6 @@ class Wanted(TypedDict):
     base: str | None
     recipe: str | None
     preset: str | None
-    like: str | None
     directory: str
 
 class Options(TypedDict):
@@ -51,6 +50,12 @@ class Base:
     @property
     def id(self) -> str: ...
 
+@final
+class Like:
+    @property
+    def image(self) -> str | None: ...
+
+def like(names: list[str]) -> Like: ...
 def resolve(wanted: Wanted) -> Base: ...
 @final
 class Files:
@@ -79,7 +84,7 @@ class Process:
 
 @final
 class Rootlet:
-    def __new__(cls, base: Base, options: Options) -> Rootlet: ...
+    def __new__(cls, base: Base, options: Options, like: Like | None) -> Rootlet: ...
     def close(self) -> None: ...
     @property
     def closed(self) -> bool: ...

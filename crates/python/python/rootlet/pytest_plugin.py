@@ -24,7 +24,7 @@ _INSIDE = "rootlet_inside"
 _HELP = {
     "base": "what rootlets stand on: host, apt:trixie, alpine:3.20, tar:FILE, … [host]",
     "recipe": "a recipe of rootlet.toml that they stand on",
-    "like": "a file of production that says the user, the rights, the mounts: deploy.yaml, deploy.yaml#api",
+    "like": "a file that deploys the program: the user, the mounts and the rights are its",
     "user": "who their commands run as [the image's user, else sam:1000:1000]",
 }
 _failed: pytest.StashKey[bool] = pytest.StashKey()
@@ -53,7 +53,7 @@ def _keys() -> set[str]:
     """What a mark may say. Written down, so that a run without rootlets need not load what they are made of; a test holds it
     against ``Rootlet``."""
     return {
-        *("base", "recipe", "preset", "like", "directory", "user", "users", "groups", "env", "workdir", "hostname", "net"),
+        *("base", "recipe", "preset", "directory", "like", "user", "users", "groups", "env", "workdir", "hostname", "net"),
         *("read_only", "writable", "volumes", "binds", "tmpfs", "cap_add", "cap_drop", "security_opt", "umask"),
         *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "leaves"),
     }
@@ -136,12 +136,20 @@ def _asked(node: pytest.Item, user: str | int | None, mark: str = _MARK) -> dict
     elif config.getoption("rootlet_base"):
         given["recipe"] = config.getoption("rootlet_recipe")
     asked = {**{name: value for name, value in given.items() if value}, **said}
+    if "like" in asked:
+        asked["like"] = _files(node, asked["like"], "like" in said)
     if (asked.get("recipe") or asked.get("preset")) and "directory" not in asked:
         asked["directory"] = _project(node)
-    if asked.get("like") not in (None, "openshift"):
-        # The same for all tests of a project, whichever directory pytest was called in.
-        asked["like"] = os.path.join(config.rootpath, asked["like"])
     return asked
+
+
+def _files(node: pytest.Item, like: Any, marked: bool) -> list[str]:
+    """Where production's files are: a mark's and the ini file's begin in the project, the command line's where pytest was called."""
+    config = node.config
+    is_typed = not marked and config.getoption("rootlet_like")
+    begin = config.invocation_params.dir if is_typed else config.rootpath
+    files = [like] if isinstance(like, (str, os.PathLike)) else like
+    return [file if file == "openshift" else str(begin / file) for file in map(os.fspath, files)]
 
 
 def _project(node: pytest.Item) -> str:
