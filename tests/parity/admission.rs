@@ -56,6 +56,9 @@ fn what_is_not_carried_over_is_reported_and_can_be_required() {
 fn a_hostile_image_cannot_lead_a_volume_elsewhere() {
     rootlet_tests::needs_namespaces!("mounts");
     let Some(base) = alpine() else { return };
+    if rootlet_tests::one_id() {
+        return eprintln!("with one id a snapshot serves the user alone that it was made for");
+    }
     let root = Rootlet::builder(&base).user("root").spawn().unwrap();
     // What a deployment mounts on, an image's author may have made a link to anywhere.
     for (link, to) in [

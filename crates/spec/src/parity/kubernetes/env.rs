@@ -227,15 +227,18 @@ fn resource(resources: Option<&At>, at: &At, losses: &mut Vec<Loss>) -> Result<O
     }
 }
 
-/// What a ConfigMap or Secret of the file holds, by key; `None` where it is not there.
-pub fn object(objects: &Objects, kind: &str, name: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Error> {
+/// Keys, and what each holds.
+pub type Data = Vec<(String, Vec<u8>)>;
+
+/// What a ConfigMap or Secret of the file holds; `None` where it is not there.
+pub fn object(objects: &Objects, kind: &str, name: &str) -> Result<Option<Data>, Error> {
     let (known, plain, encoded) = match kind {
         "Secret" => (&objects.secrets, "stringData", "data"),
         _ => (&objects.config_maps, "data", "binaryData"),
     };
     let Some(at) = known.get(name) else { return Ok(None) };
     let mut fields = at.map()?;
-    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut all = Data::new();
     let mut put = |key: &str, bytes| {
         all.retain(|(known, _)| known != key);
         all.push((key.to_owned(), bytes));
