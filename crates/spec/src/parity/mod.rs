@@ -28,6 +28,34 @@ use std::path::Path;
 /// The largest file that is read: far more than any deployment has.
 pub const MOST_BYTES: usize = 4 << 20;
 
+/// The most that one list, mapping or file of lines may hold: what follows looks each up among the others.
+const MOST_ENTRIES: usize = 10_000;
+
+/// The most bytes that all values of a file may become, once variables stand for what they hold.
+const MOST_TEXT: usize = 16 << 20;
+
+/// The most mounts: each is looked up among the others, and has a copy of its files.
+const MOST_MOUNTS: usize = 500;
+
+/// How much of [`MOST_TEXT`] is left: values that name values multiply.
+struct Room(usize);
+
+impl Room {
+    fn new() -> Self {
+        Self(MOST_TEXT)
+    }
+
+    fn take(&mut self, text: String) -> Result<String, String> {
+        match self.0.checked_sub(text.len() + 1) {
+            Some(left) => {
+                self.0 = left;
+                Ok(text)
+            }
+            None => Err(format!("the values of this file unfold to more than {MOST_TEXT} bytes")),
+        }
+    }
+}
+
 /// Which kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

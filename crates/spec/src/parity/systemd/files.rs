@@ -1,7 +1,7 @@
 //! What of the file system a service may write, read and see.
 
-use super::super::Like;
 use super::super::error::Error;
+use super::super::{Like, MOST_MOUNTS};
 use super::unit::{Assignment, Settings};
 use crate::{Access, Mount, Rights, mode, mount};
 
@@ -40,14 +40,20 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
     }
     directories(like, settings, &mut mounts)?;
     workdir(like, settings)?;
+    if mounts.len() > MOST_MOUNTS {
+        return Err(Error::new(format!("it names more than {MOST_MOUNTS} places")));
+    }
     mounts.sort_by_key(Mount::depth);
     like.spec.mounts = mounts;
     Ok(())
 }
 
+/// Beyond what any unit has, more of it is let go of: read() says so.
 fn put(mounts: &mut Vec<Mount>, mount: Mount) {
-    mounts.retain(|known| known.target() != mount.target());
-    mounts.push(mount);
+    if mounts.len() <= MOST_MOUNTS {
+        mounts.retain(|known| known.target() != mount.target());
+        mounts.push(mount);
+    }
 }
 
 fn directory(target: &str, rights: Rights) -> Mount {
