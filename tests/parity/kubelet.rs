@@ -25,7 +25,7 @@ spec:
       allowPrivilegeEscalation: false
       capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}
     volumeMounts:
-    - {name: work, mountPath: /work}
+    - {name: work, mountPath: /scratch}
   volumes:
   - {name: work, emptyDir: {}}
 ";
@@ -65,11 +65,11 @@ fn a_hardened_pod() {
 fn an_empty_dir_is_the_groups() {
     let Some(base) = alpine() else { return };
     let root = probed(&base, &Written::new("pod.yaml", POD).like()).spawn().unwrap();
-    let told = root.metadata("/work").unwrap();
+    let told = root.metadata("/scratch").unwrap();
     assert_eq!((told.uid(), told.gid(), told.mode() & 0o7777), (0, 2000, 0o2777));
-    assert_eq!(can(&root, "/work").create, "ok");
-    assert!(root.command("sh").args(["-c", "echo > /work/file"]).status().unwrap().success());
-    let file = root.metadata("/work/file").unwrap();
+    assert_eq!(can(&root, "/scratch").create, "ok");
+    assert!(root.command("sh").args(["-c", "echo > /scratch/file"]).status().unwrap().success());
+    let file = root.metadata("/scratch/file").unwrap();
     // With one id the group of a directory is not inherited.
     assert_eq!((file.uid(), file.gid()), (1000, if rootlet_tests::one_id() { 3000 } else { 2000 }));
 }

@@ -13,14 +13,14 @@ use std::process::{Command, Output, Stdio};
 /// What is asked of each, and the answers by their names.
 type Told = BTreeMap<&'static str, String>;
 
-const SCRIPT: &str = "/probe facts && /probe can / /tmp /work";
+const SCRIPT: &str = "/probe facts && /probe can / /tmp /scratch";
 
 /// Where podman 4.3 is not as a kubelet: the fact, podman's answer, a rootlet's.
 const HARDENED: &[(&str, &str, &str)] = &[
     // pkg/kubelet/kuberuntime/security_context.go gives fsGroup to the container as a supplementary group.
     ("groups", "[3000, 4000]", "[2000, 3000, 4000]"),
     // pkg/volume/volume_linux.go: the group, setgid, and rw for the group; pkg/volume/emptydir: 0777 before that.
-    ("/work", "1000:3000 755", "0:2000 2777"),
+    ("/scratch", "1000:3000 755", "0:2000 2777"),
     // containerd and CRI-O set no ambient capabilities: what is added is in the bounding set alone.
     ("effective", "0x400", "0x0"),
     ("permitted", "0x400", "0x0"),
@@ -37,14 +37,14 @@ spec:
   - name: main
     image: localhost/rootlet-test:1
     volumeMounts:
-    - {name: work, mountPath: /work}
+    - {name: work, mountPath: /scratch}
   volumes:
   - {name: work, emptyDir: {}}
 ";
 
 const PLAINS: &[(&str, &str, &str)] = &[
     // pkg/volume/emptydir: 0777.
-    ("/work", "0:0 755", "0:0 777"),
+    ("/scratch", "0:0 755", "0:0 777"),
 ];
 
 #[test]
@@ -87,7 +87,7 @@ fn told(output: &Output) -> Told {
     let can: BTreeMap<String, Can> = serde_json::from_str(can).unwrap_or_else(|e| panic!("{e}: {}", wrong()));
     let mut groups = facts.groups.clone();
     groups.sort_unstable();
-    let work = can["/work"].stat.unwrap();
+    let work = can["/scratch"].stat.unwrap();
     let caps = facts.caps;
     BTreeMap::from([
         ("uids", format!("{:?}", facts.uids)),
@@ -105,8 +105,8 @@ fn told(output: &Output) -> Told {
         ("hostname", facts.hostname),
         ("create in /", can["/"].create.clone()),
         ("create in /tmp", can["/tmp"].create.clone()),
-        ("create in /work", can["/work"].create.clone()),
-        ("/work", format!("{}:{} {:o}", work.uid, work.gid, work.mode)),
+        ("create in /scratch", can["/scratch"].create.clone()),
+        ("/scratch", format!("{}:{} {:o}", work.uid, work.gid, work.mode)),
     ])
 }
 
