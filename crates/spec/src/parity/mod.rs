@@ -260,9 +260,12 @@ pub fn openshift(uid: u32) -> Like {
     openshift::profile(uid)
 }
 
-/// Where no deployment's directory may stand: without its own /dev and /proc nothing runs.
+/// Where no deployment's directory may stand: without its own /dev and /proc nothing runs, and nothing can be made in them.
 fn of_the_kernel(target: &str) -> bool {
-    matches!(crate::mount::lexical(target).as_str(), "/" | "/dev" | "/proc" | "/sys")
+    let target = crate::mount::lexical(target);
+    let below =
+        |place: &str| target.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    target == "/" || ["/dev", "/proc", "/sys"].into_iter().any(below) && target != "/dev/shm"
 }
 
 #[cfg(test)]
