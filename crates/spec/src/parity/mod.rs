@@ -235,8 +235,8 @@ pub trait Surroundings {
 /// own validation would refuse. With the line and column where there is one.
 pub fn read(text: &[u8], request: &Request) -> Result<Like, Error> {
     if text.len() > MOST_BYTES {
-        return Err(Error::new(format!("{} has {} bytes", request.name, text.len()))
-            .with_hint(format!("a deployment has at most {MOST_BYTES}; is it the right file?")));
+        return Err(Error::new(format!("it has more than {MOST_BYTES} bytes"))
+            .with_hint("no deployment is so large: is it the right file?"));
     }
     let text = std::str::from_utf8(text).map_err(|e| {
         let before = &text[..e.valid_up_to()];
