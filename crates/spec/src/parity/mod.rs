@@ -2,7 +2,7 @@
 //! text comes in, and what else a file refers to is asked of a closure.
 //!
 //! Every reader goes by one rule: what it does not carry over, it lists as a [`Loss`], with the place in the file. So each
-//! mapping is read through a cursor ([`fields::Fields`]) that knows which of its fields nobody has asked for.
+//! mapping is read through a cursor (`Fields`) that knows which of its fields nobody has asked for.
 
 mod compose;
 mod detect;

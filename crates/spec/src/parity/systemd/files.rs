@@ -18,8 +18,13 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
             for word in a.words()? {
                 let optional = word.starts_with('-') || word.starts_with("+-");
                 let target = path(&a, word.trim_start_matches(['-', '+']))?;
-                // The last one of a place counts, as systemd takes the narrowest.
-                put(&mut mounts, Mount::Itself { target, access, optional });
+                // The root itself is no place in it.
+                match (mount::lexical(&target).as_str(), access) {
+                    ("/", Access::Writable) => like.spec.read_only = false,
+                    ("/", Access::ReadOnly) => like.spec.read_only = true,
+                    ("/", Access::Hidden) => return Err(a.error("nothing is left to run")),
+                    _ => put(&mut mounts, Mount::Itself { target, access, optional }),
+                }
             }
         }
     }
@@ -27,13 +32,20 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
         for word in a.words()? {
             let (target, options) = word.split_once(':').unwrap_or((&word, ""));
             let target = path(&a, target)?;
+            if mount::lexical(&target) == "/" {
+                like.losses.push(super::loss(&a, "the root stays the base"));
+                continue;
+            }
             let options = options.split(',').find_map(|option| option.strip_prefix("mode="));
             let mode = options.map_or(Ok(0o755), mode::parse).map_err(|e| a.error(e.reason()))?;
             put(&mut mounts, Mount::Tmpfs { target, size: None, mode });
         }
     }
-    let private = settings.truth("PrivateTmp").ok().flatten();
-    if private.unwrap_or(dynamic) {
+    let private = match settings.last("PrivateTmp") {
+        Some(a) => a.value == "disconnected" || a.truth()?,
+        None => dynamic,
+    };
+    if private {
         for target in ["/tmp", "/var/tmp"] {
             put(&mut mounts, directory(target, Rights::root(0o1777)));
         }
