@@ -61,7 +61,11 @@ pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
     let origin = Origin { base, recipe, preset, directory, like: None };
     const PAUSE: Duration = Duration::from_millis(50);
     let (tell, told) = channel();
-    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(move || tell.send(origin.builder()));
+    let find = move || {
+        // Nobody listens any more after Ctrl-C.
+        let _ = tell.send(origin.builder().map(|found| found.base().clone()));
+    };
+    let thread = std::thread::Builder::new().name("rootlet".into()).spawn(find);
     thread.map_err(|e| error::system(py, &e))?;
     let told = std::sync::Mutex::new(told);
     loop {
@@ -70,7 +74,9 @@ pub fn resolve(py: Python<'_>, wanted: Wanted) -> PyResult<Base> {
             told.recv_timeout(PAUSE)
         });
         match came {
-            Ok(found) => return found.map(|found| Base(found.base().clone())).map_err(|e| error::library(py, &e)),
+            Ok(found) => {
+                return found.map(Base).map_err(|e| error::library(py, &e));
+            }
             Err(RecvTimeoutError::Timeout) => py.check_signals()?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(pyo3::exceptions::PyRuntimeError::new_err("the search for a base broke off"));

@@ -6,7 +6,7 @@ use rootlet::Metadata;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::IntoRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// File operations inside as one identity.
@@ -38,7 +38,7 @@ impl Files {
     fn act<T: Send>(
         &self,
         py: Python<'_>,
-        path: &PathBuf,
+        path: &Path,
         act: impl FnOnce(&rootlet::Files) -> io::Result<T> + Send,
     ) -> PyResult<T> {
         py.detach(|| act(&self.0)).map_err(|e| error::file(py, &e, &[path.as_os_str()]))
@@ -48,7 +48,7 @@ impl Files {
     fn act_on_two(
         &self,
         py: Python<'_>,
-        paths: [&PathBuf; 2],
+        paths: [&Path; 2],
         act: impl FnOnce(&rootlet::Files) -> io::Result<()> + Send,
     ) -> PyResult<()> {
         let paths = paths.map(|path| path.as_os_str());
