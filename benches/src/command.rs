@@ -8,7 +8,7 @@ use crate::table::{Bound, Row};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The command, as one user, with a store of that user's.
@@ -40,6 +40,14 @@ impl Face {
         self.as_user(command)
     }
 
+    /// As a file deploys it.
+    fn like(&self, file: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["run", "--quiet", "--like"]).arg(file);
+        command.args(["--base", &self.base, "--store"]).arg(&self.store).args(["--", "/bin/true"]);
+        self.as_user(command)
+    }
+
     fn as_user(&self, mut command: Command) -> Command {
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid).env("HOME", &self.store);
@@ -62,6 +70,7 @@ pub fn rows(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     let bound = if is_root { 1.0 } else { 1.5 };
     let who = if is_root { "root" } else { "an ordinary user" };
     let mut rows = against_bwrap(ground, rounds, None, who, bound)?;
+    rows.push(like_production(ground, rounds)?);
     rows.extend(against_runtimes(ground, rounds / 4)?);
     let name = "rootlet run, an ordinary user; bwrap";
     match (is_root, ordinary()) {
@@ -72,6 +81,40 @@ pub fn rows(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
         (true, None) => rows.push(Row::not_measured(name, "ROOTLET_BENCH_USER names no uid:gid")),
     }
     Ok(rows)
+}
+
+/// A Pod with what is usual: users, groups, capabilities, volumes, a file of a ConfigMap.
+const POD: &str = "\
+kind: ConfigMap
+metadata: {name: c}
+data: {app.conf: hello}
+---
+kind: Pod
+metadata: {name: p}
+spec:
+  securityContext: {runAsUser: 1000, runAsGroup: 3000, fsGroup: 2000, supplementalGroups: [4000]}
+  containers:
+  - name: main
+    securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+    volumeMounts: [{name: tmp, mountPath: /tmp}, {name: conf, mountPath: /etc/app}]
+  volumes: [{name: tmp, emptyDir: {}}, {name: conf, configMap: {name: c}}]
+";
+
+/// Against a bare run.
+fn like_production(ground: &Ground, rounds: usize) -> Result<Row> {
+    let face = Face::new(ground, None)?;
+    let file = ground.path("pod.yaml");
+    fs::write(&file, POD).map_err(|e| format!("{}: {e}", file.display()))?;
+    let times = compete(
+        rounds,
+        vec![
+            Competitor::new("rootlet run --like", || run(&mut face.like(&file))),
+            Competitor::new("rootlet run", || run(&mut face.run())),
+        ],
+    );
+    face.clear()?;
+    let times = times?;
+    Ok(Row::times("rootlet run --like a Pod; rootlet run", &times[0], &times[1], Bound::AtMost(1.5)))
 }
 
 fn against_bwrap(

@@ -56,10 +56,13 @@ fn what_is_not_carried_over_is_reported_and_can_be_required() {
 fn a_hostile_image_cannot_lead_a_volume_elsewhere() {
     rootlet_tests::needs_namespaces!("mounts");
     let Some(base) = alpine() else { return };
+    if rootlet_tests::one_id() {
+        return eprintln!("with one id a snapshot serves the user alone that it was made for");
+    }
     let root = Rootlet::builder(&base).user("root").spawn().unwrap();
     // What a deployment mounts on, an image's author may have made a link to anywhere.
     for (link, to) in [
-        ("/work", "/proc/1/root/../../../tmp"),
+        ("/scratch", "/proc/1/root/../../../tmp"),
         ("/claim", "../../../../../etc"),
         ("/secret", "/proc/self/fd"),
     ] {
@@ -73,7 +76,7 @@ fn a_hostile_image_cannot_lead_a_volume_elsewhere() {
     // It lies over the root's own /etc, as runc would have it, not over anything outside.
     let root = Rootlet::builder(&hostile).like(&like).spawn().unwrap();
     assert_eq!(root.read_dir("/etc").unwrap().len(), 0);
-    let unit = "[Service]\nInaccessiblePaths=/claim\nReadWritePaths=/work\n";
+    let unit = "[Service]\nInaccessiblePaths=/claim\nReadWritePaths=/scratch\n";
     let like = Written::new("app.service", unit).like();
     match Rootlet::builder(&hostile).like(&like).spawn() {
         Ok(root) => assert_eq!(root.metadata("/etc").unwrap().mode() & 0o777, 0),

@@ -31,9 +31,9 @@ impl Failure {
         self
     }
 
-    /// What to do about it, where nothing better is known.
-    pub fn or_hint(mut self, hint: &str) -> Self {
-        self.hint.get_or_insert_with(|| hint.to_owned());
+    /// What can be done besides.
+    pub fn also_hint(mut self, hint: &str) -> Self {
+        self.hint = Some(self.hint.map_or_else(|| hint.to_owned(), |known| format!("{known}; {hint}")));
         self
     }
 

@@ -25,7 +25,7 @@ pub fn explain(failure: Failure, from: &From, name: &str) -> Failure {
     }
     failure
         .while_doing(format!("failed to get the image of {}, {name}", from.like.join(" and ")))
-        .or_hint("--base takes another root: host, or the image that you built")
+        .also_hint("--base takes another root: host, or the image that you built")
 }
 
 /// `rootlet like`.

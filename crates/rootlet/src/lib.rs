@@ -95,6 +95,11 @@ pub use rootlet_spec::{Lenient, Require, Tier};
 #[doc = include_str!("../../../docs/recipes.md")]
 struct Recipes;
 
+/// Likewise.
+#[cfg(all(doctest, feature = "like"))]
+#[doc = include_str!("../../../docs/like.md")]
+struct LikeProduction;
+
 /// The README's example compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

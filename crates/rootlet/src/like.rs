@@ -54,20 +54,16 @@ fn read_file(name: &str, openshift: Option<u32>) -> Result<Like> {
         Some((file, select)) if !Path::new(name).exists() => (file, Some(select)),
         _ => (name, None),
     };
-    let what = || format!("failed to read {}", printable(name));
+    let shown = if file == "-" { "standard input" } else { file };
+    let what = || format!("failed to read {}", printable(shown));
     let text = match file {
         "-" => limited(io::stdin().lock()),
         file => open(Path::new(file)).and_then(limited),
     };
     let text = text.map_err(|e| Error::io(what(), e))?;
     let around = Around::of(file).map_err(|e| Error::io(what(), e))?;
-    let request = Request {
-        name: if file == "-" { "standard input" } else { file },
-        select,
-        openshift,
-        around: &around,
-    };
-    parity::read(&text, &request).map_err(|e| from_parity(&e).within(printable(file)))
+    let request = Request { name: shown, select, openshift, around: &around };
+    parity::read(&text, &request).map_err(|e| from_parity(&e).within(printable(shown)))
 }
 
 pub(crate) fn from_parity(e: &parity::Error) -> Error {

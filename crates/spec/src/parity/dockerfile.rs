@@ -4,14 +4,17 @@
 
 use super::error::{Error, Place};
 use super::words::{expand, split};
-use super::{Kind, Like, Loss, Request};
+use super::{Kind, Like, Loss, MOST_ENTRIES, Request, Room};
 use crate::{ImageDefaults, mount};
 use parse_dockerfile::{Command, Dockerfile, Instruction, JsonOrStringArray, Stage, UnescapedString};
 use std::collections::BTreeMap;
 
+/// Each stage may begin with the one before.
+const MOST_STAGES: usize = 100;
+
 /// A stage's instructions fill this.
-#[derive(Default)]
 struct Image {
+    room: Room,
     defaults: ImageDefaults,
     /// `SHELL`, which goes before a command that is no list.
     shell: Option<Vec<String>>,
@@ -23,6 +26,20 @@ struct Image {
     instructions_left_out: Vec<(Place, &'static str, String)>,
 }
 
+impl Image {
+    fn on(from: Option<String>) -> Self {
+        Self {
+            room: Room::new(),
+            defaults: ImageDefaults::default(),
+            shell: None,
+            args: BTreeMap::new(),
+            from,
+            losses: Vec::new(),
+            instructions_left_out: Vec::new(),
+        }
+    }
+}
+
 pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     let file = parse_dockerfile::parse(text).map_err(|e| {
         // The parser's own message ends in the place.
@@ -31,6 +48,9 @@ pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
         Error::at(Place::new(e.line(), e.column()), format!("this is not a Dockerfile: {message}"))
             .with_hint("expected an instruction, such as FROM, RUN, USER or CMD, and its arguments")
     })?;
+    if file.instructions.len() > MOST_ENTRIES {
+        return Err(Error::new(format!("it has more than {MOST_ENTRIES} instructions")));
+    }
     let stages: Vec<_> = file.stages().collect();
     let index = chosen(&stages, request.select)?;
     let reader = Reader { text, file: &file, stages: &stages };
@@ -133,12 +153,15 @@ impl Reader<'_, '_> {
             other.from.as_.as_ref().is_some_and(|(_, name)| name.value.eq_ignore_ascii_case(&from))
         });
         let mut image = match earlier {
-            // A stage names earlier ones only, so this ends.
-            Some(earlier) if depth < self.stages.len() => {
+            Some(_) if depth >= MOST_STAGES => {
+                let place = self.place(stage.from.image.span.start);
+                return Err(Error::at(place, format!("more than {MOST_STAGES} stages build on each other")));
+            }
+            Some(earlier) => {
                 let base = self.stage(earlier, depth + 1)?;
                 Image { args: BTreeMap::new(), ..base }
             }
-            _ => Image { from: Some(from).filter(|name| name != "scratch"), ..Image::default() },
+            None => Image::on(Some(from).filter(|name| name != "scratch")),
         };
         for instruction in stage.instructions {
             self.instruction(&mut image, instruction, &globals)?;
@@ -161,6 +184,8 @@ impl Reader<'_, '_> {
                         None => globals.get(&name).cloned(),
                     };
                     if let Some(value) = value {
+                        let value =
+                            image.room.take(value).map_err(|why| Error::at(at(arg.arg.span.start), why))?;
                         image.args.insert(name, value);
                     }
                 }
@@ -169,6 +194,8 @@ impl Reader<'_, '_> {
                 for (name, value) in self.pairs(&env.arguments, true)? {
                     let value = self.value(&value.unwrap_or_default(), &env.arguments, image)?;
                     image.defaults.env.retain(|(known, _)| *known != name);
+                    let value =
+                        image.room.take(value).map_err(|why| Error::at(at(env.env.span.start), why))?;
                     image.defaults.env.push((name, value));
                 }
             }

@@ -2,7 +2,7 @@
 //! text comes in, and what else a file refers to is asked of a closure.
 //!
 //! Every reader goes by one rule: what it does not carry over, it lists as a [`Loss`], with the place in the file. So each
-//! mapping is read through a cursor ([`fields::Fields`]) that knows which of its fields nobody has asked for.
+//! mapping is read through a cursor (`Fields`) that knows which of its fields nobody has asked for.
 
 mod compose;
 mod detect;
@@ -27,6 +27,34 @@ use std::path::Path;
 
 /// The largest file that is read: far more than any deployment has.
 pub const MOST_BYTES: usize = 4 << 20;
+
+/// The most that one list, mapping or file of lines may hold: what follows looks each up among the others.
+const MOST_ENTRIES: usize = 10_000;
+
+/// The most bytes that all values of a file may become, once variables stand for what they hold.
+const MOST_TEXT: usize = 16 << 20;
+
+/// The most mounts: each is looked up among the others, and has a copy of its files.
+const MOST_MOUNTS: usize = 500;
+
+/// How much of [`MOST_TEXT`] is left: values that name values multiply.
+struct Room(usize);
+
+impl Room {
+    fn new() -> Self {
+        Self(MOST_TEXT)
+    }
+
+    fn take(&mut self, text: String) -> Result<String, String> {
+        match self.0.checked_sub(text.len() + 1) {
+            Some(left) => {
+                self.0 = left;
+                Ok(text)
+            }
+            None => Err(format!("the values of this file unfold to more than {MOST_TEXT} bytes")),
+        }
+    }
+}
 
 /// Which kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -207,8 +235,8 @@ pub trait Surroundings {
 /// own validation would refuse. With the line and column where there is one.
 pub fn read(text: &[u8], request: &Request) -> Result<Like, Error> {
     if text.len() > MOST_BYTES {
-        return Err(Error::new(format!("{} has {} bytes", request.name, text.len()))
-            .with_hint(format!("a deployment has at most {MOST_BYTES}; is it the right file?")));
+        return Err(Error::new(format!("it has more than {MOST_BYTES} bytes"))
+            .with_hint("no deployment is so large: is it the right file?"));
     }
     let text = std::str::from_utf8(text).map_err(|e| {
         let before = &text[..e.valid_up_to()];
@@ -232,9 +260,12 @@ pub fn openshift(uid: u32) -> Like {
     openshift::profile(uid)
 }
 
-/// Where no deployment's directory may stand: without its own /dev and /proc nothing runs.
+/// Where no deployment's directory may stand: without its own /dev and /proc nothing runs, and nothing can be made in them.
 fn of_the_kernel(target: &str) -> bool {
-    matches!(crate::mount::lexical(target).as_str(), "/" | "/dev" | "/proc" | "/sys")
+    let target = crate::mount::lexical(target);
+    let below =
+        |place: &str| target.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    target == "/" || ["/dev", "/proc", "/sys"].into_iter().any(below) && target != "/dev/shm"
 }
 
 #[cfg(test)]

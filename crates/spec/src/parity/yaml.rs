@@ -3,6 +3,7 @@
 //! Scalars stay text until somebody asks for a number or a truth value, as kubectl and Compose take `yes` and `0644` for what
 //! the field is. Aliases are copies, within a budget: a file of a thousand bytes that unfolds to a billion nodes is refused.
 
+use super::MOST_ENTRIES;
 use super::error::{Error, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
@@ -231,8 +232,10 @@ impl Builder {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, _) => {
                 let quoted = style != ScalarStyle::Plain;
+                // A long text counts for more: an alias copies it.
+                let size = 1 + text.len() / 32;
                 let node = Node { place, value: Value::Scalar { text: text.into_owned(), quoted } };
-                self.complete(node, anchor, 1, 0)?;
+                self.complete(node, anchor, size, 0)?;
             }
             Event::SequenceStart(_, anchor, ..) => self.begin(place, anchor, false)?,
             Event::MappingStart(_, anchor, ..) => self.begin(place, anchor, true)?,
@@ -265,6 +268,13 @@ impl Builder {
 
     fn end(&mut self) -> Result<(), Error> {
         let Some(open) = self.open.pop() else { return Ok(()) };
+        let count = open.nodes.len().max(open.entries.len());
+        if count > MOST_ENTRIES {
+            return Err(Error::at(
+                open.place,
+                format!("this holds {count} entries, of which {MOST_ENTRIES} are read"),
+            ));
+        }
         let value = match open.is_map {
             true => Value::Map(merged(open.entries)?),
             false => Value::List(open.nodes),
@@ -403,6 +413,10 @@ mod tests {
             deep += &format!("a{n}: &a{n} [*a{}]\n", n - 1);
         }
         assert!(wrong(&deep).contains("nested deeper"), "{}", wrong(&deep));
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 5000].join(", "));
+        assert!(wrong(&long).contains("unfolds to more"), "{}", wrong(&long));
+        let wide = format!("a: [{}]\n", vec!["1"; 10_001].join(", "));
+        assert!(wrong(&wide).contains("10001 entries"), "{}", wrong(&wide));
         let brackets = wrong(&"[".repeat(100_000));
         assert!(brackets.contains("limit"), "{brackets}");
     }

@@ -3,7 +3,7 @@
 use super::super::error::Error;
 use super::super::words::expand;
 use super::super::yaml::{Node, Value};
-use super::super::{Loss, Request};
+use super::super::{Loss, MOST_ENTRIES, Request, Room};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use std::path::Path;
 pub fn interpolate(node: &Node, request: &Request, losses: &mut Vec<Loss>) -> Result<Node, Error> {
     let file = request.around.read(Path::new(".env")).ok().flatten().unwrap_or_default();
     let defaults = dotenv(&String::from_utf8_lossy(&file));
-    let mut walker = Walker { request, defaults, missing: BTreeSet::new(), losses };
+    let mut walker = Walker { request, defaults, missing: BTreeSet::new(), losses, room: Room::new() };
     walker.node(node)
 }
 
@@ -20,6 +20,7 @@ struct Walker<'a, 'b> {
     defaults: Vec<(String, String)>,
     missing: BTreeSet<String>,
     losses: &'b mut Vec<Loss>,
+    room: Room,
 }
 
 impl Walker<'_, '_> {
@@ -67,14 +68,14 @@ impl Walker<'_, '_> {
                 });
             }
         }
-        expanded.map_err(|message| Error::at(node.place, message))
+        expanded.and_then(|text| self.room.take(text)).map_err(|message| Error::at(node.place, message))
     }
 }
 
 /// Variables of a file as Compose reads it: `NAME=VALUE`, `export` before it, quotes around the value, comments.
 pub fn dotenv(text: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for line in text.lines() {
+    for line in text.lines().take(MOST_ENTRIES) {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line);
         let Some((name, value)) = line.split_once('=') else { continue };

@@ -247,12 +247,10 @@ fn limits_of(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
     for (field, name) in [("mem_limit", "memory"), ("pids_limit", "pids"), ("cpus", "cpus")] {
         service.get(field).map_or(Ok(()), |at| limit(name, at))?;
     }
-    if let Some(mut deploy) = service.map("deploy")? {
-        if let Some(mut limits) = deploy.map("resources")?.map(|mut r| r.map("limits")).transpose()?.flatten()
-        {
-            for name in ["memory", "pids", "cpus"] {
-                limits.get(name).map_or(Ok(()), |at| limit(name, at))?;
-            }
+    let resources = service.map("deploy")?.map(|mut deploy| deploy.map("resources")).transpose()?.flatten();
+    if let Some(mut limits) = resources.map(|mut resources| resources.map("limits")).transpose()?.flatten() {
+        for name in ["memory", "pids", "cpus"] {
+            limits.get(name).map_or(Ok(()), |at| limit(name, at))?;
         }
     }
     if let Some(at) = service.get("ulimits") {

@@ -5,7 +5,7 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
-use super::super::{Like, Request, of_the_kernel};
+use super::super::{Like, MOST_MOUNTS, Request, of_the_kernel};
 use super::{Named, one_or_many};
 use crate::{Access, Content, Entry, Mount, Rights, mode, mount, size};
 use std::path::{Component, PathBuf};
@@ -20,6 +20,9 @@ pub fn read(like: &mut Like, service: &mut Fields, named: &Named, request: &Requ
         if of_the_kernel(&volume.target) {
             like.losses.push(at.loss("the rootlet's own stays there"));
             continue;
+        }
+        if mounts.len() >= MOST_MOUNTS {
+            return Err(at.error("more is mounted than any deployment has"));
         }
         mounts.retain(|mount| mount.target() != volume.target);
         volume.mounts(&at, like, request, &mut mounts)?;

@@ -2,7 +2,7 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
-use super::super::{Kind, Like, Request};
+use super::super::{Kind, Like, Request, Room};
 use super::env::Variables;
 use super::{Objects, Workload, env, quantity, security, volumes};
 use crate::{Memberships, mount};
@@ -90,7 +90,9 @@ pub fn read<'a>(
 fn command(like: &mut Like, container: &mut Fields, variables: &Variables) -> Result<(), Error> {
     let words = |at: Option<At>| -> Result<Option<Vec<String>>, Error> {
         let Some(at) = at else { return Ok(None) };
-        Ok(Some(at.texts()?.iter().map(|word| variables.expand(word)).collect()))
+        let mut room = Room::new();
+        let expanded = at.texts()?.into_iter().map(|word| room.take(variables.expand(&word)));
+        expanded.collect::<Result<_, _>>().map(Some).map_err(|why| at.error(why))
     };
     like.spec.entrypoint = words(container.get("command"))?;
     like.spec.command = words(container.get("args"))?.unwrap_or_default();

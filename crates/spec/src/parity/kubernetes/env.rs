@@ -2,17 +2,41 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
-use super::super::{Like, Loss};
+use super::super::{Like, Loss, MOST_ENTRIES, Room};
 use super::{Objects, Workload, quantity};
 use base64::Engine;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Name and value, in order; a later one wins.
-#[derive(Default)]
-pub struct Variables(Vec<(String, String)>);
+/// The variables so far, in order; a later one wins.
+pub struct Variables {
+    values: HashMap<String, String>,
+    /// The names as often as they were set.
+    order: Vec<String>,
+    room: Room,
+}
 
 impl Variables {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.values.get(name).map(String::as_str)
+    }
+
+    fn set(&mut self, name: String, value: String, at: &At) -> Result<(), Error> {
+        let value = self.room.take(value).map_err(|why| at.error(why))?;
+        if self.order.len() >= MOST_ENTRIES {
+            return Err(at.error(format!("more than {MOST_ENTRIES} variables are set")));
+        }
+        self.order.push(name.clone());
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Each at the place of its last value.
+    fn list(&self) -> Vec<(String, String)> {
+        let mut seen = HashSet::new();
+        let last = self.order.iter().rev().filter(|name| seen.insert(name.as_str()));
+        let mut all: Vec<_> = last.map(|name| (name.clone(), self.values[name].clone())).collect();
+        all.reverse();
+        all
     }
 
     /// `$(NAME)` for what is set before, `$$` for a dollar; what is not set stays as it stands.
@@ -52,7 +76,7 @@ pub fn read(
     workload: &Workload,
     container: &mut Fields,
 ) -> Result<Variables, Error> {
-    let mut all = Variables::default();
+    let mut all = Variables { values: HashMap::new(), order: Vec::new(), room: Room::new() };
     for at in container.list("envFrom")? {
         from_object(&mut all, objects, &at, &mut like.losses)?;
     }
@@ -76,16 +100,11 @@ pub fn read(
             if value.contains('\0') {
                 return Err(at.error("a variable cannot hold a NUL byte"));
             }
-            all.0.push((name, value));
+            all.set(name, value, &at)?;
         }
         variable.rest(&mut like.losses);
     }
-    let mut last: Vec<(String, String)> = Vec::with_capacity(all.0.len());
-    for (name, value) in &all.0 {
-        last.retain(|(known, _)| known != name);
-        last.push((name.clone(), value.clone()));
-    }
-    like.spec.env = last;
+    like.spec.env = all.list();
     Ok(all)
 }
 
@@ -96,11 +115,11 @@ fn from_object(all: &mut Variables, objects: &Objects, at: &At, losses: &mut Vec
         let Some(mut reference) = source.map(field)? else { continue };
         let name = reference.required("name")?.text()?;
         let optional = reference.truth("optional")?.unwrap_or(false);
-        match object(objects, kind, name)? {
+        match object(objects, kind, name) {
             Some(data) => {
                 for (key, bytes) in data {
-                    match String::from_utf8(bytes) {
-                        Ok(value) if !value.contains('\0') => all.0.push((format!("{prefix}{key}"), value)),
+                    match String::from_utf8(bytes.clone()) {
+                        Ok(value) if !value.contains('\0') => all.set(format!("{prefix}{key}"), value, at)?,
                         _ => losses.push(at.loss(format!("the value of {key} is no text, so it is not set"))),
                     }
                 }
@@ -129,9 +148,9 @@ fn value_from(
         let name = reference.required("name")?.text()?;
         let key = reference.required("key")?.text()?;
         let optional = reference.truth("optional")?.unwrap_or(false);
-        let found = object(objects, kind, name)?.map(|data| data.into_iter().find(|(known, _)| known == key));
+        let found = object(objects, kind, name).map(|data| data.get(key));
         return Ok(match found {
-            Some(Some((_, bytes))) => match String::from_utf8(bytes) {
+            Some(Some(bytes)) => match String::from_utf8(bytes.clone()) {
                 Ok(value) => Some(value),
                 Err(_) => {
                     losses.push(at.loss("the value is no text, so it is not set"));
@@ -227,19 +246,22 @@ fn resource(resources: Option<&At>, at: &At, losses: &mut Vec<Loss>) -> Result<O
     }
 }
 
-/// What a ConfigMap or Secret of the file holds, by key; `None` where it is not there.
-pub fn object(objects: &Objects, kind: &str, name: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Error> {
-    let (known, plain, encoded) = match kind {
-        "Secret" => (&objects.secrets, "stringData", "data"),
-        _ => (&objects.config_maps, "data", "binaryData"),
-    };
-    let Some(at) = known.get(name) else { return Ok(None) };
-    let mut fields = at.map()?;
-    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut put = |key: &str, bytes| {
-        all.retain(|(known, _)| known != key);
-        all.push((key.to_owned(), bytes));
-    };
+/// Keys in order, and what each holds.
+pub type Data = BTreeMap<String, Vec<u8>>;
+
+/// What a ConfigMap or Secret of the file holds; `None` where it is not there.
+pub fn object<'b>(objects: &'b Objects, kind: &str, name: &str) -> Option<&'b Data> {
+    match kind {
+        "Secret" => objects.secrets.get(name),
+        _ => objects.config_maps.get(name),
+    }
+}
+
+/// Reads one; plain text goes before what is encoded.
+pub fn data(object: &At, kind: &str) -> Result<Data, Error> {
+    let (plain, encoded) = if kind == "Secret" { ("stringData", "data") } else { ("data", "binaryData") };
+    let mut fields = object.map()?;
+    let mut all = Data::new();
     if let Some(data) = fields.get(encoded) {
         for (key, at) in data.entries()? {
             let text: String = at.node.text().unwrap_or_default().split_whitespace().collect();
@@ -247,15 +269,14 @@ pub fn object(objects: &Objects, kind: &str, name: &str) -> Result<Option<Vec<(S
                 at.error("illegal base64 data")
                     .with_hint("plain text goes into `stringData` of a Secret, `data` of a ConfigMap")
             })?;
-            put(&key.name, bytes);
+            all.insert(key.name.clone(), bytes);
         }
     }
     if let Some(data) = fields.get(plain) {
         for (key, at) in data.entries()? {
             let text = if at.node.is_null() { "" } else { at.text()? };
-            put(&key.name, text.as_bytes().to_vec());
+            all.insert(key.name.clone(), text.as_bytes().to_vec());
         }
     }
-    all.sort();
-    Ok(Some(all))
+    Ok(all)
 }

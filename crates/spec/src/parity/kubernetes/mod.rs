@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 /// What else is in the file, that pods refer to.
 #[derive(Default)]
 pub struct Objects<'a> {
-    pub config_maps: BTreeMap<&'a str, At<'a>>,
-    pub secrets: BTreeMap<&'a str, At<'a>>,
+    pub config_maps: BTreeMap<&'a str, env::Data>,
+    pub secrets: BTreeMap<&'a str, env::Data>,
     workloads: Vec<Workload<'a>>,
     /// `Service web`, for the message when there is no pod.
     others: Vec<String>,
@@ -68,8 +68,8 @@ impl<'a> Objects<'a> {
         let of_metadata = |name: &str| metadata.as_ref().and_then(|at| at.node.get(name)?.text());
         let name = of_metadata("name").or_else(|| of_metadata("generateName")).unwrap_or("unnamed");
         match kind {
-            "ConfigMap" => drop(self.config_maps.insert(name, object)),
-            "Secret" => drop(self.secrets.insert(name, object)),
+            "ConfigMap" => drop(self.config_maps.insert(name, env::data(&object, kind)?)),
+            "Secret" => drop(self.secrets.insert(name, env::data(&object, kind)?)),
             _ => {
                 let namespace = of_metadata("namespace");
                 match workload(kind, name, namespace, metadata.clone(), &mut fields)? {

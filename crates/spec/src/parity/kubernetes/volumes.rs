@@ -7,8 +7,8 @@
 
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
-use super::super::of_the_kernel;
 use super::super::{Like, Loss};
+use super::super::{MOST_ENTRIES, MOST_MOUNTS, MOST_TEXT, of_the_kernel};
 use super::env::{self, Variables};
 use super::security::Owner;
 use super::{Objects, Workload, quantity};
@@ -54,6 +54,7 @@ pub fn read(
     }
     let reader = Reader { objects, workload, owner };
     let mut sources: BTreeMap<String, Source> = BTreeMap::new();
+    let mut total = 0;
     for at in container.list("volumeMounts")? {
         let mut fields = at.map()?;
         let name_at = fields.required("name")?;
@@ -70,6 +71,17 @@ pub fn read(
                     .with_hint(format!("its volumes: {names}")));
             }
         };
+        if let Source::Files(entries) = &source {
+            for entry in entries {
+                if let Content::File(bytes) = &entry.content {
+                    // Each mount has a copy.
+                    total += bytes.len();
+                }
+            }
+        }
+        if total > MOST_TEXT || like.spec.mounts.len() >= MOST_MOUNTS {
+            return Err(at.error("more is mounted than any deployment has"));
+        }
         sources.insert(name.to_owned(), source.clone());
         let mount = mounted(name, source, &mut fields, variables)?;
         if of_the_kernel(mount.target()) {
@@ -266,7 +278,7 @@ impl Reader<'_, '_> {
         let mut fields = at.map()?;
         let optional = fields.truth("optional")?.unwrap_or(false);
         let items = fields.list("items")?;
-        let Some(data) = env::object(self.objects, kind, name)? else {
+        let Some(data) = env::object(self.objects, kind, name) else {
             // Without the data, the keys that are asked for tell the names at least.
             if !optional {
                 let instead = match items.is_empty() {
@@ -281,11 +293,11 @@ impl Reader<'_, '_> {
             return Ok(());
         };
         if items.is_empty() {
-            return data.into_iter().try_for_each(|(key, bytes)| files.add(at, &key, bytes, None));
+            return data.iter().try_for_each(|(key, bytes)| files.add(at, key, bytes.clone(), None));
         }
         for item in &items {
             let key = item.map()?.required("key")?.text()?;
-            let bytes = data.iter().find(|(known, _)| known == key).map(|(_, bytes)| bytes.clone());
+            let bytes = data.get(key).cloned();
             if bytes.is_none() && !optional {
                 return Err(item.refused(format!("{kind} {name} references non-existent key: {key}")));
             }
@@ -369,11 +381,13 @@ fn mode(at: &At, name: &'static str) -> Result<Option<u32>, Error> {
 struct Files {
     mode: u32,
     entries: Vec<Entry>,
+    /// How often a file was added.
+    count: usize,
 }
 
 impl Files {
     fn new(mode: u32) -> Self {
-        Self { mode, entries: Vec::new() }
+        Self { mode, entries: Vec::new(), count: 0 }
     }
 
     /// A key at the path that the item says; `None`: it is not there, and may be missing.
@@ -384,6 +398,10 @@ impl Files {
     }
 
     fn add(&mut self, at: &At, path: &str, bytes: Vec<u8>, mode: Option<u32>) -> Result<(), Error> {
+        self.count += 1;
+        if self.count > MOST_ENTRIES {
+            return Err(at.error(format!("a volume of more than {MOST_ENTRIES} files")));
+        }
         let parts: Vec<_> = path.split('/').collect();
         let strange = |part: &&str| matches!(*part, "" | "." | "..") || part.contains('\0');
         if parts.iter().any(strange) || path.starts_with("..") {

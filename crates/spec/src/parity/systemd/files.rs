@@ -1,7 +1,7 @@
 //! What of the file system a service may write, read and see.
 
-use super::super::Like;
 use super::super::error::Error;
+use super::super::{Like, MOST_MOUNTS};
 use super::unit::{Assignment, Settings};
 use crate::{Access, Mount, Rights, mode, mount};
 
@@ -18,8 +18,13 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
             for word in a.words()? {
                 let optional = word.starts_with('-') || word.starts_with("+-");
                 let target = path(&a, word.trim_start_matches(['-', '+']))?;
-                // The last one of a place counts, as systemd takes the narrowest.
-                put(&mut mounts, Mount::Itself { target, access, optional });
+                // The root itself is no place in it.
+                match (mount::lexical(&target).as_str(), access) {
+                    ("/", Access::Writable) => like.spec.read_only = false,
+                    ("/", Access::ReadOnly) => like.spec.read_only = true,
+                    ("/", Access::Hidden) => return Err(a.error("nothing is left to run")),
+                    _ => put(&mut mounts, Mount::Itself { target, access, optional }),
+                }
             }
         }
     }
@@ -27,27 +32,40 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
         for word in a.words()? {
             let (target, options) = word.split_once(':').unwrap_or((&word, ""));
             let target = path(&a, target)?;
+            if mount::lexical(&target) == "/" {
+                like.losses.push(super::loss(&a, "the root stays the base"));
+                continue;
+            }
             let options = options.split(',').find_map(|option| option.strip_prefix("mode="));
             let mode = options.map_or(Ok(0o755), mode::parse).map_err(|e| a.error(e.reason()))?;
             put(&mut mounts, Mount::Tmpfs { target, size: None, mode });
         }
     }
-    let private = settings.truth("PrivateTmp").ok().flatten();
-    if private.unwrap_or(dynamic) {
+    let private = match settings.last("PrivateTmp") {
+        Some(a) => a.value == "disconnected" || a.truth()?,
+        None => dynamic,
+    };
+    if private {
         for target in ["/tmp", "/var/tmp"] {
             put(&mut mounts, directory(target, Rights::root(0o1777)));
         }
     }
     directories(like, settings, &mut mounts)?;
     workdir(like, settings)?;
+    if mounts.len() > MOST_MOUNTS {
+        return Err(Error::new(format!("it names more than {MOST_MOUNTS} places")));
+    }
     mounts.sort_by_key(Mount::depth);
     like.spec.mounts = mounts;
     Ok(())
 }
 
+/// Beyond what any unit has, more of it is let go of: read() says so.
 fn put(mounts: &mut Vec<Mount>, mount: Mount) {
-    mounts.retain(|known| known.target() != mount.target());
-    mounts.push(mount);
+    if mounts.len() <= MOST_MOUNTS {
+        mounts.retain(|known| known.target() != mount.target());
+        mounts.push(mount);
+    }
 }
 
 fn directory(target: &str, rights: Rights) -> Mount {

@@ -6,8 +6,9 @@ mod limits;
 mod unit;
 
 use super::error::Error;
-use super::{Kind, Like, Loss, Request};
+use super::{Kind, Like, Loss, MOST_ENTRIES, Request, Room};
 use crate::{GroupSpec, Memberships, Net, User, UserSpec, caps, mode};
+use std::collections::BTreeSet;
 use std::path::Path;
 use unit::{Assignment, Settings};
 
@@ -301,17 +302,19 @@ fn environment(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
             let (name, value) = word.split_once('=').ok_or_else(|| a.error("expected NAME=VALUE"))?;
             like.spec.env.retain(|(known, _)| known != name);
             like.spec.env.push((name.into(), value.into()));
+            if like.spec.env.len() > MOST_ENTRIES {
+                return Err(a.error(format!("more than {MOST_ENTRIES} variables are set")));
+            }
         }
     }
     for a in settings.take("EnvironmentFile") {
         like.losses.push(loss(&a, "a file of the machine, which is not read: give it with --env-file"));
     }
     for a in settings.take("UnsetEnvironment") {
-        for word in a.words()? {
-            like.spec.env.retain(|(name, _)| *name != word);
-            like.spec.env_remove.push(word);
-        }
+        like.spec.env_remove.extend(a.words()?);
     }
+    let removed: BTreeSet<&str> = like.spec.env_remove.iter().map(String::as_str).collect();
+    like.spec.env.retain(|(name, _)| !removed.contains(name.as_str()));
     Ok(())
 }
 
@@ -334,9 +337,12 @@ fn command(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
     let env = &like.spec.env;
     let known = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     if !prefix.contains(':') {
+        let mut room = Room::new();
         for word in &mut words {
             // What names no variable of the unit is the shell's affair.
-            *word = super::words::expand(word, '$', &mut |name| known(name)).unwrap_or_else(|_| word.clone());
+            let expanded =
+                super::words::expand(word, '$', &mut |name| known(name)).unwrap_or_else(|_| word.clone());
+            *word = room.take(expanded).map_err(|why| a.error(why))?;
         }
     }
     like.spec.entrypoint = Some(Vec::new());

@@ -1,5 +1,6 @@
 //! The text of a unit (systemd.syntax(7)): sections, settings that may go on in the next line, comments; and its drop-ins.
 
+use super::super::MOST_ENTRIES;
 use super::super::error::{Error, Place};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,9 @@ pub fn parse(text: &str, file: Option<&str>) -> Result<Vec<Assignment>, Error> {
             })?;
             section = name.to_owned();
             continue;
+        }
+        if all.len() >= MOST_ENTRIES {
+            return Err(wrong(format!("more than {MOST_ENTRIES} settings")));
         }
         let Some((key, value)) = line.split_once('=') else {
             return Err(wrong(format!("`{line}` has no `=`"))

@@ -133,3 +133,29 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<crate::Spec>(&json).unwrap(), spec);
     }
 }
+
+/// What multiplies is refused before it is large: these would take minutes or all memory.
+#[test]
+fn what_multiplies_is_refused() {
+    let stages: String = (1..50_000).map(|n| format!("FROM s{} AS s{n}\n", n - 1)).collect();
+    assert!(wrong("Dockerfile", &format!("FROM a AS s0\n{stages}")).contains("instructions"));
+    let stages: String = (1..5000).map(|n| format!("FROM s{} AS s{n}\n", n - 1)).collect();
+    assert!(wrong("Dockerfile", &format!("FROM a AS s0\n{stages}")).contains("stages build on each other"));
+    let doubles: String = (1..60).map(|n| format!("ENV A{n}=$A{}$A{}\n", n - 1, n - 1)).collect();
+    assert!(wrong("Dockerfile", &format!("FROM a\nENV A0=xxxxxxxxxx\n{doubles}")).contains("too long"));
+    let long = "x".repeat(1 << 19);
+    let copies: String = (0..100).map(|n| format!("ENV B{n}=$A\n")).collect();
+    assert!(wrong("Dockerfile", &format!("FROM a\nENV A={long}\n{copies}")).contains("unfold to more than"));
+    let copies: String = (0..100).map(|n| format!(", {{name: B{n}, value: $(A)}}")).collect();
+    let pod = format!(
+        "kind: Pod\nspec: {{containers: [{{name: m, env: [{{name: A, value: {long}}}{copies}]}}]}}\n"
+    );
+    assert!(wrong("p.yaml", &pod).contains("unfold to more than"));
+    let words = " $A".repeat(100);
+    assert!(
+        wrong("a.service", &format!("[Service]\nEnvironment=A={long}\nExecStart=/x{words}\n"))
+            .contains("unfold")
+    );
+    let places: String = (0..2000).map(|n| format!("ReadOnlyPaths=/p{n}\n")).collect();
+    assert!(wrong("a.service", &format!("[Service]\n{places}")).contains("more than 500 places"));
+}

@@ -343,3 +343,13 @@ fn openshift_on_top() {
         "{e}"
     );
 }
+
+#[test]
+fn the_kernels_places_stay_the_rootlets_own() {
+    let like = read_pod(
+        "volumes: [{name: d, hostPath: {path: /dev}}, {name: m, emptyDir: {medium: Memory}}]",
+        "volumeMounts: [{name: d, mountPath: /dev}, {name: d, mountPath: /dev/kvm}, {name: m, mountPath: /dev/shm}]",
+    );
+    assert_eq!(like.spec.mounts.iter().map(Mount::target).collect::<Vec<_>>(), ["/dev/shm"]);
+    assert!(lost(&like).contains(&"spec.containers[0].volumeMounts[1]"));
+}

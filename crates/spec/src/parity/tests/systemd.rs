@@ -79,6 +79,10 @@ fn what_it_may_write() {
         Mount::Directory { rights: Rights { uid: None, mode: 0o750, .. }, .. }
     ));
     assert!(matches!(at(&like, "/etc/c"), Mount::Directory { rights, .. } if *rights == Rights::root(0o755)));
+    let whole = unit("ProtectSystem=strict\nReadWritePaths=/\nTemporaryFileSystem=/:ro");
+    assert!(!whole.spec.read_only && whole.spec.mounts.is_empty());
+    assert_eq!(lost(&whole), ["TemporaryFileSystem"]);
+    assert!(unit("ReadOnlyPaths=/").spec.read_only);
     let depths: Vec<_> = like.spec.mounts.iter().map(Mount::depth).collect();
     assert!(depths.is_sorted());
     assert!(
