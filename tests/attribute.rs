@@ -166,7 +166,7 @@ mod on_purpose {
 fn runs_as_production_does(root: &Rootlet) -> rootlet::Result<()> {
     let out = root
         .command("sh")
-        .args(["-c", "id -u; id -g; id -G; echo x > /home/state/new && stat -c %g /home/state/new"])
+        .args(["-c", "id -u; id -g; id -G; echo x > /home/app/new && stat -c %g /home/app/new"])
         .output()?;
     assert_eq!(
         String::from_utf8_lossy(&out.stdout),
