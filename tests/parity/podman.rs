@@ -127,7 +127,10 @@ impl Podman {
                 return None;
             }
         }
-        let podman = Self { directory: tempfile::tempdir().unwrap() };
+        let podman = Self {
+            // It takes no longer path than one of 50 characters.
+            directory: tempfile::tempdir_in("/tmp").unwrap(),
+        };
         // Debian's crun refuses a machine of both kinds of cgroups, and the caller may have lower limits than podman's own.
         let settings = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nruntime = \"runc\"\n[containers]\n\
                         default_ulimits = [\"nofile=1024:1024\", \"nproc=1000:1000\"]\n";

@@ -81,7 +81,7 @@ fn asked(
         *program = path.clone().into();
         runner::show_project(&mut spec, from, &path, &[])?;
     }
-    builder(spec, from, quiet)
+    builder(spec, from, quiet, false)
 }
 
 fn outcome(ran: &Ran) -> Outcome {

@@ -86,15 +86,22 @@ fn spawn(
     spec.writable = layer.writable;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
     spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(builder(spec, from, quiet)?.spawn()?)
+    rootlet(spec, from, quiet)
 }
 
-/// What is asked for, on the base that is asked for.
-pub fn builder(spec: Spec, from: &From, quiet: bool) -> Result<Builder, Failure> {
+/// The one rootlet that this process makes.
+pub fn rootlet(spec: Spec, from: &From, quiet: bool) -> Result<Rootlet, Failure> {
+    Ok(builder(spec, from, quiet, true)?.spawn()?)
+}
+
+/// What is asked for, on the base that is asked for. `one`: this process makes no other, so that what it takes can begin at once.
+pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builder, Failure> {
     let like = like::of(&from.like)?;
     let spec = like.as_ref().map_or(spec.clone(), |like| spec.over(like.spec.clone()));
     let name = like::base(from, like.as_ref());
-    Rootlet::foresee(name, &spec);
+    if one {
+        Rootlet::foresee(name, &spec);
+    }
     let store = store::open(&from.store)?;
     let base = recipe::base(from, name, &store::resolver(&store, &from.pull, quiet)?)
         .map_err(|failure| like::explain(failure, from, name))?;

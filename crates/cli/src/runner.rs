@@ -4,7 +4,7 @@ use crate::args::{From, Runner};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::report::Reporter;
-use crate::run::{Job, builder, perform, with_caller};
+use crate::run::{Job, perform, rootlet, with_caller};
 use rootlet::spec::Spec;
 use rootlet::workspace::{Workspace, variables};
 use std::env;
@@ -21,7 +21,7 @@ pub fn runner(mut args: Runner) -> Result<Outcome, Failure> {
     let done = perform(&job, &mut reporter, || {
         let mut spec = with_caller(|caller| args.root.spec(caller))?;
         show_project(&mut spec, &args.from, &program, &args.writable)?;
-        Ok(builder(spec, &args.from, args.quiet)?.spawn()?)
+        rootlet(spec, &args.from, args.quiet)
     });
     reporter.finish(done)
 }

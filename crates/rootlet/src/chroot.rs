@@ -261,8 +261,12 @@ fn not_reproduced(spec: &Spec, pattern: &Pattern, is_root: bool) -> Result<Vec<S
         (spec.read_only, "--read-only: what the user may write by its rights is written".into()),
         (has(|m| matches!(m, Mount::Tmpfs { .. })), "tmpfs: they are directories on disk, of any size".into()),
         (
-            has(|m| matches!(m, Mount::Bind { .. } | Mount::Overlay { .. })),
-            "volumes: they are copies, made when the rootlet was, and their owner may write them".into(),
+            has(|m| matches!(m, Mount::Bind { .. })),
+            "read-only volumes: they are copies, made when the rootlet was, and their owner may write them".into(),
+        ),
+        (
+            has(|m| matches!(m, Mount::Overlay { .. })),
+            "copy-on-write volumes: they are copies, made when the rootlet was, with the owners that they have".into(),
         ),
         (
             has(|m| matches!(m, Mount::Files { .. } | Mount::Itself { .. })),
