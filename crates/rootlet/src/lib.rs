@@ -64,6 +64,7 @@ mod spare;
 pub mod testing;
 mod tier;
 mod volume;
+pub mod why;
 pub mod workspace;
 
 pub use builder::Builder;

@@ -1,0 +1,112 @@
+//! Why a command was refused something: it is traced, and each refusal is explained with the path, who asked, the right that was
+//! missing, and what to change.
+//!
+//! ```text
+//! pid 1        forks the command, which waits
+//! library      finds it on the host, seizes it (`tracer`), lets it go on
+//! command      comes under a filter (`filter`) that hands some calls to the tracer, and executes
+//! tracer       sees the result of each such call; of one that was refused it reads the arguments (`watch`, `calls`),
+//!              looks at each part of its path as root, through pid 1 (`look`), reads who asked (`process`),
+//!              and applies the kernel's rules (`judge`, `rights`) until one says no
+//! ```
+
+mod calls;
+mod cause;
+mod filter;
+mod fixes;
+mod judge;
+mod log;
+mod look;
+mod process;
+mod rights;
+mod text;
+mod tracer;
+mod watch;
+
+pub use cause::{Asker, Cause, Component, Fixes, Refusal};
+
+use crate::rootlet::Live;
+use crate::{Error, ErrorKind, Result};
+use rootlet_kernel::{Exec, Waiting};
+use serde::Serialize;
+use std::process::ExitStatus;
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+/// A command that ran, and what it was refused.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// How it ended, and what it wrote.
+    pub output: Output,
+    /// What it was refused.
+    pub why: Why,
+}
+
+/// What a command was refused: first what made it fail, the last of it before the others, then what it was prepared for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// The refusals, each once.
+    pub refusals: Vec<Refusal>,
+    /// What could not be seen.
+    pub not_seen: Vec<String>,
+}
+
+/// A command that is being traced, for [`Tracing::why`] when it has ended.
+#[derive(Debug)]
+pub struct Tracing {
+    log: Arc<Mutex<log::Log>>,
+    limits: Vec<String>,
+}
+
+impl Tracing {
+    /// What was refused so far, where the command ended like this. What it left running is traced on.
+    pub fn why(&self, status: ExitStatus) -> Why {
+        let (refusals, mut not_seen) = tracer::lock(&self.log).told(!status.success());
+        not_seen.extend(self.limits.iter().cloned());
+        Why { refusals, not_seen }
+    }
+}
+
+/// The filter that such a command is started with.
+pub(crate) fn filter() -> Vec<u8> {
+    filter::filter()
+}
+
+/// Traces a command that waits for it.
+pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Tracing> {
+    let log = Arc::new(Mutex::new(log::Log::default()));
+    tracer::start(waiting.host_pid(), watch(live, exec)?, log.clone()).map_err(|e| {
+        Error::new(ErrorKind::Host, "failed to trace the command")
+            .caused_by(e)
+            .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
+    })?;
+    let mut limits = Vec::new();
+    if live.map.one.is_some() {
+        limits.push("with one id, calls that name owners and ids are answered by pid 1 and are not seen: chmod, chown, utimes, link, setuid and their kin".into());
+    }
+    if !live.spec.seccomp_unconfined {
+        limits.push("calls that the system call filter refuses are not seen: run with the filter unconfined to see who refuses then".into());
+    }
+    Ok(Tracing { log, limits })
+}
+
+fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
+    let variable = |name: &[u8]| exec.env.iter().find_map(|v| v.strip_prefix(name)?.strip_prefix(b"="));
+    let who = rootlet_kernel::Who::default();
+    let is_directory = |path: &[u8]| {
+        live.init.stat(&who, 0, path, true).is_ok_and(|stat| stat.mode as u32 & libc::S_IFMT == libc::S_IFDIR)
+    };
+    let home = variable(b"HOME").filter(|home| home.starts_with(b"/") && !is_directory(home));
+    let passwd = crate::Files::new(live.init.clone(), who.clone()).read("/etc/passwd").unwrap_or_default();
+    let uid = exec.who.uid.to_string();
+    let has_entry = passwd.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').nth(2) == Some(uid.as_bytes()));
+    Ok(watch::Watch {
+        init: live.init.clone(),
+        root: watch::root(live.spec.caps.mask()?),
+        groups: live.map.one.is_some().then(|| exec.who.groups.clone()),
+        missing_home: home.map(<[u8]>::to_vec),
+        nobody: (!has_entry).then_some(exec.who.uid),
+        no_new_privs: exec.no_new_privs,
+        program: exec.argv.first().cloned().unwrap_or_default(),
+    })
+}
