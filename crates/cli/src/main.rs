@@ -19,6 +19,7 @@ mod store;
 mod style;
 mod terminal;
 mod used;
+mod why;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -53,7 +54,7 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 /// ids and rights; what begins here for those that do not is in vain.
 fn foresee(args: &[OsString]) {
     let runs =
-        args.get(1).is_some_and(|command| ["run", "shell", "runner"].iter().any(|known| command == known));
+        args.get(1).is_some_and(|command| ["run", "why", "shell", "runner"].iter().any(|known| command == known));
     // Directories have other ids.
     if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
         Rootlet::foresee("host", &Spec::default());
@@ -64,6 +65,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(args) => return run::run(*args.0),
         Command::Shell(args) => return run::shell(*args.0),
+        Command::Why(args) => return run::why(*args.0),
         Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),

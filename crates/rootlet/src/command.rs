@@ -290,7 +290,7 @@ impl<'a> Command<'a> {
         }
         let (child, tracing) = self.start_traced(Stdio::piped)?;
         let output = child.wait_with_output()?;
-        Ok(Explained { why: tracing.why(output.status), output })
+        Ok(Explained { why: tracing.why(output.status.success()), output })
     }
 
     /// Starts the command, traced.

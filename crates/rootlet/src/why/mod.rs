@@ -29,7 +29,6 @@ use crate::rootlet::Live;
 use crate::{Error, ErrorKind, Result};
 use rootlet_kernel::{Exec, Waiting};
 use serde::Serialize;
-use std::process::ExitStatus;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
@@ -59,9 +58,9 @@ pub struct Tracing {
 }
 
 impl Tracing {
-    /// What was refused so far, where the command ended like this. What it left running is traced on.
-    pub fn why(&self, status: ExitStatus) -> Why {
-        let (refusals, mut not_seen) = tracer::lock(&self.log).told(!status.success());
+    /// What was refused so far, where the command has succeeded or not. What it left running is traced on.
+    pub fn why(&self, succeeded: bool) -> Why {
+        let (refusals, mut not_seen) = tracer::lock(&self.log).told(!succeeded);
         not_seen.extend(self.limits.iter().cloned());
         Why { refusals, not_seen }
     }
