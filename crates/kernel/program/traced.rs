@@ -41,6 +41,8 @@ pub fn wait(gate: Fd, filter: &[u8]) -> Result<()> {
     sys::close_from(GATE + 1)?;
     forget(filter);
     show()?;
+    // From here on it can be seized by whoever owns the user namespace.
+    sys::write(GATE, &[1])?;
     match sys::read(GATE, &mut [0u8; 1])? {
         1 => sys::install_tracing(filter),
         // Whoever wanted to trace it is gone.

@@ -101,18 +101,29 @@ impl Waiting {
     /// Lets it go on, and waits until it executes. Somebody traces it already.
     pub fn go(mut self) -> Result<Started, ExecError> {
         use std::io::Write;
-        let fail = |source| ExecError { step: ExecStep::Trace, source };
         // EPIPE: it has failed before, and says why.
         let _ = self.gate.write_all(&[1]);
-        let mut told = [0u8; 8];
-        match self.gate.read(&mut told).map_err(fail)? {
-            0 => Ok(self.started),
-            _ => {
-                let number = |at: usize| u32::from_ne_bytes([told[at], told[at + 1], told[at + 2], told[at + 3]]);
-                let source = io::Error::from_raw_os_error(number(4) as i32);
-                Err(ExecError { step: step(number(0)), source })
-            }
+        told(&mut self.gate).map(|_| self.started)
+    }
+}
+
+/// What a waiting command tells besides its failure.
+enum Told {
+    Ready,
+    /// It has executed, or is gone.
+    Nothing,
+}
+
+fn told(gate: &mut File) -> Result<Told, ExecError> {
+    let mut told = [0u8; 8];
+    match gate.read(&mut told).map_err(|source| ExecError { step: ExecStep::Trace, source })? {
+        0 => Ok(Told::Nothing),
+        8 => {
+            let number = |at: usize| u32::from_ne_bytes([told[at], told[at + 1], told[at + 2], told[at + 3]]);
+            let source = io::Error::from_raw_os_error(number(4) as i32);
+            Err(ExecError { step: step(number(0)), source })
         }
+        _ => Ok(Told::Ready),
     }
 }
 
@@ -226,7 +237,13 @@ impl Init {
         let (started, pidfd) = self.start(e, streams, Some((filter, theirs.as_fd())))?;
         let pidfd = pidfd.ok_or_else(|| fail(ExecStep::Ask)(io::ErrorKind::InvalidData.into()))?;
         let pid = Self::pid_of(pidfd.as_fd()).map_err(fail(ExecStep::Trace))?;
-        Ok(Waiting { started, pid, gate: gate.into() })
+        drop(theirs);
+        let mut gate = File::from(gate);
+        match told(&mut gate)? {
+            Told::Ready => Ok(Waiting { started, pid, gate }),
+            // It was killed.
+            Told::Nothing => Err(fail(ExecStep::Trace)(io::Error::from_raw_os_error(libc::ESRCH))),
+        }
     }
 
     /// Starts a command.

@@ -184,7 +184,8 @@ pub mod exec {
     /// pid 1 ends when the command has.
     pub const LAST: u32 = 8;
     /// The command is to be traced: a filter (a string of `sock_filter`s) comes after the variables, and a socket as last
-    /// descriptor. The answer comes at once, with the child's pidfd. The child waits for a byte on the socket, comes under the filter, and
+    /// descriptor. The answer comes at once, with the child's pidfd. The child sends a byte on the socket when it
+    /// can be traced, waits for one, comes under the filter, and
     /// executes; where it cannot, it writes step and errno there.
     pub const TRACED: u32 = 16;
 

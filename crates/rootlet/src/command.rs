@@ -302,15 +302,22 @@ impl<'a> Command<'a> {
     }
 
     fn start_traced(&mut self, otherwise: fn() -> Stdio) -> Result<(Child, Tracing)> {
-        let mut tracing = None;
+        let mut tracing: Option<Tracing> = None;
         let child = self.start_by(otherwise, |command, exec, streams| {
             let live = command.rootlet.live();
             let waiting = live
                 .init
                 .exec_traced(exec, streams, &why::filter())
                 .map_err(|e| command.explain_error(e, &exec.workdir))?;
-            tracing = Some(why::trace(live, exec, &waiting)?);
-            waiting.go().map_err(|e| command.explain_error(e, &exec.workdir))
+            let traced = tracing.insert(why::trace(live, exec, &waiting)?);
+            waiting.go().map_err(|e| {
+                let refused = [libc::EACCES, libc::EPERM].contains(&e.source.raw_os_error().unwrap_or(0));
+                let error = command.explain_error(e, &exec.workdir);
+                match traced.why(false).refusals.first().filter(|_| refused) {
+                    Some(refusal) => error.with_hint(refusal.reason()),
+                    None => error,
+                }
+            })
         })?;
         let lost = || Error::new(ErrorKind::Command, "the command is not traced");
         Ok((child, tracing.ok_or_else(lost)?))

@@ -49,7 +49,7 @@ fn paragraph(refusal: &Refusal) -> String {
         Some(false) => "would be refused, too",
         None => "not known",
     };
-    let program = format!("{} [{}]", refusal.program, refusal.pid);
+    let program = format!("{} [{}]", refusal.title(), refusal.pid);
     let (asker, count) = (refusal.asker(), refusal.count.to_string());
     let handled = if refusal.handled { "the programs went on" } else { "the command failed" };
     let rows = [("Program", program.as_str()), ("Asked by", &asker), ("Root", root), ("How often", &count), ("Then", handled)];

@@ -134,6 +134,8 @@ pub struct Asker {
 pub struct Refusal {
     /// The program's path.
     pub program: String,
+    /// What the thread calls itself (comm).
+    pub name: String,
     /// The first process that was refused this; its number inside.
     pub pid: u32,
     /// The call, as strace(1) prints it.

@@ -66,9 +66,11 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     let letters: String = [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
     if wanted & 2 != 0 {
         let mut fixes = writable(refusal, Some(by));
-        fixes.dockerfile = format!("RUN chown {} {path}", who.fsuid);
-        if by.kind == "directory" && fixes.systemd.starts_with("ReadWritePaths") {
-            fixes.systemd = format!("ExecStartPre=+/bin/chown {} {path}", who.fsuid);
+        let change = format!("chown {} {path}", who.fsuid);
+        fixes.dockerfile = format!("RUN {change}");
+        // To be let to write by systemd is not to be let by the mode.
+        if fixes.systemd.is_empty() || fixes.systemd.starts_with("ReadWritePaths") {
+            fixes.systemd = format!("ExecStartPre=+/bin/{change}");
         }
         return fixes;
     }
@@ -103,6 +105,12 @@ fn owner(who: &Asker, by: &Component) -> Fixes {
     }
 }
 
+/// Directories that are full of what belongs to the image.
+const SYSTEM: &[&str] = &[
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/sbin", "/sys", "/usr", "/usr/bin",
+    "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/sbin", "/usr/share", "/var", "/var/lib",
+];
+
 /// A place of its own, where the program writes.
 fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
     let who = &refusal.who;
@@ -112,9 +120,15 @@ fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
         Some(by) => Some(by),
         None => directories.next_back(),
     };
-    let Some(place) = place.filter(|place| place.path != "/") else {
-        return Fixes::default();
-    };
+    let Some(place) = place else { return Fixes::default() };
+    if SYSTEM.contains(&place.path.as_str()) {
+        // A volume there would hide what the program needs.
+        let systemd = match refusal.cause {
+            Cause::ReadOnly => format!("ReadWritePaths={}", printable(&place.path)),
+            _ => String::new(),
+        };
+        return Fixes { systemd, ..Fixes::default() };
+    }
     let path = printable(&place.path);
     let name = place.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
     Fixes {

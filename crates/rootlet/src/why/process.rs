@@ -12,6 +12,8 @@ pub struct Process {
     pub process: i32,
     /// And inside.
     pub inside: u32,
+    /// What the thread calls itself.
+    pub name: String,
     pub who: Asker,
 }
 
@@ -58,7 +60,8 @@ impl Process {
         };
         let process = field("Tgid")?.parse().ok()?;
         let inside = numbers("NStgid").last().copied().unwrap_or(process as u32);
-        Some(Self { tid, process, inside, who })
+        let name = field("Name").unwrap_or_default().to_owned();
+        Some(Self { tid, process, inside, name, who })
     }
 
     /// Where one of its links leads, inside.

@@ -33,7 +33,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = if self.errno.is_empty() { "went well" } else { &self.errno };
         let times = if self.count > 1 { format!(" ({} times)", self.count) } else { String::new() };
-        writeln!(f, "{}[{}]: {} = {result}{times}", printable(&self.program), self.pid, printable(&self.call))?;
+        writeln!(f, "{}[{}]: {} = {result}{times}", self.title(), self.pid, printable(&self.call))?;
         writeln!(f, "  {}", self.reason())?;
         writeln!(f, "  asked by {}", self.asker())?;
         match self.root_would_pass {
@@ -58,6 +58,14 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// The program's path, and how it calls itself where that is something else: `/bin/busybox (cat)`.
+    pub fn title(&self) -> String {
+        let program = printable(&self.program);
+        // The kernel keeps 15 bytes of it.
+        let own = self.program.rsplit('/').next().is_some_and(|last| last.starts_with(&self.name));
+        if own { program.into_owned() } else { format!("{program} ({})", printable(&self.name)) }
+    }
+
     /// Why, in a sentence without its full stop.
     pub fn reason(&self) -> String {
         let by = self.refused_by.as_ref().map(Component::to_string).unwrap_or_default();
@@ -70,7 +78,10 @@ impl Refusal {
             Cause::ReadOnly if by.is_empty() => "the file system is read-only".into(),
             Cause::ReadOnly => format!("the file system is read-only at {by}"),
             Cause::NoExec => format!("the file system is mounted noexec: {by}"),
-            Cause::MissingCapability => format!("{missing} is missing"),
+            Cause::MissingCapability => match self.components.last() {
+                Some(last) => format!("{missing} is missing, for {last}"),
+                None => format!("{missing} is missing"),
+            },
             Cause::Port => format!("a port below 1024 needs {missing}, or net.ipv4.ip_unprivileged_port_start"),
             Cause::NoNewPrivs => format!("no_new_privs is set, so the program gains nothing from {by}"),
             Cause::Seccomp => "the system call filter refuses it to everybody without the capability for it".into(),

@@ -78,8 +78,7 @@ impl Tracer {
                     self.tasks.insert(tid, task);
                 }
                 self.first = None;
-                let calls = self.tasks.entry(tid).or_default().calls;
-                self.watch.executed(tid, calls, &mut lock(&self.log));
+                self.watch.executed(tid, &mut lock(&self.log));
                 trace::resume(tid, 0)
             }
             Stop::Ended(status) => {

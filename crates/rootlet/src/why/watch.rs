@@ -62,7 +62,7 @@ impl Watch {
     }
 
     /// A program was executed.
-    pub fn executed(&self, tid: i32, calls: u64, log: &mut Log) {
+    pub fn executed(&self, tid: i32, log: &mut Log) {
         if !self.no_new_privs {
             return;
         }
@@ -86,8 +86,9 @@ impl Watch {
         let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
         let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
         let seen = Seen { process: &process, program: path, call, errno: 0, walks: &[walk.clone()] };
-        if !log.again(&key, process.process, tid, calls) && !log.is_full() {
-            log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, calls);
+        // It bears on all that the program does until its end.
+        if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
+            log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
         }
     }
 
@@ -198,6 +199,7 @@ impl Watch {
         let program = String::from_utf8_lossy(&program).into_owned();
         let mut refusal = Refusal {
             program,
+            name: process.name.clone(),
             pid: process.inside,
             call,
             errno: if errno == 0 { String::new() } else { errno_name(errno).unwrap_or("?").into() },
