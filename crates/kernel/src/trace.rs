@@ -18,10 +18,8 @@ pub enum Stop {
     Signal(i32),
     /// It was stopped with its whole process.
     Group,
-    /// It is new, or is one whose stop says nothing.
+    /// It is new, or made another one; that is traced, too.
     New,
-    /// It made a process or thread of this number.
-    Forked(i32),
     /// It executed a program, and was the thread of this number.
     Executed(i32),
     /// It ended with this status of wait(2).
@@ -89,9 +87,6 @@ fn stop(pid: i32, status: i32) -> Stop {
         (_, libc::PTRACE_EVENT_STOP) => Stop::New,
         (_, libc::PTRACE_EVENT_SECCOMP) => Stop::Call,
         (_, libc::PTRACE_EVENT_EXEC) => Stop::Executed(message(pid).unwrap_or(pid as u64) as i32),
-        (_, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
-            Stop::Forked(message(pid).unwrap_or(0) as i32)
-        }
         (_, 0) if signal == libc::SIGTRAP | 0x80 => Stop::Made,
         (signal, 0) => Stop::Signal(signal),
         _ => Stop::New,

@@ -44,6 +44,19 @@ impl Asked<'_> {
     }
 
     fn check(&self, who: &Asker) -> Result<(), No> {
+        self.check_files(who)?;
+        // What another process shows of itself in /proc, the bits do not say.
+        let of_another = |walk: &Walk| {
+            let Some(rest) = walk.last().and_then(|last| last.component.path.strip_prefix("/proc/")) else { return false };
+            rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('/')
+        };
+        match self.walks.iter().any(of_another) && !who.has(caps::SYS_PTRACE) {
+            true => Err(No::new(self.walks[0].last(), "CAP_SYS_PTRACE", Cause::OtherUser)),
+            false => Ok(()),
+        }
+    }
+
+    fn check_files(&self, who: &Asker) -> Result<(), No> {
         if self.filtered {
             return Err(No::new(None, "", Cause::Seccomp));
         }

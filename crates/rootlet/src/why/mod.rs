@@ -106,6 +106,13 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
         missing_home: home.map(<[u8]>::to_vec),
         nobody: (!has_entry).then_some(exec.who.uid),
         no_new_privs: exec.no_new_privs,
+        base: base(live),
         program: exec.argv.first().cloned().unwrap_or_default(),
     })
+}
+
+/// Pid 1's root, seen from the host.
+fn base(live: &Live) -> Vec<u8> {
+    let pid = live.init.host_pid().unwrap_or_default() as i32;
+    process::link(pid, "root", b"/").unwrap_or_else(|| b"/".to_vec())
 }

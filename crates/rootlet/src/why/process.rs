@@ -64,11 +64,6 @@ impl Process {
         Some(Self { tid, process, inside, name, who })
     }
 
-    /// Where one of its links leads, inside.
-    pub fn link(&self, name: &str) -> Option<Vec<u8>> {
-        link(self.tid, name)
-    }
-
     /// The mounts that it sees.
     pub fn mounts(&self) -> Vec<Mount> {
         let text = fs::read_to_string(format!("/proc/{}/mountinfo", self.tid)).unwrap_or_default();
@@ -76,11 +71,18 @@ impl Process {
     }
 }
 
-/// Where a link of a process leads: `exe`, `cwd`, `fd/3`.
-pub fn link(tid: i32, name: &str) -> Option<Vec<u8>> {
+/// Where a link of a process leads: `exe`, `cwd`, `fd/3`, `root`. `base` is where the root lies on the host: `/`, unless it is a
+/// directory there.
+pub fn link(tid: i32, name: &str, base: &[u8]) -> Option<Vec<u8>> {
     let mut path = fs::read_link(format!("/proc/{tid}/{name}")).ok()?.into_os_string().into_vec();
     if path.ends_with(b" (deleted)") {
         path.truncate(path.len() - 10);
+    }
+    if base != b"/" {
+        path = path.strip_prefix(base)?.to_vec();
+        if path.is_empty() {
+            path.push(b'/');
+        }
     }
     path.starts_with(b"/").then_some(path)
 }

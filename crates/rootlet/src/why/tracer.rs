@@ -15,8 +15,6 @@ use std::thread;
 pub struct Task {
     /// How many calls were handed to us.
     pub calls: u64,
-    /// It brought a filter of its own, which may hand calls to a tracer, too.
-    filters: bool,
     /// Where its registers will not tell any more.
     call: Option<Call>,
 }
@@ -25,7 +23,7 @@ pub struct Task {
 pub fn start(pid: i32, watch: Watch, log: Arc<Mutex<Log>>) -> io::Result<()> {
     let (tell, told) = sync_channel(1);
     thread::Builder::new().name("rootlet-why".into()).spawn(move || {
-        let tracer = Tracer { first: Some(pid), tasks: HashMap::new(), watch, log };
+        let tracer = Tracer { first: Some(pid), tasks: HashMap::new(), foreign: false, watch, log };
         tracer.run(pid, &tell);
     })?;
     told.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
@@ -35,6 +33,8 @@ struct Tracer {
     /// The command's process, until it executes: what it does before is ours.
     first: Option<i32>,
     tasks: HashMap<i32, Task>,
+    /// Somebody brought a filter of its own, which may hand calls to a tracer, too.
+    foreign: bool,
     watch: Watch,
     log: Arc<Mutex<Log>>,
 }
@@ -64,13 +64,6 @@ impl Tracer {
             Stop::Signal(signal) => trace::resume(tid, signal),
             Stop::Group => trace::listen(tid),
             Stop::New => trace::resume(tid, 0),
-            Stop::Forked(child) => {
-                let filters = self.tasks.get(&tid).is_some_and(|task| task.filters);
-                if filters {
-                    self.tasks.entry(child).or_default().filters = true;
-                }
-                trace::resume(tid, 0)
-            }
             Stop::Executed(was) => {
                 if was != tid {
                     // A thread that executes takes its process' number.
@@ -92,7 +85,7 @@ impl Tracer {
     fn call(&mut self, tid: i32) -> io::Result<()> {
         let task = self.tasks.entry(tid).or_default();
         task.calls += 1;
-        if task.filters && !trace::is_ours(tid) {
+        if self.foreign && !trace::is_ours(tid) {
             // What it would get without a tracer.
             trace::refuse(tid, libc::ENOSYS)?;
             return trace::resume(tid, 0);
@@ -115,7 +108,7 @@ impl Tracer {
         let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
         let call = task.call.take().unwrap_or(call);
         if result == 0 && [libc::SYS_seccomp, libc::SYS_prctl].contains(&(call.number as i64)) {
-            task.filters = true;
+            self.foreign = true;
             return Ok(());
         }
         self.watch.refused(tid, &call, result, task.calls, &mut lock(&self.log));

@@ -24,6 +24,8 @@ pub struct Watch {
     /// The user, if that has no entry in /etc/passwd.
     pub nobody: Option<u32>,
     pub no_new_privs: bool,
+    /// Where the root lies on the host: `/` where it is the root of a mount namespace.
+    pub base: Vec<u8>,
     /// What the command is called until it has executed.
     pub program: Vec<u8>,
 }
@@ -72,7 +74,7 @@ impl Watch {
         if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {
             return;
         }
-        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe")) else { return };
+        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else { return };
         let walk = look::walk(&self.init, b"/", &path, false, process.inside);
         let Some(last) = walk.last() else { return };
         let gains = |bit, owner, own| last.component.mode & bit != 0 && owner != own;
@@ -115,7 +117,7 @@ impl Watch {
         if errno == 0 && self.nobody != Some(who.uid) {
             return;
         }
-        let program = process.link("exe").filter(|_| calls > 0).unwrap_or_else(|| self.program.clone());
+        let program = process::link(tid, "exe", &self.base).filter(|_| calls > 0).unwrap_or_else(|| self.program.clone());
         let detail = detail(known, call);
         let paths = arguments.paths.iter().flat_map(|(dir, path)| [dir.clone(), path.clone()]).collect();
         let key = Key { program: program.clone(), call: call.number, errno, paths, detail };
@@ -221,15 +223,18 @@ impl Watch {
     fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
         let mut read = Arguments { flags: known.open_flags(&call.arguments), ..Arguments::default() };
         let from = |dir: i32| match dir {
-            libc::AT_FDCWD => process::link(tid, "cwd"),
-            fd => process::link(tid, &format!("fd/{fd}")),
+            libc::AT_FDCWD => process::link(tid, "cwd", &self.base),
+            fd => process::link(tid, &format!("fd/{fd}"), &self.base),
         };
+        // Where it has changed its root.
+        let root = process::link(tid, "root", &self.base).filter(|root| root != b"/").unwrap_or_default();
         for named in known.names(&call.arguments) {
             let path = match named.address {
                 // NULL: the descriptor itself, as futimens(3) has it.
                 None | Some(0) => Vec::new(),
                 Some(address) => trace::read_string(tid, address).unwrap_or_default(),
             };
+            let path = if path.starts_with(b"/") { [&root[..], &path].concat() } else { path };
             let dir = if path.starts_with(b"/") { Vec::new() } else { from(named.dir).unwrap_or_else(|| b"/".to_vec()) };
             read.paths.push((dir, path));
         }
