@@ -167,7 +167,8 @@ pub fn perform(
     let outcome = wait(child, signals, deadline)?;
     reporter.ended(&root, started.elapsed());
     if let Some(tracing) = tracing {
-        reporter.explained(tracing.why(outcome == Outcome::SUCCESS));
+        let succeeded = (outcome != Outcome::TimedOut).then_some(outcome == Outcome::SUCCESS);
+        reporter.explained(tracing.why(succeeded));
     }
     if job.keep {
         reporter.kept(root.keep()?);

@@ -290,7 +290,7 @@ impl<'a> Command<'a> {
         }
         let (child, tracing) = self.start_traced(Stdio::piped)?;
         let output = child.wait_with_output()?;
-        Ok(Explained { why: tracing.why(output.status.success()), output })
+        Ok(Explained { why: tracing.why(Some(output.status.success())), output })
     }
 
     /// Starts the command, traced.
@@ -313,7 +313,7 @@ impl<'a> Command<'a> {
             waiting.go().map_err(|e| {
                 let refused = [libc::EACCES, libc::EPERM].contains(&e.source.raw_os_error().unwrap_or(0));
                 let error = command.explain_error(e, &exec.workdir);
-                match traced.why(false).refusals.first().filter(|_| refused) {
+                match traced.why(None).refusals.first().filter(|_| refused) {
                     Some(refusal) => error.with_hint(refusal.reason()),
                     None => error,
                 }

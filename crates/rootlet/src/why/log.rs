@@ -29,6 +29,7 @@ pub struct Log {
     open: HashMap<i32, Vec<(usize, i32, u64)>>,
     not_kept: u64,
     not_seen: BTreeSet<String>,
+    over: bool,
 }
 
 /// What became of the process that was refused something.
@@ -62,6 +63,15 @@ impl Log {
         self.refusals.push((refusal, Fate::WentOn));
         self.index.insert(key, at);
         self.remember(at, process, tid, calls);
+    }
+
+    /// The command has ended, or its tracer has.
+    pub fn end(&mut self) {
+        self.over = true;
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     /// What this explanation cannot see.

@@ -30,7 +30,7 @@ use crate::{Error, ErrorKind, Result};
 use rootlet_kernel::{Exec, Waiting};
 use serde::Serialize;
 use std::process::Output;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A command that ran, and what it was refused.
 #[derive(Clone, Debug)]
@@ -50,17 +50,30 @@ pub struct Why {
     pub not_seen: Vec<String>,
 }
 
+/// What the tracing thread writes, and others read.
+#[derive(Debug, Default)]
+struct Shared {
+    log: Mutex<log::Log>,
+    /// The command has ended, or its tracer has.
+    over: Condvar,
+}
+
 /// A command that is being traced, for [`Tracing::why`] when it has ended.
 #[derive(Debug)]
 pub struct Tracing {
-    log: Arc<Mutex<log::Log>>,
+    shared: Arc<Shared>,
     limits: Vec<String>,
 }
 
 impl Tracing {
-    /// What was refused so far, where the command has succeeded or not. What it left running is traced on.
-    pub fn why(&self, succeeded: bool) -> Why {
-        let (refusals, mut not_seen) = tracer::lock(&self.log).told(!succeeded);
+    /// What was refused so far. `succeeded`: how the command ended, `None` while it runs. What it left running is traced on.
+    pub fn why(&self, succeeded: Option<bool>) -> Why {
+        let mut log = tracer::lock(&self.shared.log);
+        // Whoever waits for the command may hear of its end before the tracer has written it down.
+        while succeeded.is_some() && !log.is_over() {
+            log = self.shared.over.wait(log).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (refusals, mut not_seen) = log.told(succeeded != Some(true));
         not_seen.extend(self.limits.iter().cloned());
         Why { refusals, not_seen }
     }
@@ -73,8 +86,8 @@ pub(crate) fn filter() -> Vec<u8> {
 
 /// Traces a command that waits for it.
 pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Tracing> {
-    let log = Arc::new(Mutex::new(log::Log::default()));
-    tracer::start(waiting.host_pid(), watch(live, exec)?, log.clone()).map_err(|e| {
+    let shared = Arc::new(Shared::default());
+    tracer::start(waiting.host_pid(), watch(live, exec)?, shared.clone()).map_err(|e| {
         Error::new(ErrorKind::Host, "failed to trace the command")
             .caused_by(e)
             .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
@@ -86,7 +99,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
     if !live.spec.seccomp_unconfined {
         limits.push("calls that the system call filter refuses are not seen: run with the filter unconfined to see who refuses then".into());
     }
-    Ok(Tracing { log, limits })
+    Ok(Tracing { shared, limits })
 }
 
 fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {

@@ -1,6 +1,7 @@
 //! The thread that traces a command and all that comes from it. It does little for a call that goes well: two stops, and the
 //! result is looked at.
 
+use super::Shared;
 use super::log::Log;
 use super::watch::Watch;
 use rootlet_kernel::trace::{self, Call, Stop};
@@ -20,28 +21,41 @@ pub struct Task {
 }
 
 /// Traces the waiting process `pid` in a thread of its own, until it and all that comes from it has ended.
-pub fn start(pid: i32, watch: Watch, log: Arc<Mutex<Log>>) -> io::Result<()> {
+pub fn start(pid: i32, watch: Watch, shared: Arc<Shared>) -> io::Result<()> {
     let (tell, told) = sync_channel(1);
     thread::Builder::new().name("rootlet-why".into()).spawn(move || {
-        let tracer = Tracer { first: Some(pid), tasks: HashMap::new(), foreign: false, watch, log };
-        tracer.run(pid, &tell);
+        let over = Over(shared.clone());
+        let tracer = Tracer { command: pid, first: Some(pid), tasks: HashMap::new(), foreign: false, watch, shared };
+        tracer.run(&tell);
+        drop(over);
     })?;
     told.recv().unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
 }
 
+/// Whatever ends the thread, nobody waits for it in vain.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        lock(&self.0.log).end();
+        self.0.over.notify_all();
+    }
+}
+
 struct Tracer {
+    command: i32,
     /// The command's process, until it executes: what it does before is ours.
     first: Option<i32>,
     tasks: HashMap<i32, Task>,
     /// Somebody brought a filter of its own, which may hand calls to a tracer, too.
     foreign: bool,
     watch: Watch,
-    log: Arc<Mutex<Log>>,
+    shared: Arc<Shared>,
 }
 
 impl Tracer {
-    fn run(mut self, pid: i32, tell: &SyncSender<io::Result<()>>) {
-        let seized = trace::seize(pid);
+    fn run(mut self, tell: &SyncSender<io::Result<()>>) {
+        let seized = trace::seize(self.command);
         let failed = seized.is_err();
         // Whoever waits for it may have gone.
         let _ = tell.send(seized);
@@ -71,12 +85,17 @@ impl Tracer {
                     self.tasks.insert(tid, task);
                 }
                 self.first = None;
-                self.watch.executed(tid, &mut lock(&self.log));
+                self.watch.executed(tid, &mut lock(&self.shared.log));
                 trace::resume(tid, 0)
             }
             Stop::Ended(status) => {
                 let calls = self.tasks.remove(&tid).map_or(0, |task| task.calls);
-                lock(&self.log).ended(tid, calls, status != 0);
+                let mut log = lock(&self.shared.log);
+                log.ended(tid, calls, status != 0);
+                if tid == self.command {
+                    log.end();
+                    self.shared.over.notify_all();
+                }
                 Ok(())
             }
         }
@@ -111,7 +130,7 @@ impl Tracer {
             self.foreign = true;
             return Ok(());
         }
-        self.watch.refused(tid, &call, result, task.calls, &mut lock(&self.log));
+        self.watch.refused(tid, &call, result, task.calls, &mut lock(&self.shared.log));
         Ok(())
     }
 }
