@@ -25,7 +25,7 @@ pub struct Key {
 pub struct Log {
     refusals: Vec<(Refusal, Fate)>,
     index: HashMap<Key, usize>,
-    /// By process: which refusal, by which thread, in its how manyth call.
+    /// By process: which refusal, by which thread, in its how manyth call; `u64::MAX`: it bears on all that the process does.
     open: HashMap<i32, Vec<(usize, i32, u64)>>,
     not_kept: u64,
     not_seen: BTreeSet<String>,
@@ -97,8 +97,12 @@ impl Log {
             return;
         }
         // Another thread's calls are not comparable; what it was refused is near.
-        let since = |by: i32, at: u64| if by == tid { calls.saturating_sub(at) } else { 0 };
-        let nearest = open.iter().map(|&(_, by, at)| since(by, at)).min().unwrap_or(0);
+        let since = |by: i32, at: u64| match at {
+            u64::MAX => 0,
+            _ if by != tid => 1,
+            at => 1 + calls.saturating_sub(at),
+        };
+        let nearest = open.iter().map(|&(_, by, at)| since(by, at)).filter(|since| *since > 0).min().unwrap_or(0);
         for (at, by, call) in open {
             let since = since(by, call);
             if since <= NEAR || since == nearest {
