@@ -19,6 +19,7 @@ mod suites;
 mod table;
 mod tiers;
 mod unpack;
+mod why;
 
 use ground::Ground;
 use std::os::unix::process::CommandExt;
@@ -91,6 +92,7 @@ const PARTS: &[Part] = &[
     ("suites: attribute", suites::attribute, 10),
     ("suites: runner", suites::runner, 100),
     ("unpack", |ground, _| unpack::rows(ground), 0),
+    ("why", why::rows, 20),
 ];
 
 fn main() -> ExitCode {

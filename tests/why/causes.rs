@@ -11,7 +11,10 @@ fn a_file_of_roots() {
     root.set_permissions("/etc/secret", 0o600).unwrap();
     let explained = explain!(root, "cat /etc/secret");
     let refusal = only(&explained);
-    assert_eq!((refusal.cause, refusal.missing.as_str(), refusal.errno.as_str()), (Cause::Mode, "read", "EACCES"));
+    assert_eq!(
+        (refusal.cause, refusal.missing.as_str(), refusal.errno.as_str()),
+        (Cause::Mode, "read", "EACCES")
+    );
     assert_eq!(by(refusal), ("/etc/secret", 0, 0, 0o600));
     assert_eq!(refusal.path.as_deref(), Some("/etc/secret"));
     let parts: Vec<_> = refusal.components.iter().map(|part| part.path.as_str()).collect();
@@ -163,13 +166,19 @@ fn nobody_knows_the_uid() {
 fn there_is_no_home() {
     let root = root!(|builder| builder.env("HOME", "/nowhere"));
     let explained = explain!(root, "cat $HOME/.rc; cat /other; exit 1");
-    assert_eq!((only(&explained).cause, only(&explained).path.as_deref()), (Cause::NoHome, Some("/nowhere/.rc")));
+    assert_eq!(
+        (only(&explained).cause, only(&explained).path.as_deref()),
+        (Cause::NoHome, Some("/nowhere/.rc"))
+    );
 }
 
 #[test]
 fn a_program_that_runs_is_not_written() {
     let root = root!();
-    let explained = explain!(root, "cp /bin/busybox /tmp/sleep; /tmp/sleep 60 & echo > /dev/null; sh -c 'echo x > /tmp/sleep' || { kill $!; exit 1; }");
+    let explained = explain!(
+        root,
+        "cp /bin/busybox /tmp/sleep; /tmp/sleep 60 & echo > /dev/null; sh -c 'echo x > /tmp/sleep' || { kill $!; exit 1; }"
+    );
     // The program may not have been executed yet; then it is written, and nothing is refused.
     if !explained.output.status.success() {
         assert_eq!(explained.why.refusals[0].cause, Cause::Busy, "{}", explained.why);

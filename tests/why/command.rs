@@ -23,7 +23,13 @@ fn people_read_a_paragraph() {
     let Some(output) = why(&[], "cat /etc/shadow; exit 5") else { return };
     assert_eq!(output.status.code(), Some(5));
     let told = text(output.stderr);
-    for part in ["\"/etc/shadow\"", "= EACCES", "mode 0640) does not let uid 1000 read", "root would pass", "SupplementaryGroups="] {
+    for part in [
+        "\"/etc/shadow\"",
+        "= EACCES",
+        "mode 0640) does not let uid 1000 read",
+        "root would pass",
+        "SupplementaryGroups=",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
@@ -47,7 +53,10 @@ fn programs_read_json_and_sarif() {
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     assert_eq!(report["refusals"][0]["cause"], "mode");
     assert_eq!(report["refusals"][0]["refused_by"]["mode"], 0o640);
-    for (format, place) in [("json", "/refusals/0/path"), ("sarif", "/runs/0/results/0/locations/0/physicalLocation/artifactLocation/uri")] {
+    for (format, place) in [
+        ("json", "/refusals/0/path"),
+        ("sarif", "/runs/0/results/0/locations/0/physicalLocation/artifactLocation/uri"),
+    ] {
         let file = directory.path().join(format);
         why(&["--format", format, "--to", file.to_str().unwrap()], "cat /etc/shadow");
         let read: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

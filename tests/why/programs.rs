@@ -27,12 +27,18 @@ fn the_same_is_counted() {
 #[test]
 fn many_different_ones_are_bounded() {
     let root = root!();
-    let explained = explain!(root, "i=0; while [ $i -lt 1200 ]; do : < /root/$i || :; i=$((i+1)); done; exit 1");
+    let explained =
+        explain!(root, "i=0; while [ $i -lt 1200 ]; do : < /root/$i || :; i=$((i+1)); done; exit 1");
     // The shell ends at the first redirection of a special builtin that fails.
     assert!(explained.why.refusals.len() <= 1000);
-    let explained = explain!(root, "i=0; while [ $i -lt 1200 ]; do echo /root/$i; i=$((i+1)); done | xargs cat");
+    let explained =
+        explain!(root, "i=0; while [ $i -lt 1200 ]; do echo /root/$i; i=$((i+1)); done | xargs cat");
     assert_eq!(explained.why.refusals.len(), 1000);
-    assert!(explained.why.not_seen.iter().any(|what| what.starts_with("200 refusals")), "{:?}", explained.why.not_seen);
+    assert!(
+        explained.why.not_seen.iter().any(|what| what.starts_with("200 refusals")),
+        "{:?}",
+        explained.why.not_seen
+    );
 }
 
 #[test]
@@ -41,7 +47,10 @@ fn ends_come_through() {
     assert_eq!(explain!(root, "exit 7").output.status.code(), Some(7));
     assert_eq!(explain!(root, "kill -9 $$").output.status.signal(), Some(9));
     assert_eq!(explain!(root, "kill -TERM $$").output.status.signal(), Some(15));
-    let handled = explain!(root, "trap 'echo usr1' USR1; kill -USR1 $$; sh -c 'kill -STOP $$; echo on' & sleep 0; until kill -CONT $! 2>/dev/null && ! kill -0 $!; do :; done; wait; exit 3");
+    let handled = explain!(
+        root,
+        "trap 'echo usr1' USR1; kill -USR1 $$; sh -c 'kill -STOP $$; echo on' & sleep 0; until kill -CONT $! 2>/dev/null && ! kill -0 $!; do :; done; wait; exit 3"
+    );
     let text = String::from_utf8(handled.output.stdout).unwrap();
     assert!(text.contains("usr1") && text.contains("on"), "{text}");
     assert_eq!(handled.output.status.code(), Some(3));
@@ -56,7 +65,9 @@ fn put_probe(root: &rootlet::Rootlet, mode: u32) {
 fn a_static_program_with_threads() {
     let root = root!();
     put_probe(&root, 0o755);
-    let Some(explained) = explained(root.command("probe").args(["threads", "8", "/etc/shadow"])) else { return };
+    let Some(explained) = explained(root.command("probe").args(["threads", "8", "/etc/shadow"])) else {
+        return;
+    };
     assert_eq!(explained.output.status.code(), Some(1));
     let refusal = only(&explained);
     assert_eq!((refusal.count, refusal.cause), (8, Cause::Mode));
@@ -66,7 +77,10 @@ fn a_static_program_with_threads() {
 #[test]
 fn two_thousand_processes() {
     let root = root!();
-    let explained = explain!(root, "i=0; while [ $i -lt 2000 ]; do cat /etc/shadow 2>/dev/null & i=$((i+1)); done; wait; exit 4");
+    let explained = explain!(
+        root,
+        "i=0; while [ $i -lt 2000 ]; do cat /etc/shadow 2>/dev/null & i=$((i+1)); done; wait; exit 4"
+    );
     assert_eq!(explained.output.status.code(), Some(4));
     let count: u64 = explained.why.refusals.iter().map(|refusal| refusal.count).sum();
     assert_eq!(count, 2000, "{}", explained.why);

@@ -53,8 +53,9 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 /// Begins what a run waits for before its options are read, which takes as long as the half of it. Most ask for the usual
 /// ids and rights; what begins here for those that do not is in vain.
 fn foresee(args: &[OsString]) {
-    let runs =
-        args.get(1).is_some_and(|command| ["run", "why", "shell", "runner"].iter().any(|known| command == known));
+    let runs = args
+        .get(1)
+        .is_some_and(|command| ["run", "why", "shell", "runner"].iter().any(|known| command == known));
     // Directories have other ids.
     if runs && !args.iter().any(|arg| arg.to_string_lossy().contains("dir:")) {
         Rootlet::foresee("host", &Spec::default());

@@ -3,8 +3,8 @@
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::style::Style;
-use rootlet::spec::{duration, printable};
 use crate::why::Target;
+use rootlet::spec::{duration, printable};
 use rootlet::why::Why;
 use rootlet::{Identity, Report, Rootlet};
 use serde::Serialize;

@@ -65,7 +65,11 @@ fn annotations(why: &Why) -> String {
     let line = |refusal: &rootlet::why::Refusal| {
         let level = if refusal.handled { "notice" } else { "error" };
         let title = format!("{} {}", refusal.errno, refusal.path.as_deref().unwrap_or_default());
-        format!("::{level} title={}::{}\n", property(printable(title.trim()).as_ref()), escape(refusal.to_string().trim_end()))
+        format!(
+            "::{level} title={}::{}\n",
+            property(printable(title.trim()).as_ref()),
+            escape(refusal.to_string().trim_end())
+        )
     };
     why.refusals.iter().map(line).collect()
 }

@@ -222,7 +222,8 @@ mod registers {
         let mut place = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
         ptrace(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, (&raw mut place) as usize)?;
         let mut registers = [0u64; 34];
-        let mut place = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+        let mut place =
+            libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
         ptrace(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize)?;
         registers[0] = -(errno as i64) as u64;
         ptrace(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize).map(drop)

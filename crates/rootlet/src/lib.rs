@@ -91,6 +91,11 @@ pub use rootlet_spec::{Require, Tier};
 #[doc = include_str!("../../../docs/recipes.md")]
 struct Recipes;
 
+/// The example of the document compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/why.md")]
+struct WhyDocument;
+
 /// The README's example compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -52,7 +52,13 @@ fn paragraph(refusal: &Refusal) -> String {
     let program = format!("{} [{}]", refusal.title(), refusal.pid);
     let (asker, count) = (refusal.asker(), refusal.count.to_string());
     let handled = if refusal.handled { "the programs went on" } else { "the command failed" };
-    let rows = [("Program", program.as_str()), ("Asked by", &asker), ("Root", root), ("How often", &count), ("Then", handled)];
+    let rows = [
+        ("Program", program.as_str()),
+        ("Asked by", &asker),
+        ("Root", root),
+        ("How often", &count),
+        ("Then", handled),
+    ];
     for (name, value) in rows {
         let _ = write!(text, "<dt>{name}</dt><dd>{}</dd>", escape(value));
     }
@@ -110,7 +116,10 @@ fn branch(name: &str, node: &Node<'_>) -> String {
 fn rights(component: &Component) -> String {
     let letters = |shift: u32| -> String {
         let rights = component.mode >> shift;
-        [(4, 'r'), (2, 'w'), (1, 'x')].iter().map(|&(bit, c)| if rights & bit != 0 { c } else { '-' }).collect()
+        [(4, 'r'), (2, 'w'), (1, 'x')]
+            .iter()
+            .map(|&(bit, c)| if rights & bit != 0 { c } else { '-' })
+            .collect()
     };
     let acl = component.acl.as_ref().map(|acl| format!("; {}", escape(acl))).unwrap_or_default();
     format!(

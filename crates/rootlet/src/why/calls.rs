@@ -233,7 +233,13 @@ impl Known {
     }
 
     /// As strace(1) prints it, without the result. `strings` are the paths and texts in order, `flags` those of openat2.
-    pub fn print(&self, arguments: &[u64; 6], strings: &[String], address: Option<&str>, flags: i32) -> String {
+    pub fn print(
+        &self,
+        arguments: &[u64; 6],
+        strings: &[String],
+        address: Option<&str>,
+        flags: i32,
+    ) -> String {
         let mut strings = strings.iter();
         let mut text = format!("{}(", self.name);
         for (i, arg) in self.args.iter().enumerate() {
@@ -322,8 +328,26 @@ fn access_mode(mode: i32) -> String {
 
 fn signal(number: i32) -> String {
     const NAMES: [&str; 20] = [
-        "0", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
-        "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP",
+        "0",
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
     ];
     NAMES.get(number as usize).map_or_else(|| number.to_string(), |name| (*name).into())
 }

@@ -54,7 +54,11 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     let who = &refusal.who;
     let wanted = bits(&refusal.missing);
     // Its group has the right: to be a member is enough.
-    if by.acl.is_none() && by.mode >> 3 & wanted == wanted && !who.groups.contains(&by.gid) && by.uid != who.fsuid {
+    if by.acl.is_none()
+        && by.mode >> 3 & wanted == wanted
+        && !who.groups.contains(&by.gid)
+        && by.uid != who.fsuid
+    {
         return Fixes {
             dockerfile: format!("USER {}:{}", who.uid, by.gid),
             kubernetes: format!("securityContext:  # of the pod\n  supplementalGroups: [{}]", by.gid),
@@ -63,7 +67,8 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
         };
     }
     let path = printable(&by.path);
-    let letters: String = [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
+    let letters: String =
+        [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
     if wanted & 2 != 0 {
         let mut fixes = writable(refusal, Some(by));
         let change = format!("chown {} {path}", who.fsuid);
@@ -82,11 +87,17 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     Fixes {
         dockerfile: format!("RUN {change}"),
         kubernetes: match secret {
-            true => format!("securityContext:  # of the pod; for a file of a Secret or ConfigMap, with its defaultMode: 0440\n  fsGroup: {}", who.fsgid),
+            true => format!(
+                "securityContext:  # of the pod; for a file of a Secret or ConfigMap, with its defaultMode: 0440\n  fsGroup: {}",
+                who.fsgid
+            ),
             false => String::new(),
         },
         compose: match secret {
-            true => format!("secrets:  # in place of {path}\n- {{source: NAME, uid: \"{}\", mode: 0400}}", who.fsuid),
+            true => format!(
+                "secrets:  # in place of {path}\n- {{source: NAME, uid: \"{}\", mode: 0400}}",
+                who.fsuid
+            ),
             false => String::new(),
         },
         systemd: match secret {
@@ -107,8 +118,28 @@ fn owner(who: &Asker, by: &Component) -> Fixes {
 
 /// Directories that are full of what belongs to the image.
 const SYSTEM: &[&str] = &[
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/sbin", "/sys", "/usr", "/usr/bin",
-    "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/sbin", "/usr/share", "/var", "/var/lib",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/lib",
 ];
 
 /// A place of its own, where the program writes.
@@ -182,4 +213,3 @@ fn bits(missing: &str) -> u32 {
     let names = [("read", 4), ("write", 2), ("search", 1), ("execute", 1)];
     names.iter().filter(|(name, _)| missing.contains(name)).fold(0, |all, (_, bit)| all | bit)
 }
-

@@ -47,7 +47,9 @@ impl Asked<'_> {
         self.check_files(who)?;
         // What another process shows of itself in /proc, the bits do not say.
         let of_another = |walk: &Walk| {
-            let Some(rest) = walk.last().and_then(|last| last.component.path.strip_prefix("/proc/")) else { return false };
+            let Some(rest) = walk.last().and_then(|last| last.component.path.strip_prefix("/proc/")) else {
+                return false;
+            };
             rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('/')
         };
         match self.walks.iter().any(of_another) && !who.has(caps::SYS_PTRACE) {
@@ -206,7 +208,11 @@ impl Asked<'_> {
                 place = place.or_else(|| walk.last()).or_else(|| walk.parent());
                 No::new(place, "write", Cause::ReadOnly)
             }
-            None => No::new(first.and_then(|walk| walk.last().or_else(|| walk.parent())), "write", Cause::ReadOnly),
+            None => No::new(
+                first.and_then(|walk| walk.last().or_else(|| walk.parent())),
+                "write",
+                Cause::ReadOnly,
+            ),
         }
     }
 

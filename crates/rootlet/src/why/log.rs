@@ -102,7 +102,8 @@ impl Log {
             _ if by != tid => 1,
             at => 1 + calls.saturating_sub(at),
         };
-        let nearest = open.iter().map(|&(_, by, at)| since(by, at)).filter(|since| *since > 0).min().unwrap_or(0);
+        let nearest =
+            open.iter().map(|&(_, by, at)| since(by, at)).filter(|since| *since > 0).min().unwrap_or(0);
         for (at, by, call) in open {
             let since = since(by, call);
             if since <= NEAR || since == nearest {

@@ -89,7 +89,9 @@ impl Walker<'_> {
         };
         let acl = match kind {
             "symlink" => Vec::new(),
-            _ => self.init.get_xattr(&Who::default(), 0, &path, "system.posix_acl_access").unwrap_or_default(),
+            _ => {
+                self.init.get_xattr(&Who::default(), 0, &path, "system.posix_acl_access").unwrap_or_default()
+            }
         };
         let acl = entries(&acl);
         let target = (kind == "symlink").then(|| self.target(&path));
@@ -118,7 +120,10 @@ impl Walker<'_> {
 
     fn go(&mut self, path: &[u8], searched: bool, stays: bool) {
         let names = |path: &[u8]| -> VecDeque<Vec<u8>> {
-            path.split(|&b| b == b'/').filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec).collect()
+            path.split(|&b| b == b'/')
+                .filter(|name| !name.is_empty() && *name != b".")
+                .map(<[u8]>::to_vec)
+                .collect()
         };
         let mut rest = names(path);
         let must_be_directory = path.ends_with(b"/");
@@ -175,8 +180,10 @@ fn entries(value: &[u8]) -> Vec<Entry> {
 
 fn written(acl: &[Entry]) -> String {
     let entry = |e: &Entry| {
-        let rights: String =
-            [(4, 'r'), (2, 'w'), (1, 'x')].iter().map(|&(bit, c)| if e.rights & bit != 0 { c } else { '-' }).collect();
+        let rights: String = [(4, 'r'), (2, 'w'), (1, 'x')]
+            .iter()
+            .map(|&(bit, c)| if e.rights & bit != 0 { c } else { '-' })
+            .collect();
         match e.tag {
             0x01 => format!("user::{rights}"),
             0x02 => format!("user:{}:{rights}", e.id),

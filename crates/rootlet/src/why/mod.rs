@@ -62,7 +62,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Tracing {
     shared: Arc<Shared>,
-    limits: Vec<String>,
+    one_id: bool,
+    filtered: bool,
 }
 
 impl Tracing {
@@ -74,10 +75,15 @@ impl Tracing {
             log = self.shared.over.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
         let (refusals, mut not_seen) = log.told(succeeded != Some(true));
-        not_seen.extend(self.limits.iter().cloned());
+        not_seen.extend(self.one_id.then(|| ONE_ID.to_owned()));
+        let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
+        not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
         Why { refusals, not_seen }
     }
 }
+
+const ONE_ID: &str = "with one id, calls that name owners and ids are answered by pid 1: chmod, chown, utimes, link, setuid and their kin";
+const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
 
 /// The filter that such a command is started with.
 pub(crate) fn filter() -> Vec<u8> {
@@ -92,14 +98,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
             .caused_by(e)
             .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
     })?;
-    let mut limits = Vec::new();
-    if live.map.one.is_some() {
-        limits.push("with one id, calls that name owners and ids are answered by pid 1 and are not seen: chmod, chown, utimes, link, setuid and their kin".into());
-    }
-    if !live.spec.seccomp_unconfined {
-        limits.push("calls that the system call filter refuses are not seen: run with the filter unconfined to see who refuses then".into());
-    }
-    Ok(Tracing { shared, limits })
+    Ok(Tracing { shared, one_id: live.map.one.is_some(), filtered: !live.spec.seccomp_unconfined })
 }
 
 fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
@@ -111,7 +110,8 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
     let home = variable(b"HOME").filter(|home| home.starts_with(b"/") && !is_directory(home));
     let passwd = crate::Files::new(live.init.clone(), who.clone()).read("/etc/passwd").unwrap_or_default();
     let uid = exec.who.uid.to_string();
-    let has_entry = passwd.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').nth(2) == Some(uid.as_bytes()));
+    let has_entry =
+        passwd.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').nth(2) == Some(uid.as_bytes()));
     Ok(watch::Watch {
         init: live.init.clone(),
         root: watch::root(live.spec.caps.mask()?),

@@ -119,7 +119,8 @@ impl Mount {
     /// The one on which a path lies.
     pub fn of<'a>(path: &str, mounts: &'a [Self]) -> Option<&'a Self> {
         let covers = |place: &str| {
-            place == "/" || path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            place == "/"
+                || path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         // Of two at one place the later is seen.
         mounts.iter().filter(|mount| covers(&mount.place)).max_by_key(|mount| mount.place.len())

@@ -10,14 +10,14 @@ pub const EXECUTE: u16 = 1;
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct No {
-    pub by: Option<Component>,
+    pub by: Option<Box<Component>>,
     pub missing: String,
     pub cause: Cause,
 }
 
 impl No {
     pub fn new(by: Option<&Part>, missing: impl Into<String>, cause: Cause) -> Self {
-        Self { by: by.map(|part| part.component.clone()), missing: missing.into(), cause }
+        Self { by: by.map(|part| Box::new(part.component.clone())), missing: missing.into(), cause }
     }
 
     pub fn capability(number: u32) -> Self {
@@ -60,7 +60,8 @@ fn granted(who: &Asker, part: &Part) -> (u16, bool) {
     if let Some(user) = of(0x02).find(|e| e.id == who.fsuid) {
         return (user.rights & mask, true);
     }
-    let mut groups = of(0x04).filter(|_| who.is_member(c.gid)).chain(of(0x08).filter(|e| who.is_member(e.id))).peekable();
+    let mut groups =
+        of(0x04).filter(|_| who.is_member(c.gid)).chain(of(0x08).filter(|e| who.is_member(e.id))).peekable();
     if groups.peek().is_some() {
         // The kernel wants one that gives all that is wanted; a union says as much for a single right.
         return (groups.fold(0, |all, e: &Entry| all | e.rights) & mask, true);
@@ -79,8 +80,7 @@ pub fn allows(who: &Asker, part: &Part, wanted: u16) -> Result<(), No> {
     let directory = c.kind == "directory";
     let executable = directory || c.mode & 0o111 != 0;
     let overrides = who.has(caps::DAC_OVERRIDE) && (lacking & EXECUTE == 0 || executable);
-    let searches = who.has(caps::DAC_READ_SEARCH)
-        && (lacking == READ || directory && lacking & WRITE == 0);
+    let searches = who.has(caps::DAC_READ_SEARCH) && (lacking == READ || directory && lacking & WRITE == 0);
     if overrides || searches {
         return match is_unmapped(c) {
             false => Ok(()),
@@ -124,5 +124,56 @@ impl Walk {
             return Err(No::new(Some(parent), "ownership of the file, or of the directory", Cause::Sticky));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(kind: &'static str, uid: u32, gid: u32, mode: u32, acl: &[(u16, u16, u32)]) -> Part {
+        let component = Component { path: "/x".into(), kind, uid, gid, mode, target: None, acl: None };
+        let acl = acl.iter().map(|&(tag, rights, id)| Entry { tag, rights, id }).collect();
+        Part { component, searched: false, acl }
+    }
+
+    fn who(fsuid: u32, fsgid: u32, groups: &[u32], effective: u64) -> Asker {
+        Asker { fsuid, fsgid, groups: groups.to_vec(), effective, ..Asker::default() }
+    }
+
+    #[test]
+    fn the_first_class_that_fits_decides() {
+        // An owner who may not, though others may.
+        let file = part("file", 1000, 1000, 0o047, &[]);
+        assert!(allows(&who(1000, 1000, &[], 0), &file, READ).is_err());
+        assert!(allows(&who(1, 1, &[1000], 0), &file, READ).is_ok());
+        assert!(allows(&who(1, 1, &[1000], 0), &file, WRITE).is_err());
+        assert!(allows(&who(1, 1, &[], 0), &file, WRITE).is_ok());
+    }
+
+    #[test]
+    fn capabilities_lift_what_they_lift() {
+        let root = |cap: u32| who(0, 0, &[], 1 << cap);
+        let (file, directory) = (part("file", 1, 1, 0o000, &[]), part("directory", 1, 1, 0o000, &[]));
+        assert!(allows(&root(caps::DAC_OVERRIDE), &file, READ | WRITE).is_ok());
+        assert!(allows(&root(caps::DAC_OVERRIDE), &file, EXECUTE).is_err());
+        assert!(allows(&root(caps::DAC_OVERRIDE), &directory, EXECUTE).is_ok());
+        assert!(allows(&root(caps::DAC_READ_SEARCH), &file, READ).is_ok());
+        assert!(allows(&root(caps::DAC_READ_SEARCH), &file, WRITE).is_err());
+        assert!(allows(&root(caps::DAC_READ_SEARCH), &directory, EXECUTE).is_ok());
+        let unmapped = part("file", 65534, 65534, 0o600, &[]);
+        let no = allows(&root(caps::DAC_OVERRIDE), &unmapped, READ).unwrap_err();
+        assert_eq!(no.cause, Cause::UnmappedId);
+    }
+
+    #[test]
+    fn lists_name_users_and_groups_behind_a_mask() {
+        let acl = [(1, 7, 0), (2, 6, 1000), (4, 4, 0), (8, 6, 50), (0x10, 4, 0), (0x20, 0, 0)];
+        let file = part("file", 0, 0, 0o640, &acl);
+        assert!(allows(&who(1000, 1000, &[], 0), &file, READ).is_ok());
+        let no = allows(&who(1000, 1000, &[], 0), &file, WRITE).unwrap_err();
+        assert_eq!((no.cause, no.missing.as_str()), (Cause::Acl, "write"));
+        assert!(allows(&who(7, 7, &[50], 0), &file, READ).is_ok());
+        assert!(allows(&who(7, 7, &[], 0), &file, READ).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! An explanation as plain text: a paragraph for each refusal, short.
 
-use super::cause::{Cause, Component, Refusal};
 use super::Why;
+use super::cause::{Cause, Component, Refusal};
 use rootlet_spec::printable;
 use std::fmt;
 
@@ -18,7 +18,8 @@ impl fmt::Display for Why {
             let count: u64 = handled.iter().map(|refusal| refusal.count).sum();
             writeln!(f, "{count} more, which the programs went on from:")?;
             for refusal in handled {
-                let times = if refusal.count > 1 { format!(" ({} times)", refusal.count) } else { String::new() };
+                let times =
+                    if refusal.count > 1 { format!(" ({} times)", refusal.count) } else { String::new() };
                 writeln!(f, "  {} {}{times}: {}", printable(&refusal.call), refusal.errno, refusal.reason())?;
             }
         }
@@ -113,7 +114,15 @@ impl Refusal {
 /// `directory /etc (owner 0:0, mode 0755)`
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} (owner {}:{}, mode {:04o}", self.kind, printable(&self.path), self.uid, self.gid, self.mode)?;
+        write!(
+            f,
+            "{} {} (owner {}:{}, mode {:04o}",
+            self.kind,
+            printable(&self.path),
+            self.uid,
+            self.gid,
+            self.mode
+        )?;
         if let Some(acl) = &self.acl {
             write!(f, ", {acl}")?;
         }

@@ -25,7 +25,8 @@ pub fn start(pid: i32, watch: Watch, shared: Arc<Shared>) -> io::Result<()> {
     let (tell, told) = sync_channel(1);
     thread::Builder::new().name("rootlet-why".into()).spawn(move || {
         let over = Over(shared.clone());
-        let tracer = Tracer { command: pid, first: Some(pid), tasks: HashMap::new(), foreign: false, watch, shared };
+        let tracer =
+            Tracer { command: pid, first: Some(pid), tasks: HashMap::new(), foreign: false, watch, shared };
         tracer.run(&tell);
         drop(over);
     })?;
@@ -113,7 +114,11 @@ impl Tracer {
             let call = trace::call(tid)?;
             task.call = trace::LOSES_ARGUMENTS.then_some(call);
             if self.first == Some(tid) {
-                if call.number == libc::SYS_execve as u64 { self.first = None } else { return trace::resume(tid, 0) }
+                if call.number == libc::SYS_execve as u64 {
+                    self.first = None
+                } else {
+                    return trace::resume(tid, 0);
+                }
             }
         }
         trace::resume_to_end(tid, 0)

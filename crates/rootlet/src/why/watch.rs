@@ -74,20 +74,25 @@ impl Watch {
         if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {
             return;
         }
-        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else { return };
+        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else {
+            return;
+        };
         let walk = look::walk(&self.init, b"/", &path, false, process.inside);
         let Some(last) = walk.last() else { return };
         let gains = |bit, owner, own| last.component.mode & bit != 0 && owner != own;
         let c = &last.component;
         if !process.who.no_new_privs
-            || !(gains(libc::S_ISUID, c.uid, process.who.fsuid) || gains(libc::S_ISGID, c.gid, process.who.fsgid))
+            || !(gains(libc::S_ISUID, c.uid, process.who.fsuid)
+                || gains(libc::S_ISGID, c.gid, process.who.fsgid))
         {
             return;
         }
-        let key = Key { program: path.clone(), call: libc::SYS_execve as u64, errno: 0, paths: vec![], detail: 0 };
+        let key =
+            Key { program: path.clone(), call: libc::SYS_execve as u64, errno: 0, paths: vec![], detail: 0 };
         let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
         let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
-        let seen = Seen { process: &process, program: path, call, errno: 0, walks: &[walk.clone()] };
+        let seen =
+            Seen { process: &process, program: path, call, errno: 0, walks: std::slice::from_ref(&walk) };
         // It bears on all that the program does until its end.
         if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
             log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
@@ -117,7 +122,9 @@ impl Watch {
         if errno == 0 && self.nobody != Some(who.uid) {
             return;
         }
-        let program = process::link(tid, "exe", &self.base).filter(|_| calls > 0).unwrap_or_else(|| self.program.clone());
+        let program = process::link(tid, "exe", &self.base)
+            .filter(|_| calls > 0)
+            .unwrap_or_else(|| self.program.clone());
         let detail = detail(known, call);
         let paths = arguments.paths.iter().flat_map(|(dir, path)| [dir.clone(), path.clone()]).collect();
         let key = Key { program: program.clone(), call: call.number, errno, paths, detail };
@@ -126,7 +133,10 @@ impl Watch {
         }
         let refusal = self.explain(&process, program, known, call, arguments, errno);
         if refusal.cause == Cause::Traced {
-            log.not_seen(format!("{} traces others itself, which fails while it is traced: a process has one tracer", refusal.program));
+            log.not_seen(format!(
+                "{} traces others itself, which fails while it is traced: a process has one tracer",
+                refusal.program
+            ));
         }
         log.add(key, refusal, process.process, tid, calls);
     }
@@ -148,7 +158,8 @@ impl Watch {
         errno: i32,
     ) -> Refusal {
         let stays = known.stays(&call.arguments);
-        let walk = |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
+        let walk =
+            |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
         let walks: Vec<Walk> = arguments.paths.iter().map(walk).collect();
         let mounts = process.mounts();
         let asked = Asked {
@@ -162,7 +173,10 @@ impl Watch {
             filtered: false,
         };
         let (no, root) = match errno {
-            0 => (super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry), None),
+            0 => (
+                super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry),
+                None,
+            ),
             libc::ENOENT => (super::rights::No::new(None, "the directory", Cause::NoHome), None),
             _ => {
                 let no = asked.refusal(&process.who);
@@ -188,7 +202,9 @@ impl Watch {
             Does::Open if only_reads && last.component.kind == "file" => {
                 self.init.open(&root, 0, path, libc::O_RDONLY as u32, 0).is_ok()
             }
-            Does::Open | Does::Look | Does::Access | Does::Enter => self.init.stat(&root, 0, path, true).is_ok(),
+            Does::Open | Does::Look | Does::Access | Does::Enter => {
+                self.init.stat(&root, 0, path, true).is_ok()
+            }
             _ => true,
         }
     }
@@ -196,7 +212,9 @@ impl Watch {
     fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
         let Seen { process, program, call, errno, walks } = seen;
         // The path that refused, where there are two.
-        let of = |walk: &&Walk| no.by.as_ref().is_some_and(|by| walk.parts.iter().any(|part| part.component == *by));
+        let of = |walk: &&Walk| {
+            no.by.as_ref().is_some_and(|by| walk.parts.iter().any(|part| part.component == **by))
+        };
         let walk = walks.iter().find(of).or(walks.first());
         let program = String::from_utf8_lossy(&program).into_owned();
         let mut refusal = Refusal {
@@ -207,7 +225,7 @@ impl Watch {
             errno: if errno == 0 { String::new() } else { errno_name(errno).unwrap_or("?").into() },
             path: walk.map(|walk| walk.path.clone()),
             components: walk.map(components).unwrap_or_default(),
-            refused_by: no.by,
+            refused_by: no.by.map(|by| *by),
             who: process.who.clone(),
             missing: no.missing,
             cause: no.cause,
@@ -235,7 +253,11 @@ impl Watch {
                 Some(address) => trace::read_string(tid, address).unwrap_or_default(),
             };
             let path = if path.starts_with(b"/") { [&root[..], &path].concat() } else { path };
-            let dir = if path.starts_with(b"/") { Vec::new() } else { from(named.dir).unwrap_or_else(|| b"/".to_vec()) };
+            let dir = if path.starts_with(b"/") {
+                Vec::new()
+            } else {
+                from(named.dir).unwrap_or_else(|| b"/".to_vec())
+            };
             read.paths.push((dir, path));
         }
         for (i, arg) in known.args.iter().enumerate() {
@@ -271,12 +293,17 @@ impl Arguments {
         self.address = Some(match i32::from(u16::from_ne_bytes([*low, *high])) {
             libc::AF_UNIX if rest.first().is_some_and(|b| *b != 0) => {
                 let path: Vec<u8> = rest.iter().copied().take_while(|b| *b != 0).collect();
-                let text = format!("{{sa_family=AF_UNIX, sun_path=\"{}\"}}", String::from_utf8_lossy(&path).escape_debug());
+                let text = format!(
+                    "{{sa_family=AF_UNIX, sun_path=\"{}\"}}",
+                    String::from_utf8_lossy(&path).escape_debug()
+                );
                 self.paths.push((from(libc::AT_FDCWD).unwrap_or_else(|| b"/".to_vec()), path));
                 (Address::Path, text)
             }
             libc::AF_INET => (Address::Port(port), format!("{{sa_family=AF_INET, sin_port=htons({port})}}")),
-            libc::AF_INET6 => (Address::Port(port), format!("{{sa_family=AF_INET6, sin6_port=htons({port})}}")),
+            libc::AF_INET6 => {
+                (Address::Port(port), format!("{{sa_family=AF_INET6, sin6_port=htons({port})}}"))
+            }
             family => (Address::Other, format!("{{sa_family={family}}}")),
         });
     }
@@ -296,9 +323,11 @@ fn components(walk: &Walk) -> Vec<Component> {
 
 /// What sets two refusals without paths apart: numbers, and not addresses.
 fn detail(known: &Known, call: &Call) -> u64 {
-    let numbers = known.args.iter().zip(call.arguments).filter(|(arg, _)| {
-        matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode)
-    });
+    let numbers = known
+        .args
+        .iter()
+        .zip(call.arguments)
+        .filter(|(arg, _)| matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode));
     numbers.fold(0, |all: u64, (_, value)| all.wrapping_mul(31).wrapping_add(value))
 }
 
