@@ -20,6 +20,7 @@ mod suites;
 mod table;
 mod tiers;
 mod unpack;
+mod why;
 
 use ground::Ground;
 use std::os::unix::process::CommandExt;
@@ -94,6 +95,7 @@ const PARTS: &[Part] = &[
     ("python: fixture", python::fixture, 10),
     ("python: fakechroot", python::fakechroot, 5),
     ("unpack", |ground, _| unpack::rows(ground), 0),
+    ("why", why::rows, 20),
 ];
 
 fn main() -> ExitCode {

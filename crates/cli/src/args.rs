@@ -48,6 +48,8 @@ pub enum Command {
     Compare(Later<compare::Compare>),
     /// List what a command needs to write, and the lines that grant it
     Writes(Later<compare::Writes>),
+    /// Run a command, and say what it was refused and why
+    Why(Later<Why>),
     /// Run what cargo, or Go, has just built, with its project around it
     Runner(Later<Runner>),
     Doctor(Doctor),
@@ -119,6 +121,9 @@ pub struct Run {
     /// Write a full report of the run to this file, as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub json: Option<PathBuf>,
+    /// Say what the command was refused and why, as `rootlet why` does
+    #[arg(long, help_heading = "Output")]
+    pub why: bool,
     /// No report after a failure, no progress
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
@@ -128,6 +133,47 @@ pub struct Run {
     /// The command and its arguments; the image's own where none is given
     #[arg(trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
+}
+
+/// Run a command, and say what it was refused and why
+///
+/// It runs as with `rootlet run`, whose options are the same, and is traced. After its own output comes, for each refusal, which part of
+/// which path refused it, whose that is, which right was missing, whether root would pass, and what to change.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(override_usage = "rootlet why [OPTIONS] [--] [COMMAND]...")]
+#[command(after_help = "\
+Examples:
+  rootlet why -- cat /etc/shadow
+  rootlet why --base alpine:3.20 -u 10001:0 --read-only -- ./server-test
+  rootlet why --format html --to why.html -- make test
+
+Exit status: as that of `rootlet run`.")]
+pub struct Why {
+    #[command(flatten)]
+    pub run: Run,
+    /// How the explanation is written
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
+    pub format: Format,
+    /// Write the explanation to this file, instead of to standard error
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub to: Option<PathBuf>,
+}
+
+/// Forms of an explanation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// All of it, for programs
+    Json,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// SARIF 2.1.0, as code scanning takes it
+    Sarif,
+    /// One page, that needs no network
+    Html,
 }
 
 /// Run what cargo, or Go, has just built, with its project around it

@@ -21,6 +21,7 @@ mod store;
 mod style;
 mod terminal;
 mod used;
+mod why;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -54,8 +55,9 @@ fn invoke(args: Vec<OsString>) -> Outcome {
 /// Begins what a run waits for before its options are read, which takes as long as the half of it. Most ask for the usual
 /// ids and rights; what begins here for those that do not is in vain.
 fn foresee(args: &[OsString]) {
-    let runs =
-        args.get(1).is_some_and(|command| ["run", "shell", "runner"].iter().any(|known| command == known));
+    let runs = args
+        .get(1)
+        .is_some_and(|command| ["run", "why", "shell", "runner"].iter().any(|known| command == known));
     // Directories have other ids, and production has others of its own.
     let others = |arg: &OsString| {
         let arg = arg.to_string_lossy();
@@ -72,6 +74,7 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Shell(args) => return run::shell(*args.0),
         Command::Compare(args) => return compare::compare(*args.0),
         Command::Writes(args) => return compare::writes(*args.0),
+        Command::Why(args) => return run::why(*args.0),
         Command::Runner(args) => return runner::runner(*args.0),
         Command::Enter(args) => return run::enter(*args.0),
         Command::Doctor(args) => return doctor::doctor(&args),

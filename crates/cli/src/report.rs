@@ -3,7 +3,9 @@
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::style::Style;
+use crate::why::Target;
 use rootlet::spec::{duration, printable};
+use rootlet::why::Why;
 use rootlet::{Identity, Report, Rootlet};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -31,6 +33,9 @@ struct Full {
     oom_kills: u64,
     /// What `rootlet enter` takes.
     kept: Option<String>,
+    /// What the command was refused, where that was asked for.
+    #[serde(flatten)]
+    why: Option<Why>,
     #[serde(flatten)]
     report: Option<Report>,
 }
@@ -42,6 +47,7 @@ pub struct Reporter {
     full: Full,
     refusal: Option<Failure>,
     timeout: Option<Duration>,
+    why: Option<Target>,
 }
 
 impl Reporter {
@@ -57,6 +63,7 @@ impl Reporter {
             full: Full::default(),
             refusal: None,
             timeout: None,
+            why: None,
         })
     }
 
@@ -80,6 +87,16 @@ impl Reporter {
         self.timeout = root.spec().timeout;
     }
 
+    /// Where it is to be explained what the command was refused.
+    pub fn explain_to(&mut self, target: Option<Target>) {
+        self.why = target;
+    }
+
+    /// This is what it was refused.
+    pub fn explained(&mut self, why: Why) {
+        self.full.why = Some(why);
+    }
+
     /// The root was kept.
     pub fn kept(&mut self, id: String) {
         self.full.kept = Some(id);
@@ -98,6 +115,9 @@ impl Reporter {
             _ => None,
         };
         self.full.error = failure.as_ref().map(ToString::to_string);
+        if let (Some(target), Some(why)) = (&mut self.why, &self.full.why) {
+            target.write(why, &self.full.command, outcome)?;
+        }
         let style = Style::of(&stderr());
         let mut text = failure.map(|failure| failure.text(style)).unwrap_or_default();
         if !self.quiet {

@@ -1,6 +1,6 @@
 //! `run`, `shell` and `enter`: a rootlet is made, one command runs in it, and it is gone.
 
-use crate::args::{Enter, From, Layer, Root, Run, Shell};
+use crate::args::{self, Enter, From, Layer, Root, Run, Shell};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::like;
@@ -10,7 +10,9 @@ use crate::signals::{self, Signals};
 use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
+use crate::why::Target;
 use rootlet::spec::{Spec, UserSpec};
+use rootlet::why::Tracing;
 use rootlet::{Builder, Child, ErrorKind, Identity, Rootlet, Tier};
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -27,6 +29,8 @@ pub struct Job {
     pub shell: bool,
     pub tty: bool,
     pub keep: bool,
+    /// What it is refused is explained.
+    pub why: bool,
     /// Instead of the rootlet's own.
     pub user: Option<UserSpec>,
     pub env: Vec<(String, String)>,
@@ -36,8 +40,21 @@ pub struct Job {
 
 /// `rootlet run`.
 pub fn run(args: Run) -> Result<Outcome, Failure> {
+    let why = args.why.then(Target::default);
+    run_explained(args, why)
+}
+
+/// `rootlet why`.
+pub fn why(args: args::Why) -> Result<Outcome, Failure> {
+    let target = Target::new(args.format, args.to)?;
+    run_explained(args.run, Some(target))
+}
+
+fn run_explained(args: Run, why: Option<Target>) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, args.json.as_deref())?;
-    let job = Job { command: args.command, tty: args.tty, keep: args.keep, ..Job::default() };
+    let job =
+        Job { command: args.command, tty: args.tty, keep: args.keep, why: why.is_some(), ..Job::default() };
+    reporter.explain_to(why);
     let done =
         perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &job.command, args.quiet));
     reporter.finish(done)
@@ -61,6 +78,7 @@ pub fn enter(args: Enter) -> Result<Outcome, Failure> {
         shell,
         tty: args.tty || (shell && on_a_terminal()),
         keep: args.keep,
+        why: false,
         user: args.user,
         env,
         env_remove,
@@ -142,8 +160,8 @@ pub fn perform(
     reporter.started(&root, &identity, &argv);
     let mut command = command(&root, job, &argv);
     let started = Instant::now();
-    let child = match command.spawn() {
-        Ok(child) => child,
+    let (child, tracing) = match start(&mut command, job.why) {
+        Ok(started) => started,
         Err(error) => {
             let outcome = match error.kind() {
                 ErrorKind::CommandNotFound => Outcome::NotFound,
@@ -162,10 +180,21 @@ pub fn perform(
     let deadline = root.spec().timeout.and_then(|timeout| started.checked_add(timeout));
     let outcome = wait(child, signals, deadline)?;
     reporter.ended(&root, started.elapsed());
+    if let Some(tracing) = tracing {
+        let succeeded = (outcome != Outcome::TimedOut).then_some(outcome == Outcome::SUCCESS);
+        reporter.explained(tracing.why(succeeded));
+    }
     if job.keep {
         reporter.kept(root.keep()?);
     }
     Ok(outcome)
+}
+
+fn start(command: &mut rootlet::Command<'_>, why: bool) -> rootlet::Result<(Child, Option<Tracing>)> {
+    match why {
+        true => command.spawn_explained().map(|(child, tracing)| (child, Some(tracing))),
+        false => command.spawn().map(|child| (child, None)),
+    }
 }
 
 fn command<'a>(root: &'a Rootlet, job: &Job, argv: &[OsString]) -> rootlet::Command<'a> {

@@ -8,6 +8,7 @@ use crate::path::Numbered;
 use crate::plain;
 use crate::setup::INSIDE;
 use crate::sys::{self, Errno, Fd, Result, Str, lit};
+use crate::traced;
 use crate::wire::{Reader, exec};
 use core::cell::UnsafeCell;
 
@@ -54,6 +55,8 @@ pub struct Exec<'a> {
     parent: i32,
     failed: Option<Failure>,
     pid: i32,
+    /// For a traced command: the socket on which it waits, and its filter.
+    traced: Option<(Fd, &'a [u8])>,
 }
 
 /// A command that was started.
@@ -64,23 +67,27 @@ pub struct Command {
     pub status: Fd,
     /// The rootlet ends with it.
     pub last: bool,
+    /// Whoever asked is to trace it, and wants to know it by a pidfd.
+    pub traced: bool,
 }
 
 /// Starts the command of an `EXEC` message.
 pub fn start(message: &mut Message) -> core::result::Result<Command, Failure> {
     let status = message.take(0);
     let stdio = [message.take(1), message.take(2), message.take(3)];
-    let result = match read(message, stdio) {
-        Some(mut exec) => run(&mut exec).map(|pid| (pid, exec.flags & exec::LAST != 0)),
+    let gate = message.take(4);
+    let result = match read(message, stdio, gate) {
+        Some(mut exec) => run(&mut exec).map(|pid| (pid, exec.flags)),
         None => Err((exec::STEP_MESSAGE, sys::EBADMSG)),
     };
-    for fd in stdio {
-        if fd >= 0 {
-            sys::close(fd);
-        }
+    for fd in stdio.into_iter().chain([gate]).filter(|&fd| fd >= 0) {
+        sys::close(fd);
     }
     match result {
-        Ok((pid, last)) => Ok(Command { pid, status, last }),
+        Ok((pid, flags)) => {
+            let (last, traced) = (flags & exec::LAST != 0, flags & exec::TRACED != 0);
+            Ok(Command { pid, status, last, traced })
+        }
         Err(failure) => {
             sys::close(status);
             Err(failure)
@@ -88,7 +95,7 @@ pub fn start(message: &mut Message) -> core::result::Result<Command, Failure> {
     }
 }
 
-fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
+fn read(message: &Message, stdio: [Fd; 3], gate: Fd) -> Option<Exec<'static>> {
     let mut fields = message.fields();
     let f = &mut fields;
     let (flags, uid, gid) = (f.u32()?, f.u32()?, f.u32()?);
@@ -133,6 +140,11 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
             path = value;
         }
     }
+    let traced = match flags & exec::TRACED != 0 {
+        // On a terminal no streams come before it.
+        true => Some((if gate >= 0 { gate } else { stdio[0] }, f.bytes()?)),
+        false => None,
+    };
     let pointers: &'static [*const u8; MAX_POINTERS] = pointers;
     Some(Exec {
         flags,
@@ -152,6 +164,7 @@ fn read(message: &Message, stdio: [Fd; 3]) -> Option<Exec<'static>> {
         parent: sys::getpid(),
         failed: None,
         pid: 0,
+        traced,
     })
 }
 
@@ -169,6 +182,14 @@ fn run(exec: &mut Exec) -> core::result::Result<i32, Failure> {
 
 /// The part that is done under the filters which the command is to be under.
 pub fn clone_and_execute(exec: &mut Exec) {
+    if let Some((gate, filter)) = exec.traced {
+        let namespaces = if is_nested_root(exec) { sys::CLONE_NEWUSER } else { 0 };
+        match traced::fork(namespaces, gate, filter, exec, prepare_and_execute) {
+            Ok(pid) => exec.pid = pid,
+            Err(errno) => exec.failed = Some((exec::STEP_CLONE, errno)),
+        }
+        return;
+    }
     // SAFETY: one thread at a time, and the last child on this stack has executed or ended.
     let stack = unsafe { &mut *ROOM.stack.get() };
     let namespaces = if is_nested_root(exec) { sys::CLONE_NEWUSER } else { 0 };
@@ -208,7 +229,10 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
             at(exec::STEP_TTY, sys::dup_to(old, new as Fd, 0))?;
         }
     }
-    at(exec::STEP_CLONE, sys::close_from(3))?;
+    match e.traced {
+        Some((gate, filter)) => at(exec::STEP_TRACE, traced::wait(gate, filter))?,
+        None => at(exec::STEP_CLONE, sys::close_from(3)).map(|_| ())?,
+    }
 
     let mut rlimits = e.rlimits;
     for _ in 0..e.rlimit_count {
@@ -226,6 +250,9 @@ fn prepare(e: &Exec) -> core::result::Result<(), Failure> {
     }
     if plain::is_plain() {
         at(exec::STEP_PRIVILEGES, plain::end_with(e.parent))?;
+    }
+    if e.traced.is_some() {
+        at(exec::STEP_TRACE, traced::show())?;
     }
     // What the nursery ignores, a command must not.
     sys::set_signal(13, 0);

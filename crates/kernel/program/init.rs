@@ -26,7 +26,7 @@ struct Table(UnsafeCell<[Command; MAX_COMMANDS]>);
 // SAFETY: one thread.
 unsafe impl Sync for Table {}
 
-static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false }; MAX_COMMANDS]));
+static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false, traced: false }; MAX_COMMANDS]));
 
 /// As pid 1 of a namespace, no signal reaches us but those we ask for and the host's SIGKILL; elsewhere we see to that. Threads
 /// that are made later inherit it.
@@ -112,14 +112,14 @@ impl Commands {
         plain::each_descendant(&mut |pid| drop(sys::kill(pid, signal)))
     }
 
-    fn start(&mut self, message: &mut Message) -> core::result::Result<i32, exec::Failure> {
+    fn start(&mut self, message: &mut Message) -> core::result::Result<Command, exec::Failure> {
         if self.len == MAX_COMMANDS {
             return Err((crate::wire::exec::STEP_CLONE, sys::EAGAIN));
         }
         let command = exec::start(message)?;
         self.table[self.len] = command;
         self.len += 1;
-        Ok(command.pid)
+        Ok(command)
     }
 
     /// Only what runs under a number that we gave out gets the signal: a number is never used again before it is reaped.
@@ -141,9 +141,9 @@ fn serve(socket: Fd, message: &mut Message, trees: &[Fd], commands: &mut Command
     let mut answer = Answer::new(tell::ANSWER);
     let done = match message.kind {
         init::EXEC => match commands.start(message) {
-            Ok(pid) => {
-                answer.u32(pid as u32);
-                Ok(None)
+            Ok(command) => {
+                answer.u32(command.pid as u32);
+                if command.traced { sys::pidfd_open(command.pid).map(Some) } else { Ok(None) }
             }
             Err((step, errno)) => {
                 drop(answer);

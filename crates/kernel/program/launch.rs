@@ -108,6 +108,14 @@ pub fn start_elsewhere(exec: &mut Exec, nested_root: bool) -> Result<bool> {
     launcher.start(exec).map(|()| true)
 }
 
+/// Wipes out the filters in the memory of a child.
+pub fn forget() {
+    for asked in [&USERS, &USERS_BESIDE_OTHERS.asked, &ROOTS.asked] {
+        // SAFETY: a child has one thread, and memory of its own.
+        unsafe { (*asked.filter.get()).0.fill(0) };
+    }
+}
+
 fn look() {
     let _ = sys::write(WANTED.load(Ordering::Acquire), &1u64.to_ne_bytes());
 }

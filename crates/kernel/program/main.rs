@@ -33,6 +33,7 @@ mod setup;
 mod start;
 mod supervise;
 mod sys;
+mod traced;
 mod tree;
 mod whiteout;
 // The library uses the parts of it that this side does not.

@@ -72,6 +72,18 @@ impl Drop for Message {
     }
 }
 
+/// Wipes out what earlier messages left, filters above all; not the message that `kept` is a part of.
+pub fn forget_all_but(kept: &[u8]) {
+    // SAFETY: one thread, that of a child which never comes back to the loops of this program.
+    let (inbox, outbox) = unsafe { (IN.0.get(), &mut *OUT.0.get()) };
+    outbox.fill(0);
+    let end = (kept.as_ptr() as usize + kept.len()).wrapping_sub(inbox as usize);
+    // Elsewhere it lies in a mapping of its own.
+    let end = if end <= wire::DATAGRAM { end } else { 0 };
+    // SAFETY: as above, and the message, which is still read from, ends where this begins.
+    unsafe { core::ptr::write_bytes(inbox.cast::<u8>().add(end), 0, wire::DATAGRAM - end) };
+}
+
 fn receive_into(socket: Fd, room: &mut [u8], fds: &mut [Fd; wire::MAX_FDS]) -> Result<Option<usize>> {
     let mut iov = [room.as_mut_ptr() as usize, room.len()];
     // u64 for the alignment that struct cmsghdr asks for.

@@ -85,6 +85,49 @@ pub struct Started {
     status: File,
 }
 
+/// A command that waits for its tracer.
+#[derive(Debug)]
+pub struct Waiting {
+    started: Started,
+    pid: i32,
+    gate: File,
+}
+
+impl Waiting {
+    /// Its process number on the host.
+    pub fn host_pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Lets it go on, and waits until it executes. Somebody traces it already.
+    pub fn go(mut self) -> Result<Started, ExecError> {
+        use std::io::Write;
+        // EPIPE: it has failed before, and says why.
+        let _ = self.gate.write_all(&[1]);
+        told(&mut self.gate).map(|_| self.started)
+    }
+}
+
+/// What a waiting command tells besides its failure.
+enum Told {
+    Ready,
+    /// It has executed, or is gone.
+    Nothing,
+}
+
+fn told(gate: &mut File) -> Result<Told, ExecError> {
+    let mut told = [0u8; 8];
+    match gate.read(&mut told).map_err(|source| ExecError { step: ExecStep::Trace, source })? {
+        0 => Ok(Told::Nothing),
+        8 => {
+            let number = |at: usize| u32::from_ne_bytes([told[at], told[at + 1], told[at + 2], told[at + 3]]);
+            let source = io::Error::from_raw_os_error(number(4) as i32);
+            Err(ExecError { step: step(number(0)), source })
+        }
+        _ => Ok(Told::Ready),
+    }
+}
+
 /// A command could not be started.
 #[derive(Debug)]
 pub struct ExecError {
@@ -113,6 +156,8 @@ pub enum ExecStep {
     Workdir,
     /// no_new_privs.
     Privileges,
+    /// Coming under a tracer.
+    Trace,
     /// Executing the program.
     Execute,
 }
@@ -177,8 +222,42 @@ impl Init {
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
     }
 
+    /// The process number on the host of what a pidfd names.
+    fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<i32> {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+        let mut lines = info.lines();
+        let pid = lines.find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+    }
+
+    /// Starts a command that waits, before it executes, until somebody traces it: what the filter hands to a tracer fails without
+    /// one. `filter` is an array of `struct sock_filter`.
+    pub fn exec_traced(&self, e: &Exec, streams: Streams<'_>, filter: &[u8]) -> Result<Waiting, ExecError> {
+        let fail = |step| move |source| ExecError { step, source };
+        let (gate, theirs) = socket::pair().map_err(fail(ExecStep::Trace))?;
+        let (started, pidfd) = self.start(e, streams, Some((filter, theirs.as_fd())))?;
+        let pidfd = pidfd.ok_or_else(|| fail(ExecStep::Ask)(io::ErrorKind::InvalidData.into()))?;
+        let pid = Self::pid_of(pidfd.as_fd()).map_err(fail(ExecStep::Trace))?;
+        drop(theirs);
+        let mut gate = File::from(gate);
+        match told(&mut gate)? {
+            Told::Ready => Ok(Waiting { started, pid, gate }),
+            // It was killed.
+            Told::Nothing => Err(fail(ExecStep::Trace)(io::Error::from_raw_os_error(libc::ESRCH))),
+        }
+    }
+
     /// Starts a command.
     pub fn exec(&self, e: &Exec, streams: Streams<'_>) -> Result<Started, ExecError> {
+        self.start(e, streams, None).map(|(started, _)| started)
+    }
+
+    fn start(
+        &self,
+        e: &Exec,
+        streams: Streams<'_>,
+        traced: Option<(&[u8], BorrowedFd<'_>)>,
+    ) -> Result<(Started, Option<OwnedFd>), ExecError> {
         let fail = |step| move |source| ExecError { step, source };
         let (status, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|e| fail(ExecStep::Ask)(e.into()))?;
@@ -190,12 +269,14 @@ impl Init {
             }
             Streams::Pty(number) => Some(number),
         };
-        let message = exec_message(e, pty);
-        let answer = self.ask(&message, &fds, false).map_err(fail(ExecStep::Ask))?;
+        fds.extend(traced.map(|(_, gate)| gate));
+        let message = exec_message(e, pty, traced.map(|(filter, _)| filter));
+        let mut answer = self.ask(&message, &fds, false).map_err(fail(ExecStep::Ask))?;
         if answer.errno != 0 {
             return Err(fail(step(answer.step))(io::Error::from_raw_os_error(answer.errno)));
         }
-        Ok(Started { pid: answer.fields().u32().unwrap_or(0), status: status.into() })
+        let pidfd = answer.fd.take();
+        Ok((Started { pid: answer.fields().u32().unwrap_or(0), status: status.into() }, pidfd))
     }
 
     /// Sends a signal to a command, or to its process group; `ESRCH` when it has ended.
@@ -459,8 +540,11 @@ fn question(kind: u32, who: &Who) -> Message {
     message
 }
 
-fn exec_message(e: &Exec, pty: Option<u32>) -> Message {
+fn exec_message(e: &Exec, pty: Option<u32>, filter: Option<&[u8]>) -> Message {
     let mut flags = 0;
+    if filter.is_some() {
+        flags |= exec::TRACED;
+    }
     if pty.is_some() {
         flags |= exec::PTY;
     }
@@ -487,6 +571,9 @@ fn exec_message(e: &Exec, pty: Option<u32>) -> Message {
     e.env.iter().for_each(|s| {
         m.bytes(s);
     });
+    if let Some(filter) = filter {
+        m.bytes(filter);
+    }
     m
 }
 
@@ -500,6 +587,7 @@ fn step(number: u32) -> ExecStep {
         exec::STEP_WORKDIR => ExecStep::Workdir,
         exec::STEP_PRIVILEGES => ExecStep::Privileges,
         exec::STEP_EXEC => ExecStep::Execute,
+        exec::STEP_TRACE => ExecStep::Trace,
         _ => ExecStep::Ask,
     }
 }

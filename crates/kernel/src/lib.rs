@@ -24,6 +24,7 @@ pub mod plan;
 mod read;
 mod socket;
 mod start;
+pub mod trace;
 pub mod tree;
 #[allow(dead_code)] // The other side uses the parts that this one does not.
 mod wire;
@@ -31,7 +32,7 @@ mod wire;
 pub use descriptor::duplicate;
 pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};
-pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Who};
+pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Waiting, Who};
 pub use nursery::{Bounds, Coming, Nursery, Source, SpawnError, holds_whiteout_files};
 pub use plan::{Access, FileSystem, Filters, Op, Plan};
 pub use read::Opened;

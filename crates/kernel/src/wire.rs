@@ -188,6 +188,11 @@ pub mod exec {
     pub const NO_NEW_PRIVS: u32 = 4;
     /// pid 1 ends when the command has.
     pub const LAST: u32 = 8;
+    /// The command is to be traced: a filter (a string of `sock_filter`s) comes after the variables, and a socket as last
+    /// descriptor. The answer comes at once, with the child's pidfd. The child sends a byte on the socket when it
+    /// can be traced, waits for one, comes under the filter, and
+    /// executes; where it cannot, it writes step and errno there.
+    pub const TRACED: u32 = 16;
 
     /// Steps of a failed start.
     pub const STEP_CLONE: u32 = 1;
@@ -207,6 +212,8 @@ pub mod exec {
     pub const STEP_EXEC: u32 = 8;
     /// The message could not be read: a bug, or more arguments than fit.
     pub const STEP_MESSAGE: u32 = 9;
+    /// Waiting for the tracer, and coming under its filter.
+    pub const STEP_TRACE: u32 = 10;
 }
 
 /// Entries of a stream that makes a tree (`SOURCE_TREE`, and what a worker reads).

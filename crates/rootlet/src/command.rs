@@ -2,8 +2,9 @@
 
 use crate::child::{Child, Tty};
 use crate::rootlet::{Rootlet, environment, take_identity};
+use crate::why::{self, Explained, Tracing};
 use crate::{Error, ErrorKind, Identity, Result};
-use rootlet_kernel::{ExecError, ExecStep, Streams};
+use rootlet_kernel::{ExecError, ExecStep, Started, Streams};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter};
@@ -277,7 +278,70 @@ impl<'a> Command<'a> {
         self.start(Stdio::piped)?.wait_with_output()
     }
 
+    /// Runs the command to its end, as [`output`](Self::output) does, and says what it was refused and why. It is traced
+    /// (ptrace(2)), which slows calls that name paths or ids; see docs/why.md.
+    ///
+    /// ```no_run
+    /// # fn main() -> rootlet::Result<()> {
+    /// # let store = rootlet::Store::open_default()?;
+    /// # let root = rootlet::Rootlet::builder(&rootlet::Base::resolve("host", &store)?).spawn()?;
+    /// let explained = root.command("cat").arg("/etc/shadow").explain()?;
+    /// println!("{}", explained.why);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`output`](Self::output), and [`ErrorKind::Host`] where the host does not allow tracing.
+    pub fn explain(&mut self) -> Result<Explained> {
+        if self.stdin.is_none() {
+            self.stdin = Some(Stdio::null());
+        }
+        let (child, tracing) = self.start_traced(Stdio::piped)?;
+        let output = child.wait_with_output()?;
+        Ok(Explained { why: tracing.why(Some(output.status.success())), output })
+    }
+
+    /// Starts the command, traced.
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn), and [`ErrorKind::Host`] where the host does not allow tracing.
+    pub fn spawn_explained(&mut self) -> Result<(Child, Tracing)> {
+        self.start_traced(Stdio::inherit)
+    }
+
+    fn start_traced(&mut self, otherwise: fn() -> Stdio) -> Result<(Child, Tracing)> {
+        let mut tracing: Option<Tracing> = None;
+        let child = self.start_by(otherwise, |command, exec, streams| {
+            let live = command.rootlet.live();
+            let waiting = live
+                .init
+                .exec_traced(exec, streams, &why::filter())
+                .map_err(|e| command.explain_error(e, &exec.workdir))?;
+            let traced = tracing.insert(why::trace(live, exec, &waiting)?);
+            waiting.go().map_err(|e| {
+                let refused = [libc::EACCES, libc::EPERM].contains(&e.source.raw_os_error().unwrap_or(0));
+                let error = command.explain_error(e, &exec.workdir);
+                match traced.why(None).refusals.first().filter(|_| refused) {
+                    Some(refusal) => error.with_hint(refusal.reason()),
+                    None => error,
+                }
+            })
+        })?;
+        let lost = || Error::new(ErrorKind::Command, "the command is not traced");
+        Ok((child, tracing.ok_or_else(lost)?))
+    }
+
     fn start(&mut self, otherwise: fn() -> Stdio) -> Result<Child> {
+        self.start_by(otherwise, |command, exec, streams| {
+            command.rootlet.init().exec(exec, streams).map_err(|e| command.explain_error(e, &exec.workdir))
+        })
+    }
+
+    fn start_by(
+        &mut self,
+        otherwise: fn() -> Stdio,
+        execute: impl FnOnce(&Self, &rootlet_kernel::Exec, Streams<'_>) -> Result<Started>,
+    ) -> Result<Child> {
         let exec = self.exec()?;
         self.rootlet.live().admit(&exec.who)?;
         let init = self.rootlet.init();
@@ -285,8 +349,7 @@ impl<'a> Command<'a> {
             let failed = |e| Error::new(ErrorKind::Command, "failed to open a terminal inside").caused_by(e);
             let (master, number) = init.open_pty().map_err(failed)?;
             tty.resize(&master).map_err(failed)?;
-            let started =
-                init.exec(&exec, Streams::Pty(number)).map_err(|e| self.explain(e, &exec.workdir))?;
+            let started = execute(self, &exec, Streams::Pty(number))?;
             return Ok(Child::on_tty(init.clone(), started, self.timeout, master));
         }
         let failed = |e| Error::io("failed to open the streams of a command", e);
@@ -301,7 +364,7 @@ impl<'a> Command<'a> {
         let stdout = stdout.open(o.as_fd(), false).map_err(failed)?;
         let stderr = stderr.open(e.as_fd(), false).map_err(failed)?;
         let fds = [stdin.theirs.as_fd(), stdout.theirs.as_fd(), stderr.theirs.as_fd()];
-        let started = init.exec(&exec, Streams::Given(fds)).map_err(|e| self.explain(e, &exec.workdir))?;
+        let started = execute(self, &exec, Streams::Given(fds))?;
         let mut child = Child::new(init.clone(), started, self.timeout);
         (child.stdin, child.stdout, child.stderr) = (stdin.writer, stdout.reader, stderr.reader);
         Ok(child)
@@ -346,7 +409,7 @@ impl<'a> Command<'a> {
     }
 
     /// Says what kept the command from starting, as a person would want to know it.
-    fn explain(&self, error: ExecError, workdir: &str) -> Error {
+    fn explain_error(&self, error: ExecError, workdir: &str) -> Error {
         let program = self.argv[0].to_string_lossy();
         let program = rootlet_spec::printable(&program).into_owned();
         let errno = error.source.raw_os_error();
@@ -407,6 +470,7 @@ impl<'a> Command<'a> {
             (ExecStep::Capabilities, _) => {
                 (ErrorKind::Command, "failed to set the capabilities".into(), None)
             }
+            (ExecStep::Trace, _) => (ErrorKind::Command, "failed to wait for its tracer".into(), None),
             (ExecStep::Privileges, _) => (ErrorKind::Command, "failed to set no_new_privs".into(), None),
         };
         let error = Error::new(kind, what).caused_by(error.source);

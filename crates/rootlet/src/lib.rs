@@ -69,6 +69,7 @@ mod spare;
 pub mod testing;
 mod tier;
 mod volumes;
+pub mod why;
 pub mod workspace;
 
 pub use builder::Builder;
@@ -99,6 +100,10 @@ struct Recipes;
 #[cfg(all(doctest, feature = "like"))]
 #[doc = include_str!("../../../docs/like.md")]
 struct LikeProduction;
+/// The example of the document compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/why.md")]
+struct WhyDocument;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -27,6 +27,7 @@ probe daemonise         leave a process in a session of its own; print its pid
 probe fork N            hold N children at once; print how many could be made
 probe eat-memory BYTES  touch this much memory; print `ok`
 probe listen PORT       say `ready`, answer one connection with what it sent
+probe threads N FILE    open a file in N threads at once; exit status 1 where one is refused
 probe connect PORT      send standard input to 127.0.0.1, print the answer";
 
 fn main() -> ExitCode {
@@ -63,6 +64,7 @@ fn answer(words: &[&str]) -> io::Result<ExitCode> {
             std::thread::park();
         },
         ["fork", count] => println!("{}", fork(number(count)?)),
+        ["threads", count, file] => return Ok(threads(number(count)?, file)),
         ["eat-memory", bytes] => println!("{}", eat(number(bytes)?)),
         ["listen", port] => listen(number(port)?)?,
         ["connect", port] => connect(number(port)?)?,
@@ -151,6 +153,15 @@ fn eat(bytes: usize) -> &'static str {
     memory.resize(bytes, 1);
     std::hint::black_box(&memory);
     "ok"
+}
+
+/// Opens a file in several threads at once; whether all could.
+fn threads(count: u32, file: &str) -> ExitCode {
+    let opened = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| std::fs::File::open(file).is_ok())).collect();
+        threads.into_iter().all(|thread| thread.join().unwrap_or(false))
+    });
+    if opened { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn listen(port: u16) -> io::Result<()> {

@@ -1,0 +1,353 @@
+//! The calls that are looked at: those with which a program asks for a path, an identity, a mount, a port or another process. What
+//! each does with its arguments is enough to print it as strace(1) does, and to know which right it needs.
+
+use super::cause::caps;
+use std::fmt::Write as _;
+
+/// What an argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arg {
+    /// A directory's descriptor, or AT_FDCWD; the path that belongs to it comes next.
+    Dir,
+    Path,
+    /// A descriptor of what the call is about.
+    Fd,
+    OpenFlags,
+    /// struct open_how
+    How,
+    Octal,
+    AccessMode,
+    Number,
+    Id,
+    Pointer,
+    Signal,
+    /// A string that is no path.
+    Text,
+    /// An address; its length comes next.
+    Address,
+}
+
+/// What a call does, as far as rights go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Opens its path for what the flags say.
+    Open,
+    /// Wants to know something of its path.
+    Look,
+    /// As its second argument after the path says.
+    Access,
+    Execute,
+    /// Enters a directory.
+    Enter,
+    /// Makes a name, which is its last path.
+    Make,
+    /// Takes names away, and makes its second path, if it has one.
+    Remove,
+    Write,
+    /// What an owner may do.
+    Own,
+    /// Changes the owner.
+    Chown,
+    Bind,
+    Connect,
+    Kill,
+    Ptrace,
+    /// Needs this capability.
+    Capability(u32),
+    /// Not refused, but known to change what can be seen.
+    Filter,
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Known {
+    pub number: i64,
+    pub name: &'static str,
+    pub args: &'static [Arg],
+    pub does: Does,
+}
+
+macro_rules! calls {
+    ($($(#[$only:meta])? $number:ident $name:literal [$($arg:ident)*] $does:expr;)*) => {
+        &[$($(#[$only])? Known { number: libc::$number, name: $name, args: &[$(Arg::$arg),*], does: $does }),*]
+    };
+}
+
+use Does::{Access, Bind, Capability, Chown, Connect, Enter, Execute, Filter, Kill, Look, Make, Open, Own};
+use Does::{Ptrace, Remove, Write};
+
+/// In no order.
+pub const CALLS: &[Known] = calls! {
+    SYS_openat "openat" [Dir Path OpenFlags Octal] Open;
+    SYS_openat2 "openat2" [Dir Path How Number] Open;
+    #[cfg(target_arch = "x86_64")] SYS_open "open" [Path OpenFlags Octal] Open;
+    #[cfg(target_arch = "x86_64")] SYS_creat "creat" [Path Octal] Open;
+    SYS_newfstatat "newfstatat" [Dir Path Pointer Number] Look;
+    SYS_statx "statx" [Dir Path Number Number Pointer] Look;
+    #[cfg(target_arch = "x86_64")] SYS_stat "stat" [Path Pointer] Look;
+    #[cfg(target_arch = "x86_64")] SYS_lstat "lstat" [Path Pointer] Look;
+    SYS_readlinkat "readlinkat" [Dir Path Pointer Number] Look;
+    #[cfg(target_arch = "x86_64")] SYS_readlink "readlink" [Path Pointer Number] Look;
+    SYS_statfs "statfs" [Path Pointer] Look;
+    SYS_getxattr "getxattr" [Path Text Pointer Number] Look;
+    SYS_lgetxattr "lgetxattr" [Path Text Pointer Number] Look;
+    SYS_listxattr "listxattr" [Path Pointer Number] Look;
+    SYS_llistxattr "llistxattr" [Path Pointer Number] Look;
+    SYS_inotify_add_watch "inotify_add_watch" [Number Path Number] Look;
+    SYS_faccessat "faccessat" [Dir Path AccessMode] Access;
+    SYS_faccessat2 "faccessat2" [Dir Path AccessMode Number] Access;
+    #[cfg(target_arch = "x86_64")] SYS_access "access" [Path AccessMode] Access;
+    SYS_execve "execve" [Path Pointer Pointer] Execute;
+    SYS_execveat "execveat" [Dir Path Pointer Pointer Number] Execute;
+    SYS_chdir "chdir" [Path] Enter;
+    SYS_fchdir "fchdir" [Fd] Enter;
+    SYS_mkdirat "mkdirat" [Dir Path Octal] Make;
+    #[cfg(target_arch = "x86_64")] SYS_mkdir "mkdir" [Path Octal] Make;
+    SYS_mknodat "mknodat" [Dir Path Octal Number] Make;
+    #[cfg(target_arch = "x86_64")] SYS_mknod "mknod" [Path Octal Number] Make;
+    SYS_symlinkat "symlinkat" [Text Dir Path] Make;
+    #[cfg(target_arch = "x86_64")] SYS_symlink "symlink" [Text Path] Make;
+    SYS_linkat "linkat" [Dir Path Dir Path Number] Make;
+    #[cfg(target_arch = "x86_64")] SYS_link "link" [Path Path] Make;
+    SYS_unlinkat "unlinkat" [Dir Path Number] Remove;
+    #[cfg(target_arch = "x86_64")] SYS_unlink "unlink" [Path] Remove;
+    #[cfg(target_arch = "x86_64")] SYS_rmdir "rmdir" [Path] Remove;
+    #[cfg(target_arch = "x86_64")] SYS_renameat "renameat" [Dir Path Dir Path] Remove;
+    #[cfg(target_arch = "x86_64")] SYS_rename "rename" [Path Path] Remove;
+    SYS_renameat2 "renameat2" [Dir Path Dir Path Number] Remove;
+    SYS_truncate "truncate" [Path Number] Write;
+    SYS_setxattr "setxattr" [Path Text Pointer Number Number] Own;
+    SYS_lsetxattr "lsetxattr" [Path Text Pointer Number Number] Own;
+    SYS_fsetxattr "fsetxattr" [Fd Text Pointer Number Number] Own;
+    SYS_removexattr "removexattr" [Path Text] Own;
+    SYS_fchmodat "fchmodat" [Dir Path Octal] Own;
+    SYS_fchmodat2 "fchmodat2" [Dir Path Octal Number] Own;
+    SYS_fchmod "fchmod" [Fd Octal] Own;
+    #[cfg(target_arch = "x86_64")] SYS_chmod "chmod" [Path Octal] Own;
+    SYS_utimensat "utimensat" [Dir Path Pointer Number] Own;
+    #[cfg(target_arch = "x86_64")] SYS_utimes "utimes" [Path Pointer] Own;
+    #[cfg(target_arch = "x86_64")] SYS_utime "utime" [Path Pointer] Own;
+    #[cfg(target_arch = "x86_64")] SYS_futimesat "futimesat" [Dir Path Pointer] Own;
+    SYS_fchownat "fchownat" [Dir Path Id Id Number] Chown;
+    SYS_fchown "fchown" [Fd Id Id] Chown;
+    #[cfg(target_arch = "x86_64")] SYS_chown "chown" [Path Id Id] Chown;
+    #[cfg(target_arch = "x86_64")] SYS_lchown "lchown" [Path Id Id] Chown;
+    SYS_bind "bind" [Number Address Number] Bind;
+    SYS_connect "connect" [Number Address Number] Connect;
+    SYS_socket "socket" [Number Number Number] Capability(caps::NET_RAW);
+    SYS_kill "kill" [Number Signal] Kill;
+    SYS_tkill "tkill" [Number Signal] Kill;
+    SYS_tgkill "tgkill" [Number Number Signal] Kill;
+    SYS_ptrace "ptrace" [Number Number Pointer Pointer] Ptrace;
+    SYS_process_vm_readv "process_vm_readv" [Number Pointer Number Pointer Number Number] Ptrace;
+    SYS_setuid "setuid" [Id] Capability(caps::SETUID);
+    SYS_setreuid "setreuid" [Id Id] Capability(caps::SETUID);
+    SYS_setresuid "setresuid" [Id Id Id] Capability(caps::SETUID);
+    SYS_setgid "setgid" [Id] Capability(caps::SETGID);
+    SYS_setregid "setregid" [Id Id] Capability(caps::SETGID);
+    SYS_setresgid "setresgid" [Id Id Id] Capability(caps::SETGID);
+    SYS_setgroups "setgroups" [Number Pointer] Capability(caps::SETGID);
+    SYS_capset "capset" [Pointer Pointer] Capability(caps::SETPCAP);
+    SYS_chroot "chroot" [Path] Capability(caps::SYS_CHROOT);
+    SYS_mount "mount" [Path Path Text Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_umount2 "umount2" [Path Number] Capability(caps::SYS_ADMIN);
+    SYS_pivot_root "pivot_root" [Path Path] Capability(caps::SYS_ADMIN);
+    SYS_fsopen "fsopen" [Text Number] Capability(caps::SYS_ADMIN);
+    SYS_open_tree "open_tree" [Dir Path Number] Capability(caps::SYS_ADMIN);
+    SYS_move_mount "move_mount" [Dir Path Dir Path Number] Capability(caps::SYS_ADMIN);
+    SYS_unshare "unshare" [Number] Capability(caps::SYS_ADMIN);
+    SYS_setns "setns" [Number Number] Capability(caps::SYS_ADMIN);
+    SYS_sethostname "sethostname" [Text Number] Capability(caps::SYS_ADMIN);
+    SYS_setdomainname "setdomainname" [Text Number] Capability(caps::SYS_ADMIN);
+    SYS_swapon "swapon" [Path Number] Capability(caps::SYS_ADMIN);
+    SYS_reboot "reboot" [Number Number Number Pointer] Capability(caps::SYS_BOOT);
+    SYS_settimeofday "settimeofday" [Pointer Pointer] Capability(caps::SYS_TIME);
+    SYS_clock_settime "clock_settime" [Number Pointer] Capability(caps::SYS_TIME);
+    SYS_init_module "init_module" [Pointer Number Text] Capability(caps::SYS_MODULE);
+    SYS_finit_module "finit_module" [Number Text Number] Capability(caps::SYS_MODULE);
+    SYS_delete_module "delete_module" [Text Number] Capability(caps::SYS_MODULE);
+    SYS_syslog "syslog" [Number Pointer Number] Capability(caps::SYSLOG);
+    SYS_bpf "bpf" [Number Pointer Number] Capability(caps::SYS_ADMIN);
+    SYS_perf_event_open "perf_event_open" [Pointer Number Number Number Number] Capability(caps::SYS_ADMIN);
+    SYS_setrlimit "setrlimit" [Number Pointer] Capability(caps::SYS_RESOURCE);
+    SYS_setpriority "setpriority" [Number Number Number] Capability(caps::SYS_NICE);
+    SYS_sched_setscheduler "sched_setscheduler" [Number Number Pointer] Capability(caps::SYS_NICE);
+    SYS_acct "acct" [Path] Capability(caps::SYS_ADMIN);
+    SYS_quotactl "quotactl" [Number Path Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_seccomp "seccomp" [Number Number Pointer] Filter;
+    SYS_prctl "prctl" [Number Number Pointer] Filter;
+};
+
+/// The call of this number.
+pub fn known(number: u64) -> Option<&'static Known> {
+    CALLS.iter().find(|known| known.number as u64 == number)
+}
+
+/// A path that a call names: from which directory, and its address, none where the descriptor itself is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    pub dir: i32,
+    pub address: Option<u64>,
+}
+
+impl Known {
+    /// The paths that its arguments name, in order.
+    pub fn names(&self, arguments: &[u64; 6]) -> Vec<Named> {
+        let mut names = Vec::new();
+        for (i, arg) in self.args.iter().enumerate() {
+            match arg {
+                Arg::Path => {
+                    let after = i.checked_sub(1).filter(|&i| self.args[i] == Arg::Dir);
+                    let dir = after.map_or(libc::AT_FDCWD, |i| arguments[i] as i32);
+                    names.push(Named { dir, address: Some(arguments[i]) });
+                }
+                Arg::Fd => names.push(Named { dir: arguments[i] as i32, address: None }),
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// Whether a symlink at the end of the path is itself meant.
+    pub fn stays(&self, arguments: &[u64; 6]) -> bool {
+        const NOFOLLOW: u64 = libc::AT_SYMLINK_NOFOLLOW as u64;
+        match self.does {
+            Does::Make | Does::Remove => true,
+            Does::Open => self.open_flags(arguments) & libc::O_NOFOLLOW != 0,
+            _ if self.name.starts_with('l') || self.name.starts_with("readlink") => true,
+            // The flags are the last argument there, but for statx.
+            _ if self.name == "statx" => arguments[2] & NOFOLLOW != 0,
+            _ if self.args.first() == Some(&Arg::Dir) && self.args.last() == Some(&Arg::Number) => {
+                arguments[self.args.len() - 1] & NOFOLLOW != 0
+            }
+            _ => false,
+        }
+    }
+
+    /// The flags of one that opens, as far as they stand in the registers.
+    pub fn open_flags(&self, arguments: &[u64; 6]) -> i32 {
+        if self.name == "creat" {
+            return libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
+        }
+        self.args.iter().position(|arg| *arg == Arg::OpenFlags).map_or(0, |i| arguments[i] as i32)
+    }
+
+    /// As strace(1) prints it, without the result. `strings` are the paths and texts in order, `flags` those of openat2.
+    pub fn print(
+        &self,
+        arguments: &[u64; 6],
+        strings: &[String],
+        address: Option<&str>,
+        flags: i32,
+    ) -> String {
+        let mut strings = strings.iter();
+        let mut text = format!("{}(", self.name);
+        for (i, arg) in self.args.iter().enumerate() {
+            let value = arguments[i];
+            if self.is_left_out(i, flags) {
+                break;
+            }
+            let comma = if i > 0 { ", " } else { "" };
+            let shown = match arg {
+                Arg::Dir if value as i32 == libc::AT_FDCWD => "AT_FDCWD".into(),
+                Arg::Dir | Arg::Fd | Arg::Number => (value as i32).to_string(),
+                Arg::Path | Arg::Text => match strings.next() {
+                    Some(string) => format!("\"{}\"", string.escape_debug()),
+                    None if value == 0 => "NULL".into(),
+                    None => format!("{value:#x}"),
+                },
+                Arg::OpenFlags => open_flags(value as i32),
+                Arg::How => format!("{{flags={}}}", open_flags(flags)),
+                Arg::Octal => format!("{:04o}", value as u32),
+                Arg::AccessMode => access_mode(value as i32),
+                Arg::Id => (value as u32 as i32).to_string(),
+                Arg::Pointer if value == 0 => "NULL".into(),
+                Arg::Pointer => "…".into(),
+                Arg::Signal => signal(value as i32),
+                Arg::Address => address.unwrap_or("…").to_owned(),
+            };
+            let _ = write!(text, "{comma}{shown}");
+        }
+        text + ")"
+    }
+
+    /// The mode of a call that makes nothing.
+    fn is_left_out(&self, i: usize, flags: i32) -> bool {
+        self.does == Does::Open
+            && self.args[i] == Arg::Octal
+            && self.name != "creat"
+            && flags & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) == 0
+    }
+}
+
+fn names(value: i32, table: &[(i32, &str)], begin: Option<&str>) -> String {
+    let mut rest = value;
+    let mut said: Vec<String> = begin.map(str::to_owned).into_iter().collect();
+    for &(bits, name) in table {
+        if bits != 0 && rest & bits == bits {
+            said.push(name.into());
+            rest &= !bits;
+        }
+    }
+    if rest != 0 || said.is_empty() {
+        said.push(format!("{rest:#x}"));
+    }
+    said.join("|")
+}
+
+fn open_flags(flags: i32) -> String {
+    let (access, name) = match flags & libc::O_ACCMODE {
+        libc::O_WRONLY => (libc::O_WRONLY, "O_WRONLY"),
+        libc::O_RDWR => (libc::O_RDWR, "O_RDWR"),
+        access => (access, "O_RDONLY"),
+    };
+    let table = [
+        (libc::O_TMPFILE, "O_TMPFILE"),
+        (libc::O_CREAT, "O_CREAT"),
+        (libc::O_EXCL, "O_EXCL"),
+        (libc::O_NOCTTY, "O_NOCTTY"),
+        (libc::O_TRUNC, "O_TRUNC"),
+        (libc::O_APPEND, "O_APPEND"),
+        (libc::O_NONBLOCK, "O_NONBLOCK"),
+        (libc::O_SYNC, "O_SYNC"),
+        (libc::O_DIRECT, "O_DIRECT"),
+        (0o100000, "O_LARGEFILE"),
+        (libc::O_DIRECTORY, "O_DIRECTORY"),
+        (libc::O_NOFOLLOW, "O_NOFOLLOW"),
+        (libc::O_NOATIME, "O_NOATIME"),
+        (libc::O_CLOEXEC, "O_CLOEXEC"),
+        (libc::O_PATH, "O_PATH"),
+    ];
+    if flags == access { name.into() } else { names(flags & !access, &table, Some(name)) }
+}
+
+fn access_mode(mode: i32) -> String {
+    let table = [(libc::R_OK, "R_OK"), (libc::W_OK, "W_OK"), (libc::X_OK, "X_OK")];
+    if mode == libc::F_OK { "F_OK".into() } else { names(mode, &table, None) }
+}
+
+fn signal(number: i32) -> String {
+    const NAMES: [&str; 20] = [
+        "0",
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+    ];
+    NAMES.get(number as usize).map_or_else(|| number.to_string(), |name| (*name).into())
+}

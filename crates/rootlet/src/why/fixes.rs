@@ -1,0 +1,215 @@
+//! The smallest change that lets a refusal through, as text for the files that deploy a program. Pure.
+
+use super::cause::{Asker, Cause, Component, Fixes, Refusal};
+use rootlet_spec::printable;
+
+/// What to change.
+pub fn of(refusal: &Refusal) -> Fixes {
+    let by = refusal.refused_by.as_ref();
+    let who = &refusal.who;
+    match (refusal.cause, by) {
+        (Cause::Mode | Cause::Acl, Some(by)) => rights(refusal, by),
+        (Cause::Ownership | Cause::Sticky, Some(by)) => owner(who, by),
+        (Cause::ReadOnly, by) => writable(refusal, by),
+        (Cause::NoExec, _) => Fixes {
+            systemd: "# take the program from a file system without noexec".into(),
+            ..Fixes::default()
+        },
+        (Cause::MissingCapability | Cause::OtherUser, _) => capability(refusal),
+        (Cause::Port, _) => Fixes {
+            dockerfile: format!("RUN setcap cap_net_bind_service=+ep {}", printable(&refusal.program)),
+            kubernetes: "securityContext:  # of the pod; or listen on a port from 1024 on\n  sysctls:\n  - {name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}".into(),
+            compose: "sysctls:\n  net.ipv4.ip_unprivileged_port_start: 0".into(),
+            systemd: "AmbientCapabilities=CAP_NET_BIND_SERVICE".into(),
+        },
+        (Cause::NoNewPrivs, _) => Fixes {
+            dockerfile: String::new(),
+            kubernetes: "securityContext:  # of the container; better: do without the setuid program\n  allowPrivilegeEscalation: true".into(),
+            compose: "security_opt:\n- no-new-privileges:false".into(),
+            systemd: "NoNewPrivileges=no".into(),
+        },
+        (Cause::Seccomp, _) => Fixes {
+            dockerfile: String::new(),
+            kubernetes: "securityContext:  # better: a Localhost profile that allows this one call\n  seccompProfile: {type: Unconfined}".into(),
+            compose: "security_opt:\n- seccomp=profile.json".into(),
+            systemd: format!("SystemCallFilter={}", refusal.call.split('(').next().unwrap_or_default()),
+        },
+        (Cause::NoEntry, _) => Fixes {
+            dockerfile: format!("RUN echo 'app:x:{}:{}::/tmp:/sbin/nologin' >> /etc/passwd", who.uid, who.fsgid),
+            kubernetes: String::new(),
+            compose: String::new(),
+            systemd: "DynamicUser=yes".into(),
+        },
+        (Cause::NoHome, _) => Fixes {
+            dockerfile: "ENV HOME=/tmp".into(),
+            kubernetes: "env:\n- {name: HOME, value: /tmp}".into(),
+            compose: "environment:\n  HOME: /tmp".into(),
+            systemd: "Environment=HOME=/tmp".into(),
+        },
+        _ => Fixes::default(),
+    }
+}
+
+fn rights(refusal: &Refusal, by: &Component) -> Fixes {
+    let who = &refusal.who;
+    let wanted = bits(&refusal.missing);
+    // Its group has the right: to be a member is enough.
+    if by.acl.is_none()
+        && by.mode >> 3 & wanted == wanted
+        && !who.groups.contains(&by.gid)
+        && by.uid != who.fsuid
+    {
+        return Fixes {
+            dockerfile: format!("USER {}:{}", who.uid, by.gid),
+            kubernetes: format!("securityContext:  # of the pod\n  supplementalGroups: [{}]", by.gid),
+            compose: format!("group_add: [\"{}\"]", by.gid),
+            systemd: format!("SupplementaryGroups={}", by.gid),
+        };
+    }
+    let path = printable(&by.path);
+    let letters: String =
+        [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
+    if wanted & 2 != 0 {
+        let mut fixes = writable(refusal, Some(by));
+        let change = format!("chown {} {path}", who.fsuid);
+        fixes.dockerfile = format!("RUN {change}");
+        // To be let to write by systemd is not to be let by the mode.
+        if fixes.systemd.is_empty() || fixes.systemd.starts_with("ReadWritePaths") {
+            fixes.systemd = format!("ExecStartPre=+/bin/{change}");
+        }
+        return fixes;
+    }
+    let change = match by.uid == who.fsuid {
+        true => format!("chmod u+{letters} {path}"),
+        false => format!("chgrp {} {path} && chmod g+{letters} {path}", who.fsgid),
+    };
+    let secret = by.kind == "file";
+    Fixes {
+        dockerfile: format!("RUN {change}"),
+        kubernetes: match secret {
+            true => format!(
+                "securityContext:  # of the pod; for a file of a Secret or ConfigMap, with its defaultMode: 0440\n  fsGroup: {}",
+                who.fsgid
+            ),
+            false => String::new(),
+        },
+        compose: match secret {
+            true => format!(
+                "secrets:  # in place of {path}\n- {{source: NAME, uid: \"{}\", mode: 0400}}",
+                who.fsuid
+            ),
+            false => String::new(),
+        },
+        systemd: match secret {
+            true => format!("LoadCredential=NAME:{path}"),
+            false => format!("ExecStartPre=+/bin/sh -c '{change}'"),
+        },
+    }
+}
+
+fn owner(who: &Asker, by: &Component) -> Fixes {
+    let change = format!("chown {} {}", who.fsuid, printable(&by.path));
+    Fixes {
+        dockerfile: format!("RUN {change}"),
+        systemd: format!("ExecStartPre=+/bin/{change}"),
+        ..Fixes::default()
+    }
+}
+
+/// Directories that are full of what belongs to the image.
+const SYSTEM: &[&str] = &[
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/lib",
+];
+
+/// A place of its own, where the program writes.
+fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
+    let who = &refusal.who;
+    // The directory that was to be written in.
+    let mut directories = refusal.components.iter().filter(|c| c.kind == "directory");
+    let place = match by.filter(|by| by.kind == "directory" && refusal.cause != Cause::ReadOnly) {
+        Some(by) => Some(by),
+        None => directories.next_back(),
+    };
+    let Some(place) = place else { return Fixes::default() };
+    if SYSTEM.contains(&place.path.as_str()) {
+        // A volume there would hide what the program needs.
+        let systemd = match refusal.cause {
+            Cause::ReadOnly => format!("ReadWritePaths={}", printable(&place.path)),
+            _ => String::new(),
+        };
+        return Fixes { systemd, ..Fixes::default() };
+    }
+    let path = printable(&place.path);
+    let name = place.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
+    Fixes {
+        dockerfile: String::new(),
+        kubernetes: format!(
+            "securityContext: {{fsGroup: {}}}  # of the pod\nvolumes:\n- {{name: {name}, emptyDir: {{}}}}\nvolumeMounts:  # of the container\n- {{name: {name}, mountPath: {path}}}",
+            who.fsgid
+        ),
+        compose: format!("tmpfs:\n- {path}:uid={},gid={}", who.fsuid, who.fsgid),
+        systemd: managed(&place.path).unwrap_or_else(|| format!("ReadWritePaths={path}")),
+    }
+}
+
+/// Directories that systemd makes for a unit.
+fn managed(path: &str) -> Option<String> {
+    if path == "/tmp" || path == "/var/tmp" {
+        return Some("PrivateTmp=yes".into());
+    }
+    let kinds = [
+        ("/run/", "RuntimeDirectory"),
+        ("/var/run/", "RuntimeDirectory"),
+        ("/var/lib/", "StateDirectory"),
+        ("/var/cache/", "CacheDirectory"),
+        ("/var/log/", "LogsDirectory"),
+    ];
+    kinds.iter().find_map(|(above, kind)| {
+        let rest = path.strip_prefix(above).filter(|rest| !rest.is_empty())?;
+        Some(format!("{kind}={}", printable(rest)))
+    })
+}
+
+fn capability(refusal: &Refusal) -> Fixes {
+    let Some(name) = refusal.missing.strip_prefix("CAP_") else { return Fixes::default() };
+    // Added ones are root's; anybody else gains them only by a program that has them.
+    let note = match (refusal.who.uid, refusal.root_would_pass) {
+        (0, _) => "",
+        _ => "  # of the container, for root alone: for others the program needs them, too (setcap)",
+    };
+    Fixes {
+        dockerfile: match refusal.who.uid {
+            0 => String::new(),
+            _ => format!("RUN setcap cap_{}=+ep {}", name.to_lowercase(), printable(&refusal.program)),
+        },
+        kubernetes: format!("securityContext:{note}\n  capabilities: {{add: [{name}]}}"),
+        compose: format!("cap_add: [{name}]"),
+        systemd: format!("AmbientCapabilities=CAP_{name}"),
+    }
+}
+
+fn bits(missing: &str) -> u32 {
+    let names = [("read", 4), ("write", 2), ("search", 1), ("execute", 1)];
+    names.iter().filter(|(name, _)| missing.contains(name)).fold(0, |all, (_, bit)| all | bit)
+}

@@ -1,0 +1,134 @@
+//! The refusals so far: each once, counted, and what became of the process that got it.
+
+use super::cause::Refusal;
+use std::collections::{BTreeSet, HashMap};
+
+/// Different refusals that are kept; what comes after is counted.
+const MAX: usize = 1000;
+/// What a process that failed was refused in so many of its last calls is taken for the reason.
+const NEAR: u64 = 64;
+/// The last refusals of a process that are remembered until it ends.
+const REMEMBERED: usize = 64;
+
+/// What is the same in refusals that are told once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub program: Vec<u8>,
+    pub call: u64,
+    pub errno: i32,
+    pub paths: Vec<Vec<u8>>,
+    pub detail: u64,
+}
+
+/// The refusals of a command.
+#[derive(Debug, Default)]
+pub struct Log {
+    refusals: Vec<(Refusal, Fate)>,
+    index: HashMap<Key, usize>,
+    /// By process: which refusal, by which thread, in its how manyth call; `u64::MAX`: it bears on all that the process does.
+    open: HashMap<i32, Vec<(usize, i32, u64)>>,
+    not_kept: u64,
+    not_seen: BTreeSet<String>,
+    over: bool,
+}
+
+/// What became of the process that was refused something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// It failed so many calls later.
+    Failed(u64),
+    /// It ended well, or went on to the end of the command.
+    WentOn,
+}
+
+impl Log {
+    /// Counts one that is known already.
+    pub fn again(&mut self, key: &Key, process: i32, tid: i32, calls: u64) -> bool {
+        let Some(&at) = self.index.get(key) else { return false };
+        self.refusals[at].0.count += 1;
+        self.remember(at, process, tid, calls);
+        true
+    }
+
+    pub fn is_full(&mut self) -> bool {
+        if self.refusals.len() < MAX {
+            return false;
+        }
+        self.not_kept += 1;
+        true
+    }
+
+    pub fn add(&mut self, key: Key, refusal: Refusal, process: i32, tid: i32, calls: u64) {
+        let at = self.refusals.len();
+        self.refusals.push((refusal, Fate::WentOn));
+        self.index.insert(key, at);
+        self.remember(at, process, tid, calls);
+    }
+
+    /// The command has ended, or its tracer has.
+    pub fn end(&mut self) {
+        self.over = true;
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What this explanation cannot see.
+    pub fn not_seen(&mut self, what: String) {
+        if self.not_seen.len() < 100 {
+            self.not_seen.insert(what);
+        }
+    }
+
+    fn remember(&mut self, at: usize, process: i32, tid: i32, calls: u64) {
+        let open = self.open.entry(process).or_default();
+        open.retain(|(known, ..)| *known != at);
+        if open.len() == REMEMBERED {
+            open.remove(0);
+        }
+        open.push((at, tid, calls));
+    }
+
+    /// A thread ended, after so many calls; with its first one, the process.
+    pub fn ended(&mut self, tid: i32, calls: u64, failed: bool) {
+        let Some(open) = self.open.remove(&tid) else { return };
+        if !failed {
+            return;
+        }
+        // Another thread's calls are not comparable; what it was refused is near.
+        let since = |by: i32, at: u64| match at {
+            u64::MAX => 0,
+            _ if by != tid => 1,
+            at => 1 + calls.saturating_sub(at),
+        };
+        let nearest =
+            open.iter().map(|&(_, by, at)| since(by, at)).filter(|since| *since > 0).min().unwrap_or(0);
+        for (at, by, call) in open {
+            let since = since(by, call);
+            if since <= NEAR || since == nearest {
+                let fate = &mut self.refusals[at].1;
+                *fate = (*fate).min(Fate::Failed(since));
+            }
+        }
+    }
+
+    /// All of them, those that made the command fail first, the last of these before the others; and what was not seen.
+    pub fn told(&self, failed: bool) -> (Vec<Refusal>, Vec<String>) {
+        let mut all: Vec<_> = self.refusals.iter().enumerate().collect();
+        all.sort_by_key(|(i, (_, fate))| match (failed, fate) {
+            (true, Fate::Failed(since)) => (0, *since, usize::MAX - i),
+            _ => (1, 0, *i),
+        });
+        let refusals = all.into_iter().map(|(_, (refusal, fate))| {
+            let mut refusal = refusal.clone();
+            refusal.handled = !failed || *fate == Fate::WentOn;
+            refusal
+        });
+        let mut not_seen: Vec<String> = self.not_seen.iter().cloned().collect();
+        if self.not_kept > 0 {
+            not_seen.push(format!("{} refusals beyond the first {MAX} different ones", self.not_kept));
+        }
+        (refusals.collect(), not_seen)
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a command was refused something: it is traced, and each refusal is explained with the path, who asked, the right that was
+//! missing, and what to change.
+//!
+//! ```text
+//! pid 1        forks the command, which waits
+//! library      finds it on the host, seizes it (`tracer`), lets it go on
+//! command      comes under a filter (`filter`) that hands some calls to the tracer, and executes
+//! tracer       sees the result of each such call; of one that was refused it reads the arguments (`watch`, `calls`),
+//!              looks at each part of its path as root, through pid 1 (`look`), reads who asked (`process`),
+//!              and applies the kernel's rules (`judge`, `rights`) until one says no
+//! ```
+
+mod calls;
+mod cause;
+mod filter;
+mod fixes;
+mod judge;
+mod log;
+mod look;
+mod process;
+mod rights;
+mod text;
+mod tracer;
+mod watch;
+
+pub use cause::{Asker, Cause, Component, Fixes, Refusal};
+
+use crate::rootlet::Live;
+use crate::{Error, ErrorKind, Result};
+use rootlet_kernel::{Exec, Waiting};
+use serde::Serialize;
+use std::process::Output;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// A command that ran, and what it was refused.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// How it ended, and what it wrote.
+    pub output: Output,
+    /// What it was refused.
+    pub why: Why,
+}
+
+/// What a command was refused: first what made it fail, the last of it before the others, then what it was prepared for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// The refusals, each once.
+    pub refusals: Vec<Refusal>,
+    /// What could not be seen.
+    pub not_seen: Vec<String>,
+}
+
+/// What the tracing thread writes, and others read.
+#[derive(Debug, Default)]
+struct Shared {
+    log: Mutex<log::Log>,
+    /// The command has ended, or its tracer has.
+    over: Condvar,
+}
+
+/// A command that is being traced, for [`Tracing::why`] when it has ended.
+#[derive(Debug)]
+pub struct Tracing {
+    shared: Arc<Shared>,
+    one_id: bool,
+    filtered: bool,
+}
+
+impl Tracing {
+    /// What was refused so far. `succeeded`: how the command ended, `None` while it runs. What it left running is traced on.
+    pub fn why(&self, succeeded: Option<bool>) -> Why {
+        let mut log = tracer::lock(&self.shared.log);
+        // Whoever waits for the command may hear of its end before the tracer has written it down.
+        while succeeded.is_some() && !log.is_over() {
+            log = self.shared.over.wait(log).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (refusals, mut not_seen) = log.told(succeeded != Some(true));
+        not_seen.extend(self.one_id.then(|| ONE_ID.to_owned()));
+        let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
+        not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
+        Why { refusals, not_seen }
+    }
+}
+
+const ONE_ID: &str = "with one id, calls that name owners and ids are answered by pid 1: chmod, chown, utimes, link, setuid and their kin";
+const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
+
+/// The filter that such a command is started with.
+pub(crate) fn filter() -> Vec<u8> {
+    filter::filter()
+}
+
+/// Traces a command that waits for it.
+pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Tracing> {
+    let shared = Arc::new(Shared::default());
+    tracer::start(waiting.host_pid(), watch(live, exec)?, shared.clone()).map_err(|e| {
+        Error::new(ErrorKind::Host, "failed to trace the command")
+            .caused_by(e)
+            .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
+    })?;
+    Ok(Tracing { shared, one_id: live.map.one.is_some(), filtered: !live.spec.seccomp_unconfined })
+}
+
+fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
+    let variable = |name: &[u8]| exec.env.iter().find_map(|v| v.strip_prefix(name)?.strip_prefix(b"="));
+    let who = rootlet_kernel::Who::default();
+    let is_directory = |path: &[u8]| {
+        live.init.stat(&who, 0, path, true).is_ok_and(|stat| stat.mode as u32 & libc::S_IFMT == libc::S_IFDIR)
+    };
+    let home = variable(b"HOME").filter(|home| home.starts_with(b"/") && !is_directory(home));
+    let passwd = crate::Files::new(live.init.clone(), who.clone()).read("/etc/passwd").unwrap_or_default();
+    let uid = exec.who.uid.to_string();
+    let has_entry =
+        passwd.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').nth(2) == Some(uid.as_bytes()));
+    Ok(watch::Watch {
+        init: live.init.clone(),
+        root: watch::root(live.spec.caps.mask()?),
+        groups: live.map.one.is_some().then(|| exec.who.groups.clone()),
+        missing_home: home.map(<[u8]>::to_vec),
+        nobody: (!has_entry).then_some(exec.who.uid),
+        no_new_privs: exec.no_new_privs,
+        base: base(live),
+        program: exec.argv.first().cloned().unwrap_or_default(),
+    })
+}
+
+/// Pid 1's root, seen from the host.
+fn base(live: &Live) -> Vec<u8> {
+    let pid = live.init.host_pid().unwrap_or_default() as i32;
+    process::link(pid, "root", b"/").unwrap_or_else(|| b"/".to_vec())
+}

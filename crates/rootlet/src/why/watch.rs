@@ -1,0 +1,337 @@
+//! What is looked at when a call was refused: its arguments, its paths, who asked, and which rule said no.
+
+use super::calls::{self, Arg, Does, Known};
+use super::cause::{Asker, Cause, Component, Fixes, Refusal, caps};
+use super::fixes;
+use super::judge::{Address, Asked};
+use super::log::{Key, Log};
+use super::look::{self, Walk};
+use super::process::{self, Process};
+use rootlet_kernel::trace::{self, Call};
+use rootlet_kernel::{Init, Who, errno_name};
+use std::sync::Arc;
+
+/// What a command is held against.
+#[derive(Debug)]
+pub struct Watch {
+    pub init: Arc<Init>,
+    /// What root would have had.
+    pub root: Asker,
+    /// The supplementary groups, where the kernel was not told them.
+    pub groups: Option<Vec<u32>>,
+    /// Its variable HOME, where that is no directory.
+    pub missing_home: Option<Vec<u8>>,
+    /// The user, if that has no entry in /etc/passwd.
+    pub nobody: Option<u32>,
+    pub no_new_privs: bool,
+    /// Where the root lies on the host: `/` where it is the root of a mount namespace.
+    pub base: Vec<u8>,
+    /// What the command is called until it has executed.
+    pub program: Vec<u8>,
+}
+
+/// What a call named.
+#[derive(Default)]
+struct Arguments {
+    /// Directory it is relative to, and path.
+    paths: Vec<(Vec<u8>, Vec<u8>)>,
+    strings: Vec<String>,
+    flags: i32,
+    address: Option<(Address, String)>,
+}
+
+impl Watch {
+    /// Whether calls are refused here.
+    pub fn refuses(&self) -> bool {
+        false
+    }
+
+    /// Whether a result is worth a look. It is asked for every call.
+    pub fn wants(&self, result: i64) -> bool {
+        const EPERM: i64 = -(libc::EPERM as i64);
+        const ENOENT: i64 = -(libc::ENOENT as i64);
+        const EACCES: i64 = -(libc::EACCES as i64);
+        const ETXTBSY: i64 = -(libc::ETXTBSY as i64);
+        const EROFS: i64 = -(libc::EROFS as i64);
+        match result {
+            EACCES | EPERM | EROFS | ETXTBSY => true,
+            ENOENT => self.missing_home.is_some(),
+            // seccomp(2) gives 0; a descriptor may be of /etc/passwd.
+            0 => true,
+            1.. => self.nobody.is_some(),
+            _ => false,
+        }
+    }
+
+    /// A program was executed.
+    pub fn executed(&self, tid: i32, log: &mut Log) {
+        if !self.no_new_privs {
+            return;
+        }
+        let Ok(program) = std::fs::metadata(format!("/proc/{tid}/exe")) else { return };
+        use std::os::unix::fs::MetadataExt;
+        let mode = program.mode();
+        if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {
+            return;
+        }
+        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else {
+            return;
+        };
+        let walk = look::walk(&self.init, b"/", &path, false, process.inside);
+        let Some(last) = walk.last() else { return };
+        let gains = |bit, owner, own| last.component.mode & bit != 0 && owner != own;
+        let c = &last.component;
+        if !process.who.no_new_privs
+            || !(gains(libc::S_ISUID, c.uid, process.who.fsuid)
+                || gains(libc::S_ISGID, c.gid, process.who.fsgid))
+        {
+            return;
+        }
+        let key =
+            Key { program: path.clone(), call: libc::SYS_execve as u64, errno: 0, paths: vec![], detail: 0 };
+        let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
+        let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
+        let seen =
+            Seen { process: &process, program: path, call, errno: 0, walks: std::slice::from_ref(&walk) };
+        // It bears on all that the program does until its end.
+        if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
+            log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
+        }
+    }
+
+    /// A call gave a result that is wanted.
+    pub fn refused(&self, tid: i32, call: &Call, result: i64, calls: u64, log: &mut Log) {
+        let Some(known) = calls::known(call.number) else { return };
+        let opens = known.does == Does::Open;
+        if result >= 0 && !opens {
+            return;
+        }
+        let arguments = self.arguments(tid, known, call);
+        let errno = if result < 0 { -result as i32 } else { 0 };
+        if errno == 0 && !arguments.paths.iter().any(|(_, path)| path == b"/etc/passwd") {
+            return;
+        }
+        if errno == libc::ENOENT && !self.is_of_home(&arguments) {
+            return;
+        }
+        let Some(mut process) = Process::read(tid) else { return };
+        let who = process.who.clone();
+        if let (Some(groups), true) = (&self.groups, who.effective == 0) {
+            process.who.groups.clone_from(groups);
+        }
+        if errno == 0 && self.nobody != Some(who.uid) {
+            return;
+        }
+        let program = process::link(tid, "exe", &self.base)
+            .filter(|_| calls > 0)
+            .unwrap_or_else(|| self.program.clone());
+        let detail = detail(known, call);
+        let paths = arguments.paths.iter().flat_map(|(dir, path)| [dir.clone(), path.clone()]).collect();
+        let key = Key { program: program.clone(), call: call.number, errno, paths, detail };
+        if log.again(&key, process.process, tid, calls) || log.is_full() {
+            return;
+        }
+        let refusal = self.explain(&process, program, known, call, arguments, errno);
+        if refusal.cause == Cause::Traced {
+            log.not_seen(format!(
+                "{} traces others itself, which fails while it is traced: a process has one tracer",
+                refusal.program
+            ));
+        }
+        log.add(key, refusal, process.process, tid, calls);
+    }
+
+    fn is_of_home(&self, arguments: &Arguments) -> bool {
+        let Some(home) = &self.missing_home else { return false };
+        arguments.paths.iter().any(|(_, path)| {
+            path.strip_prefix(&home[..]).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    }
+
+    fn explain(
+        &self,
+        process: &Process,
+        program: Vec<u8>,
+        known: &Known,
+        call: &Call,
+        arguments: Arguments,
+        errno: i32,
+    ) -> Refusal {
+        let stays = known.stays(&call.arguments);
+        let walk =
+            |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
+        let walks: Vec<Walk> = arguments.paths.iter().map(walk).collect();
+        let mounts = process.mounts();
+        let asked = Asked {
+            known,
+            arguments: call.arguments,
+            flags: arguments.flags,
+            errno,
+            walks: &walks,
+            address: arguments.address.as_ref().map_or(Address::Other, |(address, _)| *address),
+            mounts: &mounts,
+            filtered: false,
+        };
+        let (no, root) = match errno {
+            0 => (
+                super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry),
+                None,
+            ),
+            libc::ENOENT => (super::rights::No::new(None, "the directory", Cause::NoHome), None),
+            _ => {
+                let no = asked.refusal(&process.who);
+                let passes = match no.cause {
+                    Cause::Unknown | Cause::Traced => None,
+                    _ => Some(asked.passes(&self.root) && self.try_it(&asked)),
+                };
+                (no, passes)
+            }
+        };
+        let address = arguments.address.as_ref().map(|(_, text)| text.as_str());
+        let call = known.print(&call.arguments, &arguments.strings, address, arguments.flags);
+        self.refusal(Seen { process, program, call, errno, walks: &walks }, no, root)
+    }
+
+    /// Does as root what does no harm: looking, and reading a plain file. Whether nothing spoke against it.
+    fn try_it(&self, asked: &Asked<'_>) -> bool {
+        let Some(walk) = asked.walks.first() else { return true };
+        let Some(last) = walk.last() else { return true };
+        let (root, path) = (Who::default(), last.component.path.as_bytes());
+        let only_reads = asked.flags & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) == libc::O_RDONLY;
+        match asked.known.does {
+            Does::Open if only_reads && last.component.kind == "file" => {
+                self.init.open(&root, 0, path, libc::O_RDONLY as u32, 0).is_ok()
+            }
+            Does::Open | Does::Look | Does::Access | Does::Enter => {
+                self.init.stat(&root, 0, path, true).is_ok()
+            }
+            _ => true,
+        }
+    }
+
+    fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
+        let Seen { process, program, call, errno, walks } = seen;
+        // The path that refused, where there are two.
+        let of = |walk: &&Walk| {
+            no.by.as_ref().is_some_and(|by| walk.parts.iter().any(|part| part.component == **by))
+        };
+        let walk = walks.iter().find(of).or(walks.first());
+        let program = String::from_utf8_lossy(&program).into_owned();
+        let mut refusal = Refusal {
+            program,
+            name: process.name.clone(),
+            pid: process.inside,
+            call,
+            errno: if errno == 0 { String::new() } else { errno_name(errno).unwrap_or("?").into() },
+            path: walk.map(|walk| walk.path.clone()),
+            components: walk.map(components).unwrap_or_default(),
+            refused_by: no.by.map(|by| *by),
+            who: process.who.clone(),
+            missing: no.missing,
+            cause: no.cause,
+            root_would_pass,
+            count: 1,
+            handled: false,
+            fixes: Fixes::default(),
+        };
+        refusal.fixes = fixes::of(&refusal);
+        refusal
+    }
+
+    fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
+        let mut read = Arguments { flags: known.open_flags(&call.arguments), ..Arguments::default() };
+        let from = |dir: i32| match dir {
+            libc::AT_FDCWD => process::link(tid, "cwd", &self.base),
+            fd => process::link(tid, &format!("fd/{fd}"), &self.base),
+        };
+        // Where it has changed its root.
+        let root = process::link(tid, "root", &self.base).filter(|root| root != b"/").unwrap_or_default();
+        for named in known.names(&call.arguments) {
+            let path = match named.address {
+                // NULL: the descriptor itself, as futimens(3) has it.
+                None | Some(0) => Vec::new(),
+                Some(address) => trace::read_string(tid, address).unwrap_or_default(),
+            };
+            let path = if path.starts_with(b"/") { [&root[..], &path].concat() } else { path };
+            let dir = if path.starts_with(b"/") {
+                Vec::new()
+            } else {
+                from(named.dir).unwrap_or_else(|| b"/".to_vec())
+            };
+            read.paths.push((dir, path));
+        }
+        for (i, arg) in known.args.iter().enumerate() {
+            let address = call.arguments[i];
+            match arg {
+                Arg::Path | Arg::Text if address != 0 => {
+                    let string = trace::read_string(tid, address).unwrap_or_default();
+                    read.strings.push(String::from_utf8_lossy(&string).into_owned());
+                }
+                Arg::How => {
+                    let mut flags = [0u8; 8];
+                    let _ = trace::read_memory(tid, address, &mut flags);
+                    read.flags = u64::from_ne_bytes(flags) as i32;
+                }
+                Arg::Address => {
+                    let mut room = [0u8; 128];
+                    let n = (call.arguments[i + 1] as usize).min(room.len());
+                    let n = trace::read_memory(tid, address, &mut room[..n]).unwrap_or(0);
+                    read.take_address(&room[..n], &from);
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
+impl Arguments {
+    /// struct sockaddr: a family, then what is its own.
+    fn take_address(&mut self, bytes: &[u8], from: &dyn Fn(i32) -> Option<Vec<u8>>) {
+        let [low, high, rest @ ..] = bytes else { return };
+        let port = rest.first_chunk::<2>().map_or(0, |port| u16::from_be_bytes(*port));
+        self.address = Some(match i32::from(u16::from_ne_bytes([*low, *high])) {
+            libc::AF_UNIX if rest.first().is_some_and(|b| *b != 0) => {
+                let path: Vec<u8> = rest.iter().copied().take_while(|b| *b != 0).collect();
+                let text = format!(
+                    "{{sa_family=AF_UNIX, sun_path=\"{}\"}}",
+                    String::from_utf8_lossy(&path).escape_debug()
+                );
+                self.paths.push((from(libc::AT_FDCWD).unwrap_or_else(|| b"/".to_vec()), path));
+                (Address::Path, text)
+            }
+            libc::AF_INET => (Address::Port(port), format!("{{sa_family=AF_INET, sin_port=htons({port})}}")),
+            libc::AF_INET6 => {
+                (Address::Port(port), format!("{{sa_family=AF_INET6, sin6_port=htons({port})}}"))
+            }
+            family => (Address::Other, format!("{{sa_family={family}}}")),
+        });
+    }
+}
+
+struct Seen<'a> {
+    process: &'a Process,
+    program: Vec<u8>,
+    call: String,
+    errno: i32,
+    walks: &'a [Walk],
+}
+
+fn components(walk: &Walk) -> Vec<Component> {
+    walk.parts.iter().map(|part| part.component.clone()).collect()
+}
+
+/// What sets two refusals without paths apart: numbers, and not addresses.
+fn detail(known: &Known, call: &Call) -> u64 {
+    let numbers = known
+        .args
+        .iter()
+        .zip(call.arguments)
+        .filter(|(arg, _)| matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode));
+    numbers.fold(0, |all: u64, (_, value)| all.wrapping_mul(31).wrapping_add(value))
+}
+
+/// Root, with these capabilities.
+pub fn root(capabilities: u64) -> Asker {
+    Asker { capabilities: caps::names(capabilities), effective: capabilities, ..Asker::default() }
+}

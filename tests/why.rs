@@ -1,0 +1,73 @@
+//! Why something is refused: each cause on a real root, by programs that really are refused it.
+
+#[path = "why/causes.rs"]
+mod causes;
+#[path = "why/command.rs"]
+mod command;
+#[path = "why/programs.rs"]
+mod programs;
+
+use rootlet::why::{Explained, Refusal};
+use rootlet::{Base, Builder, ErrorKind, Rootlet, Store};
+
+/// Alpine, as the tests of the library have it.
+fn alpine() -> Option<Base> {
+    let Some(tar) = rootlet_tests::alpine_tar() else {
+        rootlet_tests::skipped("no tarball of alpine");
+        return None;
+    };
+    let store = Store::open(rootlet_tests::store()).unwrap();
+    Some(Base::resolve(&format!("tar:{}", tar.display()), &store).unwrap())
+}
+
+/// A root of Alpine whose user is sam; ends the test where there is none.
+macro_rules! root {
+    () => {
+        root!(|builder| builder)
+    };
+    ($change:expr) => {{
+        let Some(base) = crate::alpine() else { return };
+        crate::made(&base, $change)
+    }};
+}
+use root;
+
+fn made(base: &Base, change: impl FnOnce(Builder) -> Builder) -> Rootlet {
+    change(Rootlet::builder(base).user("sam")).spawn().unwrap()
+}
+
+/// Explains a script; ends the test where processes without namespaces may not be traced, as docker's default container has it.
+macro_rules! explain {
+    ($root:expr, $script:expr) => {
+        match crate::explained($root.command("sh").args(["-c", $script])) {
+            Some(explained) => explained,
+            None => return,
+        }
+    };
+}
+use explain;
+
+fn explained(command: &mut rootlet::Command<'_>) -> Option<Explained> {
+    match command.explain() {
+        Err(e) if rootlet_tests::chroot() && e.kind() == ErrorKind::Host => {
+            assert!(e.hint().is_some_and(|hint| hint.contains("SYS_PTRACE")), "{e:?}");
+            None
+        }
+        explained => Some(explained.unwrap()),
+    }
+}
+
+/// The only refusal that was not handled.
+#[track_caller]
+fn only(explained: &Explained) -> &Refusal {
+    let failed: Vec<_> = explained.why.refusals.iter().filter(|refusal| !refusal.handled).collect();
+    assert_eq!(failed.len(), 1, "{}", explained.why);
+    failed[0]
+}
+
+/// Path, owner, group and mode of what refused.
+#[track_caller]
+fn by(refusal: &Refusal) -> (&str, u32, u32, u32) {
+    let by = refusal.refused_by.as_ref().expect("something refused");
+    (&by.path, by.uid, by.gid, by.mode)
+}
