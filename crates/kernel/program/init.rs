@@ -26,7 +26,8 @@ struct Table(UnsafeCell<[Command; MAX_COMMANDS]>);
 // SAFETY: one thread.
 unsafe impl Sync for Table {}
 
-static TABLE: Table = Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false, traced: false }; MAX_COMMANDS]));
+static TABLE: Table =
+    Table(UnsafeCell::new([Command { pid: 0, status: 0, last: false, traced: false }; MAX_COMMANDS]));
 
 /// As pid 1 of a namespace, no signal reaches us but those we ask for and the host's SIGKILL; elsewhere we see to that. Threads
 /// that are made later inherit it.

@@ -10,13 +10,7 @@ use crate::{launch, message};
 const GATE: Fd = 3;
 
 /// Makes the child, which executes by `run`.
-pub fn fork(
-    namespaces: u64,
-    gate: Fd,
-    filter: &[u8],
-    exec: &Exec,
-    run: fn(&Exec) -> Failure,
-) -> Result<i32> {
+pub fn fork(namespaces: u64, gate: Fd, filter: &[u8], exec: &Exec, run: fn(&Exec) -> Failure) -> Result<i32> {
     if gate < 0 || filter.is_empty() {
         return Err(sys::EBADMSG);
     }
