@@ -150,7 +150,12 @@ pub fn has(tool: &str) -> bool {
 /// Runs a tool that must succeed.
 #[track_caller]
 pub fn run(program: &str, arguments: &[&str]) -> Output {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    // Without it they look for passwords below /run/containers, which is closed to others once root has run podman.
+    let output = Command::new(program)
+        .args(arguments)
+        .env("XDG_RUNTIME_DIR", std::env::temp_dir())
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
     assert!(
         output.status.success(),
         "{program} {arguments:?}: {}\n{}",
