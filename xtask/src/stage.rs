@@ -94,11 +94,7 @@ impl Stage {
     /// Copies the data that checkouts share.
     pub fn shared(&self, directory: &Path) -> Result<PathBuf> {
         let place = self.directory.join("data/shared");
-        for entry in fs::read_dir(directory).map_err(said(directory))?.flatten() {
-            if entry.path().is_file() {
-                copy(&entry.path(), &place.join(entry.file_name()))?;
-            }
-        }
+        copy_tree(directory, &place)?;
         Ok(place)
     }
 
@@ -179,6 +175,19 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let executable = fs::metadata(from).map_err(said(from))?.permissions().mode() & 0o111 != 0;
     fs::set_permissions(to, PermissionsExt::from_mode(if executable { 0o755 } else { 0o644 }))
         .map_err(said(to))
+}
+
+/// The files of a directory, and of those in it.
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).map_err(said(from))?.flatten() {
+        let (path, place) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_tree(&path, &place)?;
+        } else if path.is_file() {
+            copy(&path, &place)?;
+        }
+    }
+    Ok(())
 }
 
 fn said(path: &Path) -> impl Fn(std::io::Error) -> String {
