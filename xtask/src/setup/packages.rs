@@ -23,6 +23,7 @@ pub const TESTS: &[Package] = &[
     Package(&["podman"], "reads what is exported; plays Pods beside rootlets"),
     Package(&["runc"], "podman's runtime, where a machine has both kinds of cgroups"),
     Package(&["catatonit"], "the first process of podman's pods"),
+    Package(&["containernetworking-plugins"], "their network"),
     Package(&["apache2-utils"], "htpasswd, for a registry with a password"),
     Package(&["openssl"], "certificates, for a registry with TLS"),
     Package(&["busybox-static"], "a static program with many faces"),
