@@ -63,14 +63,7 @@ fn paragraph(refusal: &Refusal) -> String {
         let _ = write!(text, "<dt>{name}</dt><dd>{}</dd>", escape(value));
     }
     text += "</dl>\n";
-    let fixes = &refusal.fixes;
-    let all = [
-        ("Dockerfile", &fixes.dockerfile),
-        ("Kubernetes", &fixes.kubernetes),
-        ("Compose", &fixes.compose),
-        ("systemd", &fixes.systemd),
-    ];
-    for (name, fix) in all.into_iter().filter(|(_, fix)| !fix.is_empty()) {
+    for (name, fix) in refusal.fixes.each() {
         let _ = writeln!(text, "<details><summary>{name}</summary><pre>{}</pre></details>", escape(fix));
     }
     text + "</details>\n"

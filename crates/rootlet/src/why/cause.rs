@@ -58,8 +58,6 @@ pub enum Cause {
     Port,
     /// A setuid or setgid program, or one with file capabilities, gains nothing, because no_new_privs is set.
     NoNewPrivs,
-    /// The system call filter refuses it to everybody.
-    Seccomp,
     /// An id that this root cannot have: no rights of root's reach what belongs to it.
     UnmappedId,
     /// The process belongs to somebody else.
@@ -87,6 +85,19 @@ pub struct Fixes {
     pub compose: String,
     /// Lines of a unit.
     pub systemd: String,
+}
+
+impl Fixes {
+    /// Those that there are, each with what it is for.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("Dockerfile", &self.dockerfile),
+            ("Kubernetes", &self.kubernetes),
+            ("Compose", &self.compose),
+            ("systemd", &self.systemd),
+        ];
+        all.into_iter().map(|(name, fix)| (name, fix.as_str())).filter(|(_, fix)| !fix.is_empty())
+    }
 }
 
 /// A part of a path, as it is inside the root.

@@ -28,12 +28,6 @@ pub fn of(refusal: &Refusal) -> Fixes {
             compose: "security_opt:\n- no-new-privileges:false".into(),
             systemd: "NoNewPrivileges=no".into(),
         },
-        (Cause::Seccomp, _) => Fixes {
-            dockerfile: String::new(),
-            kubernetes: "securityContext:  # better: a Localhost profile that allows this one call\n  seccompProfile: {type: Unconfined}".into(),
-            compose: "security_opt:\n- seccomp=profile.json".into(),
-            systemd: format!("SystemCallFilter={}", refusal.call.split('(').next().unwrap_or_default()),
-        },
         (Cause::NoEntry, _) => Fixes {
             dockerfile: format!("RUN echo 'app:x:{}:{}::/tmp:/sbin/nologin' >> /etc/passwd", who.uid, who.fsgid),
             kubernetes: String::new(),

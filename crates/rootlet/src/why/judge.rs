@@ -28,8 +28,6 @@ pub struct Asked<'a> {
     pub walks: &'a [Walk],
     pub address: Address,
     pub mounts: &'a [Mount],
-    /// The system call filter refused it.
-    pub filtered: bool,
 }
 
 impl Asked<'_> {
@@ -59,9 +57,6 @@ impl Asked<'_> {
     }
 
     fn check_files(&self, who: &Asker) -> Result<(), No> {
-        if self.filtered {
-            return Err(No::new(None, "", Cause::Seccomp));
-        }
         match self.errno {
             libc::EROFS => return Err(self.read_only()),
             libc::ETXTBSY => return Err(No::new(self.walks.first().and_then(Walk::last), "", Cause::Busy)),

@@ -42,14 +42,7 @@ impl fmt::Display for Refusal {
             Some(false) => writeln!(f, "  root would be refused, too")?,
             None => {}
         }
-        let fixes = &self.fixes;
-        let all = [
-            ("Dockerfile", &fixes.dockerfile),
-            ("Kubernetes", &fixes.kubernetes),
-            ("Compose", &fixes.compose),
-            ("systemd", &fixes.systemd),
-        ];
-        for (name, fix) in all.into_iter().filter(|(_, fix)| !fix.is_empty()) {
+        for (name, fix) in self.fixes.each() {
             let mut lines = fix.lines();
             writeln!(f, "  {name:<11} {}", lines.next().unwrap_or_default())?;
             lines.try_for_each(|line| writeln!(f, "              {line}"))?;
@@ -85,7 +78,6 @@ impl Refusal {
             },
             Cause::Port => format!("a port below 1024 needs {missing}, or net.ipv4.ip_unprivileged_port_start"),
             Cause::NoNewPrivs => format!("no_new_privs is set, so the program gains nothing from {by}"),
-            Cause::Seccomp => "the system call filter refuses it to everybody without the capability for it".into(),
             Cause::UnmappedId => format!("it belongs to an id that this root has not, so that not even root may {missing}: {by}"),
             Cause::OtherUser => format!("the process belongs to somebody else, and {missing} is missing"),
             Cause::NoEntry => format!("/etc/passwd has no entry for uid {}: it has no name and no home", self.who.uid),

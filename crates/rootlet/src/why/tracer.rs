@@ -110,7 +110,7 @@ impl Tracer {
             trace::refuse(tid, libc::ENOSYS)?;
             return trace::resume(tid, 0);
         }
-        if trace::LOSES_ARGUMENTS || self.first.is_some() || self.watch.refuses() {
+        if trace::LOSES_ARGUMENTS || self.first.is_some() {
             let call = trace::call(tid)?;
             task.call = trace::LOSES_ARGUMENTS.then_some(call);
             if self.first == Some(tid) {

@@ -41,11 +41,6 @@ struct Arguments {
 }
 
 impl Watch {
-    /// Whether calls are refused here.
-    pub fn refuses(&self) -> bool {
-        false
-    }
-
     /// Whether a result is worth a look. It is asked for every call.
     pub fn wants(&self, result: i64) -> bool {
         const EPERM: i64 = -(libc::EPERM as i64);
@@ -170,7 +165,6 @@ impl Watch {
             walks: &walks,
             address: arguments.address.as_ref().map_or(Address::Other, |(address, _)| *address),
             mounts: &mounts,
-            filtered: false,
         };
         let (no, root) = match errno {
             0 => (
