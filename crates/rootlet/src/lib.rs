@@ -44,6 +44,8 @@ pub mod doctor;
 mod error;
 mod facts;
 mod files;
+#[cfg(feature = "functions")]
+pub mod functions;
 mod ground;
 mod host;
 mod host_directory;

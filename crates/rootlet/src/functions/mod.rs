@@ -1,0 +1,32 @@
+//! Functions: containers that are put together lazily, step by step, with the names of Dagger's API, and modules of functions that make
+//! them.
+//!
+//! ```text
+//! rootlet call ──▶ module's process        the author's code, in Python or Rust
+//!      │ Engine        │ builds values     spec::pipeline: nothing is done yet
+//!      │◀── asks ──────┘                   `session`: what is a container's output, what is in a file
+//!      └── answers ──▶                     `engine`: rootlets, layers, the store
+//! ```
+//!
+//! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
+
+mod engine;
+mod failed;
+mod hears;
+pub mod session;
+
+pub use engine::{Engine, Options};
+pub use failed::{ExecFailed, Failed, FailedKind};
+pub use hears::{Hears, Outcome, Silent};
+
+use rootlet_spec::pipeline::Call;
+use serde_json::Value;
+
+/// Who can call the functions of modules.
+pub trait Modules: Send + Sync {
+    /// Calls functions of a module, one upon the other, and gives what the last one gave, in the form of [`spec::pipeline`](crate::spec::pipeline).
+    ///
+    /// # Errors
+    /// No such module or function; what it said where it failed.
+    fn call(&self, engine: &Engine, call: &Call) -> Result<Value, Failed>;
+}
