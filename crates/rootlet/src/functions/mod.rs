@@ -10,14 +10,28 @@
 //!
 //! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
 
+mod build;
 mod engine;
 mod failed;
+mod git;
 mod hears;
+pub mod init;
+pub mod install;
+mod module;
+mod names;
+mod presets;
+mod process;
+mod project;
+pub mod schema;
 pub mod session;
+mod stamps;
 
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 pub use hears::{Hears, Outcome, Silent};
+pub use module::{Module, Values, from_host};
+pub use process::{Printed, Runtime};
+pub use project::{Dependency, Form, Project, Sdk};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;
