@@ -6,11 +6,18 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Makes a module in a directory, which is made where it is missing; nothing that is there is changed. Not said: the directory's name.
+/// Makes a module in a directory, which is made where it is missing; nothing that is there is changed. Not said: the
+/// directory's name, and that form's own place for the code.
 ///
 /// # Errors
 /// The directory is one already; the name cannot be one; it cannot be written.
-pub fn init(directory: &Path, form: Form, sdk: &Sdk, name: Option<&str>) -> Result<Project> {
+pub fn init(
+    directory: &Path,
+    form: Form,
+    sdk: &Sdk,
+    name: Option<&str>,
+    source: Option<&str>,
+) -> Result<Project> {
     let failed = |e| Error::io(format!("failed to make a module in {}", directory.display()), e);
     fs::create_dir_all(directory).map_err(failed)?;
     let directory = fs::canonicalize(directory).map_err(failed)?;
@@ -21,7 +28,7 @@ pub fn init(directory: &Path, form: Form, sdk: &Sdk, name: Option<&str>) -> Resu
     let of_directory = || kebab(&directory.file_name().unwrap_or_default().to_string_lossy());
     let name = name.map_or_else(of_directory, str::to_owned);
     check_name(&name)?;
-    let project = Project::new(&directory, form, sdk, &name);
+    let project = Project::new(&directory, form, sdk, &name, source.unwrap_or(form.source()));
     let files = match sdk {
         Sdk::Python => python(&name, form),
         Sdk::Rust => rust(&name),

@@ -54,6 +54,33 @@ impl Module {
         Self { node: Arc::new(node), root: None, runtime: runtime.clone() }
     }
 
+    /// The module that a name says, as one installs it: a path, a git repository with `@VERSION`, or rootlet's own `rootlet:lib`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(what: &str, directory: &Path, runtime: &Runtime) -> Result<Self> {
+        let path = directory.join(what);
+        if Place::parse(what).is_none() && what != presets::SOURCE {
+            return Ok(Self::new(Project::exactly_at(&path)?, runtime));
+        }
+        let named = Dependency { name: what.to_owned(), source: what.to_owned(), pin: None };
+        match locate(directory, &named, runtime.store())? {
+            Located::Project(project) => Ok(Self::new(*project, runtime)),
+            Located::Presets => {
+                let node = Node::new(String::new(), What::Presets, Vec::new());
+                Ok(Self { node: Arc::new(node), root: None, runtime: runtime.clone() })
+            }
+        }
+    }
+
+    /// Where its file is; `None` of rootlet's own.
+    pub fn project(&self) -> Option<&Project> {
+        match &self.node.what {
+            What::Project(project) => Some(project),
+            What::Presets => None,
+        }
+    }
+
     /// The same module, with another runtime.
     pub fn with_runtime(&self, runtime: Runtime) -> Self {
         Self { runtime, ..self.clone() }

@@ -143,12 +143,12 @@ impl Project {
     }
 
     /// A new one, that is not written yet.
-    pub(super) fn new(directory: &Path, form: Form, sdk: &Sdk, name: &str) -> Self {
+    pub(super) fn new(directory: &Path, form: Form, sdk: &Sdk, name: &str, source: &str) -> Self {
         let sdk = match form {
             Form::Rootlet => Value::from(sdk.name()),
             Form::Dagger => serde_json::json!({ "source": sdk.name() }),
         };
-        let source = Some(form.source().to_owned()).filter(|source| source != ".");
+        let source = Some(source.to_owned()).filter(|source| source != ".");
         let manifest = Manifest { name: name.into(), sdk: Some(sdk), source, ..Manifest::default() };
         Self { directory: directory.to_owned(), form, manifest }
     }
