@@ -10,14 +10,21 @@
 //!
 //! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
 
+mod api;
 mod engine;
 mod failed;
 mod hears;
 pub mod session;
 
+pub use api::{
+    Answer, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File, FileOptions,
+    Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
+};
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 pub use hears::{Hears, Outcome, Silent};
+
+pub use rootlet_spec::pipeline::{Exec, Expect};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;
