@@ -10,6 +10,7 @@
 //!
 //! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
 
+mod api;
 mod build;
 mod engine;
 mod failed;
@@ -26,12 +27,18 @@ pub mod schema;
 pub mod session;
 mod stamps;
 
+pub use api::{
+    Answer, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File, FileOptions,
+    Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
+};
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 pub use hears::{Hears, Outcome, Silent};
 pub use module::{Module, Values, from_host};
 pub use process::{Printed, Runtime};
 pub use project::{Dependency, Form, Project, Sdk};
+
+pub use rootlet_spec::pipeline::{Exec, Expect};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;

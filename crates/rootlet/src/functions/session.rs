@@ -48,7 +48,7 @@ pub fn serve(engine: &Engine, socket: UnixStream, job: &Value) -> Result<Value, 
     // One that has ended already is told by what is read.
     let _ = tell(&writer, job);
     let mut reader = BufReader::new(socket);
-    std::thread::scope(|scope| {
+    {
         loop {
             let Some(line) = line(&mut reader)? else {
                 return Err(Failed::query("the module's process ended before its function did"));
@@ -57,8 +57,8 @@ pub fn serve(engine: &Engine, socket: UnixStream, job: &Value) -> Result<Value, 
                 Ok(Said::Done { done }) => return Ok(done),
                 Ok(Said::Failed { failed }) => return Err(failed),
                 Ok(Said::Ask(ask)) => {
-                    let writer = writer.clone();
-                    scope.spawn(move || {
+                    let (writer, engine) = (writer.clone(), engine.clone());
+                    std::thread::spawn(move || {
                         let answer = match engine.ask(&ask.ask, &ask.on, &ask.with) {
                             Ok(answer) => json!({"id": ask.id, "answer": answer}),
                             Err(failed) => json!({"id": ask.id, "error": failed}),
@@ -74,7 +74,7 @@ pub fn serve(engine: &Engine, socket: UnixStream, job: &Value) -> Result<Value, 
                 }
             }
         }
-    })
+    }
 }
 
 fn line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Failed> {

@@ -228,6 +228,37 @@ pub struct Exec {
     pub cache: bool,
 }
 
+impl Exec {
+    /// A command.
+    pub fn new(args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { args: args.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// How it is to end.
+    #[must_use]
+    pub fn expect(self, expect: Expect) -> Self {
+        Self { expect, ..self }
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub fn stdin(self, stdin: impl Into<String>) -> Self {
+        Self { stdin: stdin.into(), ..self }
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for Exec {
+    fn from(args: [S; N]) -> Self {
+        Self::new(args)
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for Exec {
+    fn from(args: Vec<S>) -> Self {
+        Self::new(args)
+    }
+}
+
 /// How a command is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
