@@ -95,7 +95,10 @@ pub struct Functions {
 ///
 /// `rootlet call FUNCTION --help` says what it takes. Standard output has what the last function gives and nothing else.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true, override_usage = "rootlet call [OPTIONS] FUNCTION [ARGUMENTS] [FUNCTION [ARGUMENTS]]...")]
+#[command(
+    disable_help_flag = true,
+    override_usage = "rootlet call [OPTIONS] FUNCTION [ARGUMENTS] [FUNCTION [ARGUMENTS]]..."
+)]
 #[command(after_help = "\
 Examples:
   rootlet call whoami-check

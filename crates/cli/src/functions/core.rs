@@ -46,8 +46,7 @@ Container rootfs() part Directory All of its files
 Container stderr() ask String What its last command said on standard error
 Container stdout() ask String What its last command said on standard output
 Container sync() ask Container It is made now
-Container terminal(cmd: [String]?) ask Void Opens a shell in it
-Container up(ports: [String]?) ask Void Runs it as a service until it is interrupted
+Container up(ports: [Port]?) ask Void Runs it as a service until it is interrupted
 Container user() ask String Who runs commands
 Container workdir() ask String Where commands begin
 Container as_service(args: [String]?, use_entrypoint: Boolean?) part Service It serves
@@ -112,7 +111,9 @@ File sync() ask File It is made now
 Service endpoint(port: Integer?, scheme: String?) ask String Where it is reached
 Service hostname() ask String Its name
 Service ports() ask [Port] What it serves on
-Service up(ports: [String]?) ask Void Runs it until it is interrupted
+Service stop(kill: Boolean?) ask Service Ends it
+Service start() ask Service Starts it
+Service up(ports: [Port]?) ask Void Runs it until it is interrupted
 Secret name() ask String Its name
 Changes added_paths() ask [String] What is there now alone
 Changes modified_paths() ask [String] What is otherwise
@@ -132,7 +133,10 @@ pub fn enums() -> impl Iterator<Item = Enum> {
     ENUMS.iter().map(|(name, values)| Enum {
         name: (*name).into(),
         doc: String::new(),
-        values: values.iter().map(|one| EnumValue { name: (*one).into(), value: (*one).into(), doc: String::new() }).collect(),
+        values: values
+            .iter()
+            .map(|one| EnumValue { name: (*one).into(), value: (*one).into(), doc: String::new() })
+            .collect(),
     })
 }
 
@@ -167,12 +171,12 @@ impl CoreFunction {
         let path = || args.get("path").cloned().unwrap_or_else(|| json!("/"));
         let container = on["$"] == "Container";
         match self.name.as_str() {
-            "file" if container => json!({"$": "File", "from": {"container": {"container": on, "path": path()}}}),
-            "file" => json!({"$": "File", "from": {"directory": {"directory": on, "path": path()}}}),
+            "file" if container => json!({"$": "File", "from": {"container": on, "path": path()}}),
+            "file" => json!({"$": "File", "from": {"directory": on, "path": path()}}),
             "directory" | "rootfs" if container => {
-                json!({"$": "Directory", "from": {"container": {"container": on, "path": path()}}})
+                json!({"$": "Directory", "from": {"container": on, "path": path()}})
             }
-            "directory" => json!({"$": "Directory", "from": {"directory": {"directory": on, "path": path()}}}),
+            "directory" => json!({"$": "Directory", "from": {"directory": on, "path": path()}}),
             "as_tarball" => json!({"$": "File", "from": {"tarball": on}}),
             "as_service" => {
                 let mut service = Map::from_iter([("$".into(), json!("Service")), ("container".into(), on)]);
@@ -212,7 +216,8 @@ mod tests {
                 other => panic!("{other}"),
             }
         };
-        let begin = [("Container", json!({"$": "Container", "steps": []})), ("Directory", json!({"$": "Directory"}))];
+        let begin =
+            [("Container", json!({"$": "Container", "steps": []})), ("Directory", json!({"$": "Directory"}))];
         for (kind, on) in begin {
             for function in functions(kind).into_iter().filter(|function| function.kind != Kind::Ask) {
                 let required = function.args.iter().filter(|arg| arg.is_required());
@@ -220,10 +225,18 @@ mod tests {
                 let value = function.applied(on.clone(), args);
                 let name = &function.name;
                 match function.returns.name().unwrap() {
-                    "Container" => drop(serde_json::from_value::<Container>(value).unwrap_or_else(|e| panic!("{name}: {e}"))),
-                    "Directory" => drop(serde_json::from_value::<Directory>(value).unwrap_or_else(|e| panic!("{name}: {e}"))),
-                    "File" => drop(serde_json::from_value::<File>(value).unwrap_or_else(|e| panic!("{name}: {e}"))),
-                    "Service" => drop(serde_json::from_value::<Service>(value).unwrap_or_else(|e| panic!("{name}: {e}"))),
+                    "Container" => drop(
+                        serde_json::from_value::<Container>(value).unwrap_or_else(|e| panic!("{name}: {e}")),
+                    ),
+                    "Directory" => drop(
+                        serde_json::from_value::<Directory>(value).unwrap_or_else(|e| panic!("{name}: {e}")),
+                    ),
+                    "File" => {
+                        drop(serde_json::from_value::<File>(value).unwrap_or_else(|e| panic!("{name}: {e}")))
+                    }
+                    "Service" => drop(
+                        serde_json::from_value::<Service>(value).unwrap_or_else(|e| panic!("{name}: {e}")),
+                    ),
                     other => panic!("{other}"),
                 }
             }

@@ -110,6 +110,7 @@ impl Reader {
             },
             "Directory" | "File" => self.path(arg, name, text),
             "Secret" => self.secret(text),
+            "Port" => port(text),
             "Container" if text.is_empty() => Err("it is no base".into()),
             "Container" => Ok(json!({"$": "Container", "steps": [{"do": "from", "address": text}]})),
             "CacheVolume" => Ok(json!({"$": "CacheVolume", "key": text})),
@@ -142,7 +143,9 @@ impl Reader {
         let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let uri = match scheme {
-            "env" if std::env::var_os(rest).is_none() => return Err(format!("the variable {rest} is not set")),
+            "env" if std::env::var_os(rest).is_none() => {
+                return Err(format!("the variable {rest} is not set"));
+            }
             "file" => {
                 let path = match rest.strip_prefix("~/").zip(std::env::var_os("HOME")) {
                     Some((below, home)) => PathBuf::from(home).join(below),
@@ -161,6 +164,15 @@ impl Reader {
 
     fn enumeration(&self, name: &str) -> Option<&Enum> {
         self.enums.iter().find(|one| one.name == name)
+    }
+}
+
+/// `8080:80`: a port of this machine, and the service's; one alone is both.
+fn port(text: &str) -> Result<Value, String> {
+    let (ours, theirs) = text.split_once(':').unwrap_or((text, text));
+    match (ours.parse::<u16>(), theirs.parse::<u16>()) {
+        (Ok(ours), Ok(theirs)) => Ok(json!({"frontend": ours, "backend": theirs})),
+        _ => Err("expected PORT or PORT:PORT".into()),
     }
 }
 

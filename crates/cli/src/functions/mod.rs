@@ -17,7 +17,7 @@ pub use self::dagger::{dagger, is_dagger};
 pub use call::call;
 pub use check::check;
 pub use list::functions;
-pub use manage::{init, install, uninstall, update};
+pub use manage::{init, install, is_near, uninstall, update};
 pub use session::session;
 
 use crate::args::functions::ModuleArgs;

@@ -11,7 +11,7 @@ use rootlet_base::Digest;
 use rootlet_spec::pipeline::Call;
 use rootlet_spec::similar::nearest;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -36,8 +36,6 @@ struct Node {
     line: Vec<PathBuf>,
     schema: OnceLock<Schema>,
     children: Mutex<BTreeMap<String, Arc<Node>>>,
-    /// What calls have given, by what was called: once for all that ask the same.
-    answers: Mutex<HashMap<String, Value>>,
 }
 
 enum What {
@@ -284,8 +282,8 @@ impl Module {
 
 impl Node {
     fn new(at: String, what: What, line: Vec<PathBuf>) -> Self {
-        let (schema, children, answers) = Default::default();
-        Self { at, what, line, schema, children, answers }
+        let (schema, children) = Default::default();
+        Self { at, what, line, schema, children }
     }
 
     /// One that this module uses.
@@ -318,17 +316,8 @@ impl Modules for Module {
         let values =
             call.constructor.values_mut().chain(call.calls.iter_mut().flat_map(|one| one.args.values_mut()));
         values.chain(objects).for_each(|value| rename(value, &at, &own));
-        // Two threads that ask the same at once both have it called, which is no harm.
-        let key = serde_json::to_string(&call).unwrap_or_default();
-        let known = |answers: &Mutex<HashMap<_, Value>>| {
-            answers.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
-        };
-        if let Some(answer) = known(&called.node.answers) {
-            return Ok(answer);
-        }
         let mut answer = called.call(engine, &call)?;
         rename(&mut answer, &own, &at);
-        called.node.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer.clone());
         Ok(answer)
     }
 }
