@@ -13,8 +13,6 @@ Python's own. With pytest, ask for the fixture ``rootlet``. What functions are w
 
 from __future__ import annotations
 
-from importlib import import_module
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._bases import resolve
@@ -58,6 +56,8 @@ def __getattr__(name: str) -> object:
     home = "functions" if name in _FUNCTIONS else _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

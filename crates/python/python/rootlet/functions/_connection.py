@@ -128,7 +128,7 @@ class _Engine:
         except OSError as error:
             ours.close()
             raise ProvisionError(f"`{_command()} session` cannot be started: {error}") from None
-        session = self._session = _session.Session(ours)
+        session = self._session = _session.Session(ours.detach())
         try:
             # Nothing but this first line is read where it would wait, so it is read beside the loop.
             await asyncio.wait_for(asyncio.to_thread(session.job), self._config.timeout.connect)

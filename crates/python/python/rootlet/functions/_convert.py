@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-import inspect
 
 from . import _declare, _types
 from ._dependency import CORE, Dependency, of_value
@@ -29,7 +27,7 @@ def given(value: Any, kind: Kind, where: str) -> Any:
             raise _wrong(value, kind, where)
         items = [given(item, kind.item, f"{where}[{index}]") for index, item in enumerate(value)]
         return tuple(items) if kind.python is tuple else items
-    if isinstance(kind.python, type) and issubclass(kind.python, enum.Enum):
+    if issubclass(kind.python, enum.Enum):
         return _member(value, kind.python, where)
     if kind.name in CORE or issubclass(kind.python, Dependency):
         if not isinstance(value, dict) or (kind.name in CORE and value.get("$") != kind.name):
@@ -49,39 +47,31 @@ def given(value: Any, kind: Kind, where: str) -> Any:
 
 def restored(cls: type, state: dict[str, Any]) -> Any:
     """An object that has been told before."""
-    named: dict[str, Any] = {}
-    later: dict[str, Any] = {}
-    hints = _types.hints_of(cls, cls.__name__) if dataclasses.is_dataclass(cls) else {}
-    for outside, name, field in _types.fields(cls):
+    fields = list(_types.fields(cls))
+    hints = _types.hints_of(cls, cls.__name__) if fields else {}
+    values = {}
+    for outside, name, _ in fields:
         if outside in state:
-            kind = _types.kind(hints[name], f"{cls.__name__}.{name}", cls)
-            (named if field.init else later)[name] = given(state[outside], kind, f"{cls.__name__}.{name}")
-    made = _made(cls, named)
-    for name, value in later.items():
-        object.__setattr__(made, name, value)
-    return made
-
-
-def _made(cls: type, named: dict[str, Any]) -> Any:
-    """An object of these fields. A constructor that takes just these runs, so that what it computes is there again."""
-    taken = set(inspect.signature(cls).parameters)
-    if taken == {name for _, name, field in _types.fields(cls) if field.init}:
-        return cls(**named)
-    made: Any = object.__new__(cls)
-    for name, value in named.items():
+            where = f"{cls.__name__}.{name}"
+            values[name] = given(state[outside], _types.kind(hints[name], where, cls), where)
+    # A constructor that takes just the fields runs, so that what it computes is there again.
+    taken = {name for _, name, field in fields if field.init}
+    initialise: Any = getattr(cls, "__init__")
+    own = initialise is not object.__init__ and set(_types.signature(initialise, cls.__name__)[0]) == taken
+    made: Any = cls(**{name: values.pop(name) for name in taken & set(values)}) if own else object.__new__(cls)
+    for name, value in values.items():
         object.__setattr__(made, name, value)
     return made
 
 
 def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
     """What a function gave, as JSON; ``kind``: what it said that it gives."""
-    if hasattr(value, "__await__") and not isinstance(value, (Type, *_declare.objects.values())):
-        if inspect.iscoroutine(value):
-            value.close()
-        raise UnserialisableError(f"{where} gave a {type(value).__name__}", "is an `await` missing before what it returns?")
+    if type(value).__name__ == "coroutine":
+        value.close()
+        raise UnserialisableError(f"{where} gave a coroutine", "is an `await` missing before what it returns?")
     if kind is not None:
         _check(value, kind, where)
-    if value is None or isinstance(value, (bool, int, str, float)) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, (bool, int, str, float)) and not isinstance(value, enum.Enum)):
         return _scalar(value, where)
     if isinstance(value, (list, tuple)):
         item = kind.item if kind is not None else None
@@ -92,7 +82,8 @@ def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
         return {"$": "Object", "module": module, "type": type(value).__name__, "state": state(value, where, module)}
     raise UnserialisableError(
         f"{where} gave {shown(value)}, which cannot be told to another process",
-        "give a str, int, float, bool, Container, Directory, File, Service, Secret, an enum, an object type, or a list of one of these",
+        "give a str, int, float, bool, Container, Directory, File, Service, Secret, an enum, an object type, or a list of "
+        "one of these",
     )
 
 
@@ -109,11 +100,11 @@ def _scalar(value: Any, where: str) -> Any:
 
 def state(value: Any, where: str, module: str) -> dict[str, Any]:
     """What an object holds."""
-    told = {}
-    for outside, name, _ in _types.fields(type(value)):
-        if hasattr(value, name):
-            told[outside] = result(getattr(value, name), None, f"{where}: its field {name}", module)
-    return told
+    return {
+        outside: result(getattr(value, name), None, f"{where}: its field {name}", module)
+        for outside, name, _ in _types.fields(type(value))
+        if hasattr(value, name)
+    }
 
 
 def _check(value: Any, kind: Kind, where: str) -> None:
@@ -122,10 +113,8 @@ def _check(value: Any, kind: Kind, where: str) -> None:
         return
     if kind.item is not None:
         fits = isinstance(value, (list, tuple))
-    elif kind.python is float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-    elif kind.python is int:
-        fits = isinstance(value, int) and not isinstance(value, bool)
+    elif kind.python in (int, float):
+        fits = isinstance(value, (int, kind.python)) and not isinstance(value, bool)
     elif kind.name == "String":
         fits = isinstance(value, str)
     elif isinstance(kind.python, type) and issubclass(kind.python, Dependency):

@@ -28,6 +28,8 @@ else:
 
 MARK = "__rootlet_function__"
 """Where a function keeps how it is offered."""
+CHECK = "__rootlet_check__"
+"""Where it keeps that it is a check."""
 FIELD = "rootlet"
 """Where a field of a dataclass keeps it."""
 
@@ -207,7 +209,7 @@ def check(func: Callable[P, R]) -> Callable[P, R]: ...
 def check() -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def check(func: Any = None) -> Any:
     """Marks a function as a check: ``rootlet check`` runs it, and it fails where it raises."""
-    return _marked(func, "__rootlet_check__")
+    return _marked(func, CHECK)
 
 
 @overload

@@ -35,8 +35,7 @@ def schema(module: Module) -> dict[str, Any]:
 
 def _object(cls: type, module: Module, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
     _, taken = _types.constructor(cls)
-    hints = _types.hints_of(cls, cls.__name__)
-    fields = []
+    fields, hints = [], _types.hints_of(cls, cls.__name__)
     for name, python, field in _types.fields(cls):
         if _declare.FIELD in field.metadata:
             kind = _types.kind(hints[python], f"{cls.__name__}.{python}", cls)
@@ -61,14 +60,16 @@ def _function(name: str, member: Any, cls: type, module: Module, seen: dict[str,
         returns, doc = member.made.__name__, _doc(member.made)
     else:
         taken, kind = _types.arguments(member, where, cls), _types.returned(member, where, cls)
-        _note(kind, seen)
-        returns, doc = kind.schema, _doc(member)
+        returns, doc = "Void", _doc(member)
+        if kind is not None:
+            _note(kind, seen)
+            returns = kind.schema
     return {
         "name": name,
         "doc": mark.doc if mark is not None and mark.doc is not None else doc,
         "args": [_argument(argument, module, seen) for argument in taken],
         "returns": returns,
-        "check": hasattr(member, "__rootlet_check__"),
+        "check": hasattr(member, _declare.CHECK),
         "cache": mark.cache if mark is not None else None,
     }
 
@@ -84,7 +85,7 @@ def _argument(argument: Argument, module: Module, seen: dict[str, type[enum.Enum
         told["ignore"] = ignore.patterns
     if address is not None:
         told["default"] = {"$": "Container", "steps": [{"do": "from", "address": address.address}]}
-    elif argument.default is not inspect.Parameter.empty and argument.default is not None:
+    elif argument.default is not _types.REQUIRED and argument.default is not None:
         _default(argument.default, told, module)
     return told
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib import import_module
 
 from . import _declare
 from ._errors import UsageError
@@ -14,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
+
+
+_LOOPS = ("asyncio", "anyio", "trio", "sniffio", "curio")
 
 
 class Module:
@@ -25,6 +27,16 @@ class Module:
         self.code = code
         self.main = _main(name)
 
+    def is_asynchronous(self) -> bool:
+        """Whether its code has a use for an event loop: something has imported one, or a function will."""
+        return any(name in sys.modules for name in _LOOPS) or any(
+            _mentions(value) for code in list(sys.modules.values()) if self._owns(code) for value in vars(code).values()
+        )
+
+    def _owns(self, code: ModuleType) -> bool:
+        file = str(getattr(code, "__file__", None))
+        return file.startswith(self.directory + os.sep) and "site-packages" not in file
+
 
 def load(directory: str, name: str, source: str) -> Module:
     """Imports a module's code."""
@@ -35,10 +47,11 @@ def load(directory: str, name: str, source: str) -> Module:
             f"the code of {name} is called {package!r}, as a module of Python that is in use is",
             "call the package otherwise, or put the code into src/main",
         )
-    code = import_module(package)
+    __import__(package)
+    code = sys.modules[package]
     # A package whose `__init__.py` says nothing has its code in `main.py`.
     if not _declare.objects and os.path.exists(os.path.join(place, package, "main.py")):
-        import_module(f"{package}.main")
+        __import__(f"{package}.main")
     return Module(directory, name, code)
 
 
@@ -89,3 +102,16 @@ def _main(name: str) -> type:
         f"none of the classes of {name} is the main one: {', '.join(offered)}",
         f"call it {pascal}, as the module is called",
     )
+
+
+def _mentions(value: Any) -> bool:
+    """Whether a function, or one of a class or inside one, says the name of what has an event loop."""
+    if isinstance(value, type):
+        return any(_mentions(inside) for inside in vars(value).values() if not isinstance(inside, type))
+    value = getattr(value, "__func__", value)
+    return _says(getattr(value, "__code__", None))
+
+
+def _says(code: Any) -> bool:
+    names = getattr(code, "co_names", ())
+    return any(name in names for name in _LOOPS) or any(map(_says, getattr(code, "co_consts", ())))

@@ -46,10 +46,8 @@ def main() -> int:
 
 def _inherited() -> _session.Session:
     """The session of this process, which its children do not have."""
-    from socket import socket
-
-    end = socket(fileno=int(os.environ.pop("ROOTLET_SESSION")))
-    end.set_inheritable(False)
+    end = int(os.environ.pop("ROOTLET_SESSION"))
+    os.set_inheritable(end, False)
     return _session.Session(end)
 
 
@@ -77,7 +75,7 @@ def _call(job: Mapping[str, Any], module: Module) -> object:
     state = job.get("state")
     function = job.get("function") or ""
     if state is None:
-        made = _made(cls, job.get("constructor") or {})
+        made = _made(cls, job.get("constructor") or {}, module)
     else:
         made = _convert.restored(cls, state)
     if not function:
@@ -85,11 +83,11 @@ def _call(job: Mapping[str, Any], module: Module) -> object:
     return _called(made, cls, function, job.get("args") or {}, module)
 
 
-def _made(cls: type, given: Mapping[str, Any]) -> object:
+def _made(cls: type, given: Mapping[str, Any], module: Module) -> object:
     from . import _types
 
     make, taken = _types.constructor(cls)
-    return _awaited(make(**_arguments(taken, given, f"{cls.__name__}'s constructor")))
+    return _awaited(make(**_arguments(taken, given, f"{cls.__name__}'s constructor")), module)
 
 
 def _called(made: object, cls: type, name: str, given: Mapping[str, Any], module: Module) -> object:
@@ -104,21 +102,17 @@ def _called(made: object, cls: type, name: str, given: Mapping[str, Any], module
                 return _convert.result(getattr(made, python), None, where, module.name)
         raise UsageError(f"{cls.__name__} has no function {name!r}", nearest(name, list(offered)))
     if isinstance(member, _declare.Constructor):
-        return _convert.result(_made(member.made, given), None, where, module.name)
+        return _convert.result(_made(member.made, given, module), None, where, module.name)
     taken = _types.arguments(member, where, cls)
-    value = _awaited(member(made, **_arguments(taken, given, where)))
+    value = _awaited(member(made, **_arguments(taken, given, where)), module)
     kind = _types.returned(member, where, cls)
-    if kind.name == "Void" and member.__annotations__.get("return", ...) is ...:
-        # It does not say what it gives, so it gives nothing.
-        return None
-    return _convert.result(value, kind, where, module.name)
+    # What it does not say that it gives, it does not give.
+    return None if kind is None else _convert.result(value, kind, where, module.name)
 
 
 def _arguments(taken: list[Any], given: Mapping[str, Any], where: str) -> dict[str, object]:
     """Arguments as the code calls them. What is not given is left to Python, if it has a default."""
-    from inspect import Parameter
-
-    from . import _convert
+    from . import _convert, _types
     from ._container import Container
 
     unknown = set(given) - {argument.name for argument in taken}
@@ -129,23 +123,29 @@ def _arguments(taken: list[Any], given: Mapping[str, Any], where: str) -> dict[s
     for argument in taken:
         value = given.get(argument.name)
         address = argument.kind.says("DefaultAddress")
-        if argument.name in given and not (value is None and argument.default is not Parameter.empty):
+        if argument.name in given and not (value is None and argument.default is not _types.REQUIRED):
             values[argument.python] = _convert.given(value, argument.kind, f"{where}: {argument.name}")
         elif address is not None:
             values[argument.python] = Container({"$": "Container", "steps": ()}).from_(address.address)
-        elif argument.default is Parameter.empty:
+        elif argument.default is _types.REQUIRED:
             if not argument.kind.optional:
                 raise UsageError(f"{where}: the argument {argument.name} is missing")
             values[argument.python] = None
     return values
 
 
-def _awaited(value: Any) -> Any:
+def _awaited(value: Any, module: Module) -> Any:
     """What a function gave, once it is done."""
-    from inspect import iscoroutine
-
-    if not iscoroutine(value):
+    if type(value).__name__ != "coroutine":
         return value
-    import asyncio
+    if module.is_asynchronous():
+        import asyncio
 
-    return asyncio.run(value)
+        return asyncio.run(value)
+    # Where there is no event loop, what it asks is answered before it goes on: it never waits.
+    try:
+        value.send(None)
+    except StopIteration as done:
+        return done.value
+    value.close()
+    raise UsageError("the function waits for something that is not of rootlet", "import asyncio where its module begins")

@@ -1,9 +1,14 @@
-"""The conversation with the engine: a line of JSON each, over a stream socket."""
+"""The conversation with the engine: a line of JSON each, over a stream socket.
+
+Where an event loop runs, any number of questions is asked at once. Where none does, a question waits for its answer: nothing else could happen
+meanwhile. So a module that has no use for asyncio does not pay for importing it, which takes longer than a call.
+"""
 
 from __future__ import annotations
 
 import json
-from socket import MSG_DONTWAIT, socket
+import os
+import sys
 
 from ._errors import ClientConnectionError, InvalidQueryError, TransportError, of_answer
 
@@ -44,10 +49,22 @@ def line(message: Mapping[str, object]) -> bytes:
         raise InvalidQueryError("what is asked is nested too deeply to be told") from None
 
 
-class Session:
-    """One end of the socket. Questions are asked from one event loop at a time, any number at once."""
+def running_loop() -> AbstractEventLoop | None:
+    """The event loop that this is called in."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        loop: AbstractEventLoop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return loop
 
-    def __init__(self, end: socket) -> None:
+
+class Session:
+    """One end of the socket, by its number, which is closed with the session."""
+
+    def __init__(self, end: int) -> None:
         self.modules: dict[str, Any] | None = None
         """What the modules that can be called offer, by name; ``None``: nobody has said."""
         self._end = end
@@ -61,9 +78,9 @@ class Session:
 
     async def ask(self, name: str, on: object, arguments: Mapping[str, object]) -> Any:
         """The answer to a question, while others are asked and answered."""
-        from asyncio import get_running_loop
-
-        loop = get_running_loop()
+        loop = running_loop()
+        if loop is None:
+            return self.ask_now(name, on, arguments)
         self._attach(loop)
         question = self._question(name, on, arguments)
         answer = self._waiting[self._last] = loop.create_future()
@@ -72,13 +89,14 @@ class Session:
         return await answer
 
     def ask_now(self, name: str, on: object, arguments: Mapping[str, object]) -> Any:
-        """The answer to a question that is answered at once; nothing else happens meanwhile."""
+        """The answer to a question; nothing else happens meanwhile."""
         question = self._question(name, on, arguments)
         number = self._last
         self._waiting[number] = None
         self.tell(question)
         while number not in self._answers:
-            self._hear(blocking=True)
+            if not self._hear(waiting=True):
+                raise TransportError(_ENDED)
         answer = self._answers.pop(number)
         if "error" in answer:
             raise of_answer(answer["error"])
@@ -86,16 +104,18 @@ class Session:
 
     def tell(self, message: bytes) -> None:
         """Sends a message, and what is unsent before it."""
-        unsent, self._unsent = self._unsent, bytearray()
+        self._unsent += message
+        os.set_blocking(self._end, True)
         try:
-            self._end.sendall(unsent + message)
+            while self._unsent:
+                del self._unsent[: os.write(self._end, self._unsent)]
         except OSError as error:
             raise TransportError(f"{_ENDED}: {error}") from None
 
     def job(self) -> dict[str, Any]:
         """The first line, which says what to do."""
         while (message := self._next()) is None:
-            heard = self._end.recv(1 << 16)
+            heard = os.read(self._end, 1 << 16)
             if not heard:
                 raise ClientConnectionError("the engine ended before it said what to do")
             self._heard += heard
@@ -105,9 +125,13 @@ class Session:
     def close(self) -> None:
         """Ends the conversation: what the engine does for it ends as well."""
         self._detach()
-        self._end.close()
+        end, self._end = self._end, -1
+        if end >= 0:
+            os.close(end)
 
     def _question(self, name: str, on: object, arguments: Mapping[str, object]) -> bytes:
+        if self._end < 0:
+            raise ClientConnectionError("the connection is closed")
         question = line({"id": self._last + 1, "ask": name, "on": on, "with": arguments})
         self._last += 1
         return question
@@ -120,44 +144,46 @@ class Session:
         # What an earlier loop still waited for, nobody waits for any more.
         self._waiting = {}
         self._loop = loop
-        loop.add_reader(self._end.fileno(), self._hear)
+        loop.add_reader(self._end, self._hear)
 
     def _detach(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._end.fileno())
-            self._loop.remove_writer(self._end.fileno())
+            self._loop.remove_reader(self._end)
+            self._loop.remove_writer(self._end)
         self._loop = None
 
     def _flush(self) -> None:
         """Sends what can be sent without waiting, and the rest later."""
         assert self._loop is not None
+        os.set_blocking(self._end, False)
         try:
-            del self._unsent[: self._end.send(self._unsent, MSG_DONTWAIT)]
+            del self._unsent[: os.write(self._end, self._unsent)]
         except BlockingIOError:
             pass
         except OSError as error:
             self._fail(TransportError(f"{_ENDED}: {error}"))
             return
         if self._unsent:
-            self._loop.add_writer(self._end.fileno(), self._flush)
+            self._loop.add_writer(self._end, self._flush)
         else:
-            self._loop.remove_writer(self._end.fileno())
+            self._loop.remove_writer(self._end)
 
-    def _hear(self, blocking: bool = False) -> None:
+    def _hear(self, waiting: bool = False) -> bool:
+        """Reads what is there and hands out the answers; gives whether the engine is still there."""
         try:
-            heard = self._end.recv(1 << 16, 0 if blocking else MSG_DONTWAIT)
+            os.set_blocking(self._end, waiting)
+            heard = os.read(self._end, 1 << 16)
         except BlockingIOError:
-            return
+            return True
         except OSError:
             heard = b""
         if not heard:
             self._fail(TransportError(_ENDED))
-            if blocking:
-                raise TransportError(_ENDED)
-            return
+            return False
         self._heard += heard
         while (message := self._next()) is not None:
             self._answer(message)
+        return True
 
     def _next(self) -> dict[str, Any] | None:
         """The next message, if all of it is there."""

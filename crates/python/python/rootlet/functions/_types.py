@@ -1,13 +1,15 @@
-"""Annotations, and what functions and constructors take, as a schema writes it."""
+"""Annotations, and what functions and constructors take, as a schema writes it.
+
+A call reads them too, so nothing is imported for it that the author's own code has not imported: what ``inspect`` and ``typing`` would tell
+is read from the functions themselves.
+"""
 
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import enum
-import inspect
+import sys
 import types
-import typing
 
 from . import _declare
 from ._dependency import CORE, Dependency
@@ -19,24 +21,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-_SCALARS: dict[Any, str] = {str: "String", int: "Integer", float: "Float", bool: "Boolean", None: "Void", type(None): "Void"}
+_SCALARS: dict[Any, str] = {
+    str: "String",
+    int: "Integer",
+    float: "Float",
+    bool: "Boolean",
+    None: "Void",
+    type(None): "Void",
+}
 _LISTS = (list, tuple, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
 _NAMES = {cls: name for name, cls in CORE.items()}
+_VARIADIC = 0x04 | 0x08  # *args and **kwargs, in the flags of code
+
+REQUIRED: Any = object()
+"""There is no default."""
 
 
-@dataclasses.dataclass(slots=True)
 class Kind:
     """What an annotation means."""
 
-    name: str
-    """As the schema has it, without ``?``; of a list: of what it consists."""
-    python: Any
-    """The class; of a list: which sort."""
-    optional: bool = False
-    item: Kind | None = None
-    """Of a list: what it consists of."""
-    said: tuple[Any, ...] = ()
-    """What ``Annotated`` says of it."""
+    __slots__ = ("item", "name", "optional", "python", "said")
+
+    def __init__(self, name: str, python: Any, item: Kind | None = None) -> None:
+        self.name = name
+        """As the schema has it, without ``?``."""
+        self.python = python
+        """The class; of a list: which sort."""
+        self.item = item
+        """Of a list: what it consists of."""
+        self.optional = False
+        self.said: tuple[Any, ...] = ()
+        """What ``Annotated`` says of it."""
 
     @property
     def schema(self) -> str:
@@ -48,41 +63,48 @@ class Kind:
         return next((one for one in reversed(self.said) if type(one).__name__ == what), None)
 
 
-@dataclasses.dataclass(slots=True)
 class Argument:
     """What a function takes."""
 
-    python: str
-    """What the code calls it."""
-    name: str
-    """What the schema calls it."""
-    kind: Kind
-    default: Any
-    """``inspect.Parameter.empty``: there is none."""
+    __slots__ = ("default", "kind", "name", "python")
+
+    def __init__(self, python: str, name: str, kind: Kind, default: Any) -> None:
+        self.python = python
+        """What the code calls it."""
+        self.name = name
+        """What the schema calls it."""
+        self.kind = kind
+        self.default = default
+        """``REQUIRED``: there is none."""
 
 
 def kind(annotation: Any, where: str, owner: type | None = None) -> Kind:
     """What an annotation means; ``owner`` is what ``Self`` stands for."""
-    if isinstance(annotation, dataclasses.InitVar):
+    said = getattr(annotation, "__metadata__", None)
+    origin: Any = getattr(annotation, "__origin__", None)
+    inside: tuple[Any, ...] = getattr(annotation, "__args__", ())
+    if type(annotation).__name__ == "InitVar":
         return kind(annotation.type, where, owner)
-    origin, inside = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        found = kind(inside[0], where, owner)
-        return dataclasses.replace(found, said=(*found.said, *inside[1:]))
-    if origin in (typing.Union, types.UnionType):
+    if said is not None:
+        found = kind(origin, where, owner)
+        found.said = (*found.said, *said)
+        return found
+    if isinstance(annotation, types.UnionType) or getattr(origin, "_name", None) == "Union":
         rest = [one for one in inside if one is not type(None)]
-        if len(rest) == 1:
-            return dataclasses.replace(kind(rest[0], where, owner), optional=True)
-        raise _unknown(annotation, where)
+        if len(rest) != 1:
+            raise _unknown(annotation, where)
+        found = kind(rest[0], where, owner)
+        found.optional = True
+        return found
     if origin in _LISTS:
         if not inside or (origin is tuple and inside[1:] != (...,)):
             raise _unknown(annotation, where)
         item = kind(inside[0], where, owner)
-        return Kind(f"[{item.schema}]", tuple if origin is tuple else list, item=item)
+        return Kind(f"[{item.schema}]", tuple if origin is tuple else list, item)
     name = _named(annotation, owner)
     if name is None:
         raise _unknown(annotation, where)
-    return Kind(name, owner if name is not None and _is_self(annotation) else annotation)
+    return Kind(name, owner if _is_self(annotation) else annotation)
 
 
 def _named(annotation: Any, owner: type | None) -> str | None:
@@ -106,21 +128,18 @@ def _named(annotation: Any, owner: type | None) -> str | None:
 
 def _is_self(annotation: Any) -> bool:
     # `typing.Self` is not there before Python 3.11; it may be that of `typing_extensions`.
-    return getattr(annotation, "_name", None) == "Self" or getattr(annotation, "__name__", None) == "Self"
+    return type(annotation).__module__ in ("typing", "typing_extensions") and getattr(annotation, "_name", None) == "Self"
 
 
 def _unknown(annotation: Any, where: str) -> UsageError:
-    shown = annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else annotation
-    if annotation is inspect.Parameter.empty:
+    if annotation is REQUIRED:
         return UsageError(f"{where} has no type", "annotate it: `name: str`")
-    if isinstance(annotation, type) and not typing.get_args(annotation) and annotation not in (list, tuple, dict):
-        hint = f"decorate {shown} with @object_type, or take one of these: "
-    else:
-        hint = "take one of these: "
+    bare = isinstance(annotation, type) and not getattr(annotation, "__args__", ())
+    decorate = f"decorate {annotation.__name__} with @object_type, or " if bare and annotation.__module__ != "builtins" else ""
     return UsageError(
-        f"{where} has the type {shown}, which cannot be told from one process to another",
-        hint + "str, int, float, bool, Container, Directory, File, Service, Secret, CacheVolume, an enum, an object type, a list "
-        "of one of these, or one of these or None",
+        f"{where} has the type {annotation.__name__ if bare else annotation}, which cannot be told from one process to another",
+        decorate + "take a str, int, float, bool, Container, Directory, File, Service, Secret, CacheVolume, an enum, an "
+        "object type, a list of one of these, or one of these or None",
     )
 
 
@@ -139,43 +158,76 @@ def outside(name: str) -> str:
 
 
 def arguments(function: Callable[..., Any], where: str, owner: type | None = None) -> list[Argument]:
-    """What a function takes, but for ``self``."""
-    hints = hints_of(function, where)
+    """What a function takes, but for its first argument, the object or the class."""
+    code, defaults = signature(function, where)
+    hints = hints_of(function, where) if code else {}
     found = []
-    for index, one in enumerate(inspect.signature(function).parameters.values()):
-        if index == 0 and one.name in ("self", "cls") and one.annotation is one.empty:
-            continue
-        if one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
-            raise UsageError(f"{where}: {one} cannot be given by its name", "take arguments that have names and types")
-        meant = kind(hints.get(one.name, one.empty), f"{where}: the argument {one.name}", owner)
-        if one.default is None:
-            meant = dataclasses.replace(meant, optional=True)
+    for name in code:
+        meant = kind(hints.get(name, REQUIRED), f"{where}: the argument {name}", owner)
+        default = defaults.get(name, REQUIRED)
+        meant.optional = meant.optional or default is None
         alias = meant.says("Name")
-        found.append(Argument(one.name, snake(alias.name) if alias else outside(one.name), meant, one.default))
+        found.append(Argument(name, snake(alias.name) if alias else outside(name), meant, default))
     return found
 
 
-def returned(function: Callable[..., Any], where: str, owner: type | None = None) -> Kind:
-    """What a function gives; where it does not say so, nothing."""
-    return kind(hints_of(function, where).get("return"), f"{where}: the result", owner)
+def signature(function: Any, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of what a function takes, and the defaults."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if code is None:
+        raise UsageError(f"{where} is no function that is written in Python, but a {type(function).__name__}")
+    names = code.co_varnames[: code.co_argcount]
+    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    if code.co_flags & _VARIADIC or code.co_posonlyargcount > 1:
+        raise UsageError(
+            f"{where} takes arguments that cannot be given by a name", "without `*`, `**` and `/` each has a name and a type"
+        )
+    positional = function.__defaults__ or ()
+    defaults = dict(zip(names[len(names) - len(positional) :], positional))
+    return (*names[1:], *keywords), {**defaults, **(function.__kwdefaults__ or {})}
 
 
-def hints_of(function: Callable[..., Any], where: str) -> dict[str, Any]:
+def returned(function: Callable[..., Any], where: str, owner: type | None = None) -> Kind | None:
+    """What a function gives; ``None``: it does not say."""
+    hints = hints_of(function, where)
+    return kind(hints["return"], f"{where}: the result", owner) if "return" in hints else None
+
+
+def hints_of(annotated: Any, where: str) -> dict[str, Any]:
     """Annotations, with those that are texts looked up."""
+    while hasattr(annotated, "__wrapped__"):
+        annotated = annotated.__wrapped__
+    if not isinstance(annotated, type):
+        raw: dict[str, Any] = annotated.__annotations__
+        if all(map(_settled, raw.values())):
+            return raw
+    import typing
+
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(annotated, include_extras=True)
     except NameError as error:
         raise UsageError(f"{where}: {error}", "what annotates a function has to be importable when it runs") from None
-    except TypeError as error:
+    except (TypeError, SyntaxError) as error:
         raise UsageError(f"{where}: {error}") from None
+
+
+def _settled(annotation: Any) -> bool:
+    """Whether no part of it is still to be looked up."""
+    if isinstance(annotation, str) or type(annotation).__name__ == "ForwardRef":
+        return False
+    origin = getattr(annotation, "__origin__", None)
+    inside = (*getattr(annotation, "__args__", ()), *((origin,) if origin is not None else ()))
+    return all(map(_settled, inside))
 
 
 def constructor(cls: type) -> tuple[Callable[..., Any], list[Argument]]:
     """What makes an object: its class method ``create``, or the class."""
     where = f"{cls.__name__}'s constructor"
     create = getattr(cls, "create", None)
-    if inspect.ismethod(create) and create.__self__ is cls:
-        return create, arguments(create, where, cls)
+    if isinstance(create, types.MethodType) and create.__self__ is cls:
+        return create, arguments(create.__func__, where, cls)
     initialise: Callable[..., Any] = getattr(cls, "__init__")
     return cls, [] if initialise is object.__init__ else arguments(initialise, where, cls)
 
@@ -185,8 +237,7 @@ def functions(cls: type) -> Iterator[tuple[str, Any]]:
     seen: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         for name, member in vars(base).items():
-            offered = hasattr(member, _declare.MARK) or hasattr(member, "__rootlet_check__")
-            if offered:
+            if hasattr(member, _declare.MARK) or hasattr(member, _declare.CHECK):
                 seen[name] = member
             else:
                 # What a subclass says anew without offering it is not offered.
@@ -196,9 +247,9 @@ def functions(cls: type) -> Iterator[tuple[str, Any]]:
         yield (snake(mark.name) if mark and mark.name else outside(name)), member
 
 
-def fields(cls: type) -> Iterator[tuple[str, str, dataclasses.Field[Any]]]:
-    """All fields of an object: what they are called in its state and in the code."""
-    if dataclasses.is_dataclass(cls):
-        for one in dataclasses.fields(cls):
-            name = one.metadata.get(_declare.FIELD)
-            yield (snake(name) if name else outside(one.name) if name == "" else one.name), one.name, one
+def fields(cls: type) -> Iterator[tuple[str, str, Any]]:
+    """All fields of an object: what they are called in its state and in the code, and the dataclass's field."""
+    for one in getattr(cls, "__dataclass_fields__", {}).values():
+        if one._field_type is sys.modules["dataclasses"].__dict__["_FIELD"]:
+            offered = one.metadata.get(_declare.FIELD)
+            yield (snake(offered) if offered else outside(one.name) if offered == "" else one.name), one.name, one
