@@ -2,7 +2,8 @@
 
 use rootlet::Store;
 use rootlet::functions::{
-    Dag, DirectoryOptions, Engine, Exec, Expect, FailedKind, FileOptions, Hears, MountOptions, Options, Outcome,
+    Dag, DirectoryOptions, Engine, Exec, Expect, FailedKind, FileOptions, Hears, MountOptions, Options,
+    Outcome,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,7 +81,9 @@ fn a_verdict_is_given_anew_and_what_prepares_is_not() {
 fn what_a_verdict_left_is_of_that_very_run() {
     let Some(session) = session() else { return };
     let alpine = session.dag.container().from_(&session.alpine);
-    let tested = alpine.with_exec(Exec::new(["sh", "-c", "cat /proc/sys/kernel/random/uuid | tee /report; exit 3"]).expect(Expect::Any));
+    let tested = alpine.with_exec(
+        Exec::new(["sh", "-c", "cat /proc/sys/kernel/random/uuid | tee /report; exit 3"]).expect(Expect::Any),
+    );
     let said = tested.stdout().wait().unwrap();
     assert_eq!(tested.exit_code().wait().unwrap(), 3);
     assert_eq!(tested.file("/report").contents().wait().unwrap(), said);
@@ -152,18 +155,30 @@ fn files_and_directories() {
     assert_eq!(source.glob("**/*.py").wait().unwrap(), ["src/main.py"]);
     assert_eq!(source.file("src/notes.md").contents().wait().unwrap(), "notes");
     assert_eq!(source.filter(["**/*.py"], [""; 0]).glob("**").wait().unwrap(), ["src/", "src/main.py"]);
-    let changed = source.without_file("src/notes.md").with_new_file("src/new", "1").with_new_file("src/main.py", "print(2)");
+    let changed = source
+        .without_file("src/notes.md")
+        .with_new_file("src/new", "1")
+        .with_new_file("src/main.py", "print(2)");
     assert_eq!(source.diff(&changed).glob("**/*").wait().unwrap(), ["src/", "src/main.py", "src/new"]);
     let changes = changed.changes(&source);
     assert_eq!(changes.added_paths().wait().unwrap(), ["src/new"]);
     assert_eq!(changes.modified_paths().wait().unwrap(), ["src/main.py"]);
     assert_eq!(changes.removed_paths().wait().unwrap(), ["src/notes.md"]);
-    let options = DirectoryOptions { owner: Some("guest:users".into()), exclude: vec!["**/*.md".into()], ..Default::default() };
+    let options = DirectoryOptions {
+        owner: Some("guest:users".into()),
+        exclude: vec!["**/*.md".into()],
+        ..Default::default()
+    };
     let with = alpine
         .with_directory_as("/app", &source, options)
-        .with_new_file_as("/app/secret", "s", FileOptions { permissions: Some(0o600), ..FileOptions::owned_by("guest") })
+        .with_new_file_as(
+            "/app/secret",
+            "s",
+            FileOptions { permissions: Some(0o600), ..FileOptions::owned_by("guest") },
+        )
         .with_file("/app/copy", &source.file("src/main.py"));
-    let listed = with.with_exec(["sh", "-c", "cd /app; stat -c '%n %U:%G %a' secret copy src src/*; cat link"]);
+    let listed =
+        with.with_exec(["sh", "-c", "cd /app; stat -c '%n %U:%G %a' secret copy src src/*; cat link"]);
     assert_eq!(
         listed.stdout().wait().unwrap(),
         "secret guest:users 600\ncopy root:root 644\nsrc guest:users 755\nsrc/main.py guest:users 644\nprint(1)"
@@ -181,7 +196,10 @@ fn files_and_directories() {
     let made = alpine.with_exec(["sh", "-c", "mkdir -p /o/d; echo 1 > /o/d/f; rm /etc/motd"]);
     assert_eq!(made.directory("/o").glob("**").wait().unwrap(), ["d/", "d/f"]);
     assert!(!made.exists("/etc/motd").wait().unwrap());
-    assert_eq!(dag.container().with_rootfs(&made.directory("/o")).directory("/d").entries().wait().unwrap(), ["f"]);
+    assert_eq!(
+        dag.container().with_rootfs(&made.directory("/o")).directory("/d").entries().wait().unwrap(),
+        ["f"]
+    );
 }
 
 #[test]
@@ -189,18 +207,39 @@ fn mounts_are_no_part_of_a_container() {
     let Some(session) = session() else { return };
     let (dag, alpine) = (&session.dag, session.dag.container().from_(&session.alpine));
     let source = dag.directory().with_new_file("f", "1");
-    let mounted = alpine
-        .with_mounted_directory("/mnt/d", &source)
-        .with_mounted_temp("/mnt/t")
-        .with_exec(["sh", "-c", "echo 2 >> /mnt/d/f; echo x > /mnt/t/x; echo y > /made"]);
+    let mounted = alpine.with_mounted_directory("/mnt/d", &source).with_mounted_temp("/mnt/t").with_exec([
+        "sh",
+        "-c",
+        "echo 2 >> /mnt/d/f; echo x > /mnt/t/x; echo y > /made",
+    ]);
     // What a command changed there, the next one sees; what was in memory is gone.
     assert_eq!(mounted.with_exec(["sh", "-c", "cat /mnt/d/f; ls /mnt/t"]).stdout().wait().unwrap(), "12\n");
     let tarball = mounted.as_tarball().export("image.tar").wait().unwrap();
     let again = dag.container().from_(format!("archive:{tarball}"));
-    assert_eq!(again.with_exec(["sh", "-c", "cat /made; ls /mnt/d 2>&1"]).combined_output().wait().unwrap_err().exec.unwrap().stdout, "y\nls: /mnt/d: No such file or directory\n");
-    assert_eq!(mounted.without_mount("/mnt/d").with_exec(["sh", "-c", "test -e /mnt/d/f || echo gone"]).stdout().wait().unwrap(), "gone\n");
+    assert_eq!(
+        again
+            .with_exec(["sh", "-c", "cat /made; ls /mnt/d 2>&1"])
+            .combined_output()
+            .wait()
+            .unwrap_err()
+            .exec
+            .unwrap()
+            .stdout,
+        "y\nls: /mnt/d: No such file or directory\n"
+    );
+    assert_eq!(
+        mounted
+            .without_mount("/mnt/d")
+            .with_exec(["sh", "-c", "test -e /mnt/d/f || echo gone"])
+            .stdout()
+            .wait()
+            .unwrap(),
+        "gone\n"
+    );
+    rootlet_tests::needs_namespaces!("mount to be read-only");
     let read_only = MountOptions { read_only: true, ..Default::default() };
-    let refused = alpine.with_mounted_directory_as("/mnt/d", &source, read_only).with_exec(["touch", "/mnt/d/x"]);
+    let refused =
+        alpine.with_mounted_directory_as("/mnt/d", &source, read_only).with_exec(["touch", "/mnt/d/x"]);
     let said = refused.sync().wait().unwrap_err().exec.unwrap().stderr;
     assert_eq!(said, "touch: /mnt/d/x: Read-only file system\n");
 }
@@ -215,7 +254,12 @@ fn a_cache_lasts() {
     let count = |session: &Session, user: &str| {
         let cache = session.dag.cache_volume(&name);
         let alpine = session.dag.container().from_(&session.alpine).with_mounted_cache("/cache", &cache);
-        alpine.with_user(user).with_exec(["sh", "-c", "umask 0; echo x >> /cache/f; wc -l < /cache/f"]).stdout().wait().unwrap()
+        alpine
+            .with_user(user)
+            .with_exec(["sh", "-c", "umask 0; echo x >> /cache/f; wc -l < /cache/f"])
+            .stdout()
+            .wait()
+            .unwrap()
     };
     assert_eq!(count(&first, "root"), "1\n");
     assert_eq!(count(&session().unwrap(), "root"), "2\n");
@@ -234,8 +278,12 @@ fn secrets_are_told_to_nobody() {
         .with_exec(["sh", "-c", "echo $TOKEN; cat /run/secrets/token >&2; stat -c '%U %a' /run/secrets/token; echo $TOKEN | wc -c"]);
     assert_eq!(with.stdout().wait().unwrap(), format!("***\nroot 400\n{}\n", text.len() + 1));
     assert_eq!(with.stderr().wait().unwrap(), "***");
-    let after = with.with_exec(["sh", "-c", "true"]).without_mount("/run/secrets/token").without_secret_variable("TOKEN");
-    let found = after.with_exec(["sh", "-c", "env; cat /run/secrets/token 2>&1; true"]).stdout().wait().unwrap();
+    let after = with
+        .with_exec(["sh", "-c", "true"])
+        .without_mount("/run/secrets/token")
+        .without_secret_variable("TOKEN");
+    let found =
+        after.with_exec(["sh", "-c", "env; cat /run/secrets/token 2>&1; true"]).stdout().wait().unwrap();
     assert!(!found.contains("hunter2") && found.contains("No such file"), "{found}");
     let failed = with.with_exec(["sh", "-c", "echo $TOKEN >&2; exit 1"]).sync().wait().unwrap_err();
     assert_eq!(failed.exec.as_ref().unwrap().stderr, "***\n");
@@ -284,6 +332,7 @@ fn questions_that_make_no_sense() {
     assert!(ask("x", "null").message.contains("nobody knows what `x` asks"));
     let call = r#"{"$":"Call","module":"nowhere","calls":[]}"#;
     assert!(ask("call", call).message.contains("no module `nowhere`"));
-    let base = session.dag.container().from_("tar:/no/such/file").with_exec(["true"]).sync().wait().unwrap_err();
+    let base =
+        session.dag.container().from_("tar:/no/such/file").with_exec(["true"]).sync().wait().unwrap_err();
     assert!(base.message.contains("/no/such/file"), "{base}");
 }
