@@ -236,6 +236,7 @@ fn mounts_are_no_part_of_a_container() {
             .unwrap(),
         "gone\n"
     );
+    rootlet_tests::needs_namespaces!("mount to be read-only");
     let read_only = MountOptions { read_only: true, ..Default::default() };
     let refused =
         alpine.with_mounted_directory_as("/mnt/d", &source, read_only).with_exec(["touch", "/mnt/d/x"]);

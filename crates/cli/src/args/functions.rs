@@ -39,7 +39,7 @@ Examples:
   rootlet install rootlet:lib                      rootlet's own presets")]
 pub struct Install {
     /// A path, or a git repository; its version is pinned to a commit
-    #[arg(value_name = "MODULE", value_hint = ValueHint::DirPath)]
+    #[arg(id = "what", value_name = "MODULE", value_hint = ValueHint::DirPath)]
     pub module: String,
     /// What it is called here [default: its own name]
     #[arg(short, long, value_name = "NAME")]
@@ -52,7 +52,7 @@ pub struct Install {
 #[derive(Debug, Args)]
 pub struct Uninstall {
     /// Its name
-    #[arg(value_name = "MODULE")]
+    #[arg(id = "what", value_name = "MODULE")]
     pub module: String,
     #[command(flatten)]
     pub place: Place,

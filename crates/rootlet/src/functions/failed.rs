@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A failure.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Failed {
     /// Which sort.
@@ -58,6 +58,11 @@ impl Failed {
         Self { message: message.into(), ..Self::default() }
     }
 
+    /// What the code of a module fails of.
+    pub fn raised(what: impl fmt::Display) -> Self {
+        Self { kind: FailedKind::Raised, ..Self::query(what.to_string()) }
+    }
+
     /// With what to do about it.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -77,7 +82,42 @@ impl fmt::Display for Failed {
     }
 }
 
+/// What `unwrap`, and a `main` that fails, show.
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(exec) = &self.exec {
+            write!(f, "\n{}{}", exec.stdout, exec.stderr)?;
+        }
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+    }
+}
+
 impl std::error::Error for Failed {}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::raised(error)
+    }
+}
+
+impl From<String> for Failed {
+    fn from(message: String) -> Self {
+        Self::raised(message)
+    }
+}
+
+impl From<&str> for Failed {
+    fn from(message: &str) -> Self {
+        Self::raised(message)
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Failed {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::raised(error)
+    }
+}
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {

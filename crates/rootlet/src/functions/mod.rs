@@ -9,6 +9,38 @@
 //! ```
 //!
 //! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
+//!
+//! # A module in Rust
+//! A program whose `main` serves one object. Its methods marked `#[function]` are called by name; those marked `#[check]` are checks, too.
+//! Their documents are the help. `new`, where there is one, makes the object, and its arguments are the module's own; else it is made by
+//! `Default`. Arguments and what a function gives are texts, numbers, booleans, containers and their kin, and lists and options of these;
+//! `#[default(1000)]` before an argument says what it is where nothing is said.
+//!
+//! ```no_run
+//! use rootlet::functions::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct CiLikeProduction;
+//!
+//! #[rootlet::module]
+//! impl CiLikeProduction {
+//!     /// Check that the container runs as a regular user.
+//!     #[check]
+//!     async fn whoami_check(&self) -> Result<String> {
+//!         dag().lib().call("alpine_user").container().with_exec(["whoami"]).stdout().await
+//!     }
+//!
+//!     /// A container of a user.
+//!     #[function]
+//!     fn user(&self, base: String, #[default("sam")] name: String) -> Container {
+//!         dag().container().from_(base).with_user(name)
+//!     }
+//! }
+//!
+//! fn main() -> Result<()> {
+//!     serve::<CiLikeProduction>()
+//! }
+//! ```
 
 mod api;
 mod build;
@@ -24,6 +56,7 @@ mod presets;
 mod process;
 mod project;
 pub mod schema;
+pub mod serve;
 pub mod session;
 mod stamps;
 
@@ -37,11 +70,19 @@ pub use hears::{Hears, Outcome, Silent};
 pub use module::{Module, Values, from_host};
 pub use process::{Printed, Runtime};
 pub use project::{Dependency, Form, Project, Sdk};
+pub use serve::{Result, serve};
 
 pub use rootlet_spec::pipeline::{Exec, Expect};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;
+
+/// What a module in Rust begins with.
+pub mod prelude {
+    pub use super::{
+        CacheVolume, Container, Directory, Exec, Expect, Failed, File, Result, Secret, Service, dag, serve,
+    };
+}
 
 /// Who can call the functions of modules.
 pub trait Modules: Send + Sync {
@@ -49,5 +90,5 @@ pub trait Modules: Send + Sync {
     ///
     /// # Errors
     /// No such module or function; what it said where it failed.
-    fn call(&self, engine: &Engine, call: &Call) -> Result<Value, Failed>;
+    fn call(&self, engine: &Engine, call: &Call) -> Result<Value>;
 }

@@ -25,10 +25,8 @@ const GRACE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// How long the last of what it printed may take to be read.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// The SDK's directory is where this lies, so that it, and neither the caller's directory nor the module's, is what Python finds first.
-const START: (&str, &str) = (
-    "start.py",
-    "import runpy\nrunpy.run_module(\"rootlet.functions\", run_name=\"__main__\", alter_sys=True)\n",
-);
+const START: (&str, &str) =
+    ("start.py", "import sys\nfrom rootlet.functions._run import main\nsys.exit(main())\n");
 
 /// Who hears what modules print.
 pub type Printed = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -90,7 +88,7 @@ impl Runtime {
         match project.sdk() {
             Sdk::Python => {
                 let mut command = Command::new(interpreter(project));
-                command.arg(self.sdk()?.join(START.0)).arg(project.source());
+                command.arg(self.sdk()?.join(START.0)).arg(project.directory());
                 Ok(command)
             }
             Sdk::Rust => {

@@ -35,11 +35,19 @@ pub(super) fn of(project: &Project) -> Vec<Stamp> {
     let source = project.source();
     let mut stamps: Vec<Stamp> = stamp(&project.file()).into_iter().collect();
     let names: &[&str] = match project.sdk() {
-        Sdk::Python => &["pyproject.toml", "main.py", ".venv/pyvenv.cfg"],
+        Sdk::Python => &["pyproject.toml", ".venv/pyvenv.cfg"],
         _ => &["Cargo.toml", "Cargo.lock", "build.rs"],
     };
     stamps.extend(names.iter().filter_map(|name| stamp(&source.join(name)).ok()));
-    walk(&source.join("src"), &mut stamps, 0);
+    let mut places = vec!["src".to_owned()];
+    if project.sdk() == Sdk::Python {
+        // Code may also lie beside the file.
+        let here = fs::read_dir(&source).into_iter().flatten().flatten().map(|entry| entry.path());
+        let python = here.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
+        stamps.extend(python.filter_map(|path| stamp(&path).ok()));
+        places.extend([project.name().replace('-', "_"), "main".to_owned()]);
+    }
+    places.iter().for_each(|place| walk(&source.join(place), &mut stamps, 0));
     stamps.sort();
     stamps
 }

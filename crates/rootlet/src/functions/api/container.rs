@@ -43,6 +43,10 @@ impl Container {
         self.client.ask_plain(name, json!(self.value))
     }
 
+    pub(crate) fn from_value(client: &Client, value: pipeline::Container) -> Self {
+        Self { client: client.clone(), value }
+    }
+
     /// What it is made of, to be told elsewhere.
     pub fn value(&self) -> &pipeline::Container {
         &self.value
@@ -430,8 +434,4 @@ impl Container {
     pub fn publish(&self, address: impl Into<String>) -> Answer<String> {
         self.ask("publish", json!({"address": address.into()}))
     }
-}
-
-pub(super) fn new(client: Client, value: pipeline::Container) -> Container {
-    Container { client, value }
 }

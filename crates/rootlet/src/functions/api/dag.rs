@@ -49,7 +49,7 @@ impl Dag {
 
     /// An empty container.
     pub fn container(&self) -> Container {
-        super::container::new(self.client.clone(), pipeline::Container::default())
+        Container::from_value(&self.client, pipeline::Container::default())
     }
 
     /// An empty directory.
@@ -84,7 +84,7 @@ impl Dag {
 
     /// A directory that lasts from one run to the next.
     pub fn cache_volume(&self, key: impl Into<String>) -> CacheVolume {
-        CacheVolume::new(key.into())
+        CacheVolume::from_value(&self.client, pipeline::CacheVolume { key: key.into() })
     }
 
     /// The main object of a module that this one depends on.
@@ -157,7 +157,7 @@ impl ModuleCall {
     /// What it gives, where that is a container.
     pub fn container(self) -> Container {
         let steps = vec![ContainerStep::Call { call: self.call }];
-        super::container::new(self.client, pipeline::Container { steps })
+        Container::from_value(&self.client, pipeline::Container { steps })
     }
 
     /// What it gives, where that is a directory.

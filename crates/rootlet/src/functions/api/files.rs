@@ -63,6 +63,10 @@ impl Directory {
         Self { client, value }
     }
 
+    pub(crate) fn from_value(client: &Client, value: pipeline::Directory) -> Self {
+        Self::new(client.clone(), value)
+    }
+
     fn with_step(&self, step: DirectoryStep) -> Self {
         let mut value = self.value.clone();
         value.steps.push(step);
@@ -229,6 +233,10 @@ impl Directory {
 impl File {
     pub(super) fn new(client: Client, from: FileOrigin) -> Self {
         Self { client, value: pipeline::File { from, name: None, timestamp: None } }
+    }
+
+    pub(crate) fn from_value(client: &Client, value: pipeline::File) -> Self {
+        Self { client: client.clone(), value }
     }
 
     /// What it is made of, to be told elsewhere.

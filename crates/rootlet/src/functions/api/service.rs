@@ -18,6 +18,10 @@ impl Service {
         Self { client, value }
     }
 
+    pub(crate) fn from_value(client: &Client, value: pipeline::Service) -> Self {
+        Self { client: client.clone(), value }
+    }
+
     /// What it is made of, to be told elsewhere.
     pub fn value(&self) -> &pipeline::Service {
         &self.value
@@ -72,6 +76,10 @@ impl Secret {
         Self { client, value }
     }
 
+    pub(crate) fn from_value(client: &Client, value: pipeline::Secret) -> Self {
+        Self::new(client.clone(), value)
+    }
+
     /// What it is known by, to be told elsewhere.
     pub fn value(&self) -> &pipeline::Secret {
         &self.value
@@ -90,7 +98,12 @@ pub struct CacheVolume {
 }
 
 impl CacheVolume {
-    pub(super) fn new(key: String) -> Self {
-        Self { value: pipeline::CacheVolume { key } }
+    pub(crate) fn from_value(_: &Client, value: pipeline::CacheVolume) -> Self {
+        Self { value }
+    }
+
+    /// What it is known by, to be told elsewhere.
+    pub fn value(&self) -> &pipeline::CacheVolume {
+        &self.value
     }
 }

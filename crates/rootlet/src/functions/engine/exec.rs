@@ -10,7 +10,9 @@ use crate::functions::{ExecFailed, Failed, FailedKind, Outcome};
 use crate::{Builder, Error, ErrorKind, Identity, Rootlet, Stdio};
 use rootlet_base::{Base, LayerWriter};
 use rootlet_spec::pipeline::{ContainerStep, Exec, Expect};
-use rootlet_spec::{Access, Content, Entry, Lenient, Mount, Net, Rights, UserSpec, Writable, printable};
+use rootlet_spec::{
+    Access, Content, Entry, Lenient, Mount, Net, Rights, Tier, UserSpec, Writable, printable,
+};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -152,7 +154,11 @@ impl Engine {
         let _bound = self.bind_services(&root, &before.services)?;
         let _turns = self.take_turns(before)?;
         let scrubber = self.0.secrets.scrubber();
-        let said = self.execute(&root, before, exec, &command, &scrubber, id)?;
+        let said = self
+            .write_secrets(&root, before)
+            .and_then(|()| self.execute(&root, before, exec, &command, &scrubber, id));
+        self.remove_secrets(&root, before);
+        let said = said?;
         let as_expected = match exec.expect {
             Expect::Success => said.exit_code == 0,
             Expect::Failure => (1..128).contains(&said.exit_code),
@@ -261,6 +267,10 @@ impl Engine {
 
     fn mounts(&self, before: &State) -> Result<Vec<Mount>> {
         let mut mounts = Vec::new();
+        if self.mounted_secrets(before).next().is_some() {
+            // Which tier there is, is known for sure once a root was made.
+            self.reader(&before.base)?;
+        }
         for mounted in &before.mounts {
             let target = mounted.path.clone();
             mounts.push(match &mounted.what {
@@ -272,22 +282,53 @@ impl Engine {
                 What::Cache { key, sharing, .. } => {
                     Mount::Bind { source: self.cache(key, *sharing)?, target, read_only: false }
                 }
+                // Without mounts it would be part of a tree that the store keeps.
+                What::Secret { .. } if without_mounts() => continue,
                 What::Secret { secret, owner, mode } => {
-                    let text = self.0.secrets.plaintext(secret, &self.0.directory)?;
-                    let owner = match owner {
-                        Some(owner) => self.reader(&before.base)?.identity(owner)?,
-                        None => Identity::default(),
-                    };
+                    let text = self.0.secrets.plaintext(secret, &self.0.directory)?.into_bytes();
+                    let owner = self.owner_of_secret(before, owner.as_deref())?;
                     let rights = Rights { uid: Some(owner.uid), gid: Some(owner.gid), mode: *mode };
-                    let name =
-                        Path::new(&target).file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    let file =
-                        Entry { path: name.clone(), content: Content::File(text.into_bytes()), rights };
+                    let name = Path::new(&target).file_name().unwrap_or_default();
+                    let name = name.to_string_lossy().into_owned();
+                    let file = Entry { path: name.clone(), content: Content::File(text), rights };
                     Mount::Files { target, entries: vec![file], sub_path: name }
                 }
             });
         }
         Ok(mounts)
+    }
+
+    fn owner_of_secret(&self, before: &State, owner: Option<&str>) -> Result<Identity> {
+        Ok(match owner {
+            Some(owner) => self.reader(&before.base)?.identity(owner)?,
+            None => Identity::default(),
+        })
+    }
+
+    /// Where there are no mounts, secrets are files of the root while a command runs.
+    fn write_secrets(&self, root: &Rootlet, before: &State) -> Result<()> {
+        for mounted in before.mounts.iter().filter(|_| without_mounts()) {
+            let What::Secret { secret, owner, mode } = &mounted.what else { continue };
+            let text = self.0.secrets.plaintext(secret, &self.0.directory)?;
+            let owner = self.owner_of_secret(before, owner.as_deref())?;
+            let path = Path::new(&mounted.path);
+            let parent = path.parent().unwrap_or(path);
+            let made = root.create_dir_all(parent).and_then(|()| root.write(path, ""));
+            // Nobody else reads it, not even before it has its mode.
+            let made = made.and_then(|()| root.set_permissions(path, 0));
+            let made = made.and_then(|()| root.chown(path, Some(owner.uid), Some(owner.gid)));
+            let made =
+                made.and_then(|()| root.write(path, text)).and_then(|()| root.set_permissions(path, *mode));
+            made.map_err(|e| Error::io(format!("failed to write the secret {}", mounted.path), e))?;
+        }
+        Ok(())
+    }
+
+    /// They go before anything is kept.
+    fn remove_secrets(&self, root: &Rootlet, before: &State) {
+        if without_mounts() {
+            self.mounted_secrets(before).for_each(|path| drop(root.remove_file(path)));
+        }
     }
 
     fn mounted_secrets(&self, state: &State) -> impl Iterator<Item = String> {
@@ -303,6 +344,7 @@ impl Engine {
         }
         let explained = || -> Result<Vec<String>> {
             let root = self.builder(before, exec)?.spawn()?;
+            self.write_secrets(&root, before)?;
             let mut command = root.command(&words[0]);
             command.args(&words[1..]).stdin(input(&root, before, exec)?).timeout(WHY_TIME);
             for (name, secret) in &before.secrets {
@@ -318,6 +360,11 @@ impl Engine {
         };
         explained().unwrap_or_default()
     }
+}
+
+/// Whether rootlets are made without mounts here.
+fn without_mounts() -> bool {
+    crate::tier::likely().is_ok_and(|tier| tier == Tier::Chroot)
 }
 
 /// How long a command may take once more, to see what it was refused.
