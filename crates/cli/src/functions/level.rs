@@ -153,6 +153,7 @@ fn matches(
         .no_binary_name(true)
         .allow_external_subcommands(true)
         .disable_help_subcommand(true)
+        .disable_help_flag(true)
         .max_term_width(100)
         .override_usage(usage(line, !args.is_empty(), &functions))
         .args(args.iter().map(|arg| reader.option(arg)));
@@ -166,6 +167,10 @@ fn matches(
     let common =
         common.get_arguments().filter(|arg| shown.contains(&arg.get_id().as_str()) && !own(arg.get_long()));
     command = command.args(common.cloned().map(|arg| arg.help_heading("Options")));
+    if !own(Some("help")) {
+        let help = clap::Arg::new("help").short('h').long("help").action(clap::ArgAction::HelpShort);
+        command = command.arg(help.help("Print help").help_heading("Options"));
+    }
     let mut matches = match command.try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => return Ok(Level::Help(error.render().to_string())),
