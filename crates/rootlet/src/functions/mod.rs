@@ -51,15 +51,15 @@ pub mod serve;
 pub mod session;
 
 pub use api::{
-    Answer, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File, FileOptions,
-    Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
+    Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
+    FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 pub use hears::{Hears, Outcome, Silent};
 pub use serve::{Result, serve};
 
-pub use rootlet_spec::pipeline::{Exec, Expect};
+pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;
