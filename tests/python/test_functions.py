@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import os
 import socket
 
 import pytest
@@ -100,7 +101,23 @@ def test_files_and_directories_say_where_they_are_from(engine):
             "hostname": "web",
         },
     }.items():
-        assert asked(engine, made.sync())["on"] == value
+        assert asked(engine, made.hostname() if isinstance(made, functions.Service) else made.sync())["on"] == value
+
+
+def test_services_are_asked_and_serve(engine):
+    engine.answers = {"endpoint": "http://web:80", "ports": [{"port": 80, "protocol": "TCP"}]}
+    service = dag.container().with_exposed_port(80).as_service()
+    assert asyncio.run(_awaited(service.endpoint(port=80, scheme="http"))) == "http://web:80"
+    assert engine.asked[-1]["with"] == {"port": 80, "scheme": "http"}
+    assert asked(engine, service.up(ports=[functions.PortForward(backend=80, frontend=8080)]))["with"] == {
+        "ports": [{"frontend": 8080, "backend": 80}]
+    }
+    assert asked(engine, service.up(random=True))["with"] == {"ports": [{"frontend": 0, "backend": 80}]}
+    assert asked(engine, service.up())["with"] == {}
+    assert asked(engine, service.stop(kill=True))["with"] == {"kill": True}
+    assert asked(engine, service.sync())["on"]["$"] == "Container"
+    with pytest.raises(TypeError, match="ports has to be"):
+        asked(engine, service.up(ports=[80]))
 
 
 def test_changes_of_directories(engine):
@@ -119,7 +136,7 @@ def test_answers_are_of_their_types(engine):
         "env_variable": None,
         "env_variables": [{"name": "A", "value": "b"}],
         "exposed_ports": [{"port": 53, "protocol": "UDP", "description": None}],
-        "stat": {"name": "f", "size": 7, "permissions": 0o644, "file_type": "REGULAR"},
+        "stat": {"name": "f", "size": 7, "permissions": 0o644, "file_type": "REGULAR_TYPE"},
         "platform": "linux/amd64",
     }
     container = dag.container()
@@ -303,6 +320,11 @@ def test_what_is_not_done_is_refused():
     ]:
         with pytest.raises(functions.InvalidQueryError, match="nothing that rootlet does"):
             wrong()
+
+
+def test_this_machines_platform_is_none_of_others(engine):
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    assert steps(engine, dag.container(platform=functions.Platform(f"linux/{machine}"))) == []
 
 
 def test_bad_texts_and_numbers_are_no_message(engine):

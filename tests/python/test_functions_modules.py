@@ -221,8 +221,10 @@ def test_objects_are_told_with_their_state_and_made_of_it(module):
 def test_constructors_of_ones_own(module):
     demo = module(
         """
-        from typing import Self
+        import typing
         from dagger import dag, function, object_type
+
+        Self = getattr(typing, "Self", "Demo")  # From Python 3.11 on.
 
         @object_type
         class Demo:

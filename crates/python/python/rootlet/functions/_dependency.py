@@ -94,7 +94,7 @@ def begin(session: _session.Session | None, name: str) -> Callable[..., Dependen
     if schema is None:
         from ._client import Client
 
-        known = [one.replace("-", "_") for one in modules]
+        known = [one.replace("-", "_") for one in modules if not one.startswith("/")]
         hint = nearest(name, known + [one for one in dir(Client) if not one.startswith("_")])
         raise AttributeError(f"dag has no {name!r}: {hint or 'a module is installed by `rootlet install`'}")
     found: Mapping[str, Any] = schema

@@ -295,4 +295,4 @@ class Stat:
     async def file_type(self) -> FileType | None:
         """What sort of thing it is."""
         told = await self._told("file_type")
-        return None if told is None else FileType(told)
+        return None if told is None else FileType(str(told).removesuffix("_TYPE"))

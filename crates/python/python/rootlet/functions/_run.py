@@ -29,19 +29,19 @@ def main() -> int:
     session = _session.current = _inherited()
     try:
         told = _session.line({"done": _work(session.job(), directory)})
-        code = 0
     except KeyboardInterrupt:
         return 130
     except BaseException as error:
         from . import _failure
 
         told = _session.line({"failed": _failure.told(error, directory)})
-        code = 1
     try:
         session.tell(told)
     except ClientError:
-        code = 1
-    return code
+        # Nobody is there any more to whom it matters.
+        return 1
+    # Whoever is told of a failure learns nothing from a status.
+    return 0
 
 
 def _inherited() -> _session.Session:

@@ -81,8 +81,8 @@ class Session:
         loop = running_loop()
         if loop is None:
             return self.ask_now(name, on, arguments)
-        self._attach(loop)
         question = self._question(name, on, arguments)
+        self._attach(loop)
         answer = self._waiting[self._last] = loop.create_future()
         self._unsent += question
         self._flush()

@@ -63,9 +63,19 @@ class Type:
             raise AttributeError(f"rootlet's {type(self).__name__} has no {name!r}: {hint}")
 
 
+class Input:
+    """A record that is an argument."""
+
+    __slots__ = ()
+
+    @property
+    def _value(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+
 def plain(value: object) -> object:
     """A value as JSON has it."""
-    if isinstance(value, Type):
+    if isinstance(value, (Type, Input)):
         return value._value
     if isinstance(value, enum.Enum):
         return value.value
