@@ -1,0 +1,127 @@
+//! The tutorial *Running CI tests like production*, as it is written: its commands, its module, and what it recorded.
+//!
+//! Its text is not in this tree; where it is at hand, the commands and the module are held against it.
+
+use rootlet_tests::OwnStore;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const INIT: &str = "dagger init --sdk=python";
+const INSTALL: &str = "dagger install github.com/Konubinix/daggerlib";
+const LOCAL: &str = r#"sed -i '/pin/d; s|"github.com/Konubinix/daggerlib@main"|"../.."|; s|"\.\./\.\.",|"../.."|' dagger.json"#;
+/// With its indentation, which the text has lost.
+const MODULE: &str = include_str!("tutorial/module.py");
+const ON_ALPINE: [(&str, &str); 3] = [
+    ("dagger call whoami-check", "sam\n"),
+    ("dagger call home-check", "/home/sam\n"),
+    ("dagger call uid-check", "uid=1000(sam) gid=1000(sam) groups=1000(sam),1000(sam)\n"),
+];
+const ON_DEBIAN: (&str, &str) =
+    ("dagger call debian-uid-check", "uid=1000(sam) gid=1000(sam) groups=1000(sam),100(users)\n");
+
+/// A project two directories below one in which nothing is, and the command under the name `dagger`.
+struct Project {
+    above: tempfile::TempDir,
+    store: OwnStore,
+}
+
+impl Project {
+    fn new(store: OwnStore) -> Self {
+        let project = Self { above: tempfile::tempdir().unwrap(), store };
+        fs::create_dir_all(project.directory()).unwrap();
+        let bin = project.above.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let command = rootlet_tests::rootlet_command();
+        std::os::unix::fs::symlink(command.get_program(), bin.join("dagger")).unwrap();
+        project
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.above.path().join("examples/ci_like_production")
+    }
+
+    /// A line, as the reader of the tutorial types it; gives what it prints.
+    #[track_caller]
+    fn types(&self, line: &str) -> String {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", line]).current_dir(self.directory()).env("ROOTLET_STORE", self.store.path());
+        shell.env("PATH", format!("{}/bin:{path}", self.above.path().display()));
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn prepare(&self) {
+        self.types(INIT);
+        self.types(INSTALL);
+        let installed = fs::read_to_string(self.directory().join("dagger.json")).unwrap();
+        assert!(installed.contains("\"source\": \"github.com/Konubinix/daggerlib@main\""), "{installed}");
+        self.types(LOCAL);
+        let local = fs::read_to_string(self.directory().join("dagger.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&local).unwrap_or_else(|e| panic!("{e}: {local}"));
+        assert_eq!(json["dependencies"], serde_json::json!([{"name": "lib", "source": "../.."}]));
+        fs::write(self.directory().join(".dagger/src/ci_like_production/main.py"), MODULE).unwrap();
+    }
+}
+
+/// A store that has Alpine's small root under the name of the image that the presets begin with, as a registry would have
+/// given it.
+fn alpine_store() -> Option<OwnStore> {
+    let tar = rootlet_tests::alpine_tar()?;
+    let own = OwnStore::default();
+    let store = rootlet::Store::open(own.path()).unwrap();
+    let base = rootlet::Base::resolve(&format!("tar:{}", tar.display()), &store).unwrap();
+    let bases = own.path().join("bases");
+    let record = bases.read_dir().unwrap().next().unwrap().unwrap().path();
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
+    json["name"] = "docker.io/library/alpine:3.23".into();
+    json.as_object_mut().unwrap().remove("stamp");
+    fs::write(bases.join("docker.io%2Flibrary%2Falpine%3A3.23.json"), json.to_string()).unwrap();
+    drop(base);
+    Some(own)
+}
+
+#[test]
+fn it_works_as_it_is_written_on_alpine() {
+    let Some(store) = alpine_store() else { rootlet_tests::skip!("no tarball of alpine") };
+    let project = Project::new(store);
+    project.prepare();
+    for (line, recorded) in ON_ALPINE {
+        assert_eq!(project.types(line), recorded, "{line}");
+    }
+    let listed = project.types("dagger functions");
+    assert!(
+        listed.contains("whoami-check      Check that the container runs as a regular user."),
+        "{listed}"
+    );
+}
+
+#[test]
+fn it_works_as_it_is_written_on_debian() {
+    if rootlet_tests::packages_base("apt:trixie").is_none() {
+        return;
+    }
+    let project = Project::new(OwnStore::shared(&rootlet_tests::store()));
+    project.prepare();
+    let (line, recorded) = ON_DEBIAN;
+    assert_eq!(project.types(line), recorded, "{line}");
+}
+
+#[test]
+fn the_text_says_the_same() {
+    let shared = std::env::var_os("ROOTLET_SHARED").map(PathBuf::from);
+    let text = shared.and_then(|data| {
+        fs::read_to_string(data.parent().unwrap_or(Path::new("/")).join("seeds/000_506a2640127b5152.txt"))
+            .ok()
+    });
+    let Some(text) = text else { return eprintln!("the tutorial's text is not at hand") };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let module: Vec<&str> = MODULE.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert!(lines.windows(module.len()).any(|window| window == module), "the module is another one");
+    let calls = ON_ALPINE.iter().chain([&ON_DEBIAN]).map(|(line, _)| *line);
+    for line in [INIT, INSTALL, LOCAL].into_iter().chain(calls) {
+        assert!(lines.contains(&line), "{line}");
+    }
+}
