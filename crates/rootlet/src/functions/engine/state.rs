@@ -251,7 +251,7 @@ impl Engine {
                 let copied =
                     |mounted: &Mounted| mounted.path == path && matches!(mounted.what, What::Copy { .. });
                 if state.mounts.iter().any(copied) {
-                    *state = self.without(state, &[path.clone()])?;
+                    *state = self.without(state, std::slice::from_ref(&path))?;
                 }
                 state.mounts.retain(|mounted| mounted.path != path);
             }
