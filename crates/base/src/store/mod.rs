@@ -23,6 +23,7 @@
 //! ├── caches/KEY/                  a directory that commands write, run after run ([`CacheDirectory`]); its mtime: last used
 //! │   ├── map.json                 the id map of who writes it, for removing it
 //! │   └── root/
+//! ├── made/KIND/KEY                what functions need besides bases (`Store::made`); its mtime: when it was last used
 //! ├── locks/NAME                   one at a time: the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds
 //! ```
@@ -48,6 +49,7 @@ mod info;
 mod kept;
 mod layers;
 mod lock;
+mod made;
 mod package_cache;
 mod record;
 mod staging;

@@ -43,12 +43,22 @@
 //! ```
 
 mod api;
+mod build;
 mod engine;
 mod failed;
+mod git;
 mod hears;
+pub mod init;
+pub mod install;
+mod module;
+mod names;
+mod presets;
+mod process;
+mod project;
 pub mod schema;
 pub mod serve;
 pub mod session;
+mod stamps;
 
 pub use api::{
     Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
@@ -57,6 +67,9 @@ pub use api::{
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 pub use hears::{Hears, Outcome, Silent};
+pub use module::{Module, Values, from_host};
+pub use process::{Printed, Runtime};
+pub use project::{Dependency, Form, Project, Sdk};
 pub use serve::{Result, serve};
 
 pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};

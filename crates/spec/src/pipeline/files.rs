@@ -21,7 +21,10 @@ pub struct Directory {
 pub enum DirectoryOrigin {
     /// With a directory of this machine.
     Host(HostPath),
+    /// With what a module's function gives.
+    Call(Call),
     /// With one of a container.
+    #[serde(untagged)]
     Container {
         /// The container.
         container: Container,
@@ -29,14 +32,13 @@ pub enum DirectoryOrigin {
         path: String,
     },
     /// With one of a directory.
+    #[serde(untagged)]
     Directory {
         /// The directory.
         directory: Box<Directory>,
         /// The place in it.
         path: String,
     },
-    /// With what a module's function gives.
-    Call(Call),
 }
 
 /// Something of this machine.
@@ -208,20 +210,6 @@ pub struct File {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOrigin {
-    /// One of a container.
-    Container {
-        /// The container.
-        container: Box<Container>,
-        /// The place in it.
-        path: String,
-    },
-    /// One of a directory.
-    Directory {
-        /// The directory.
-        directory: Box<Directory>,
-        /// The place in it.
-        path: String,
-    },
     /// One of this machine.
     Host(HostPath),
     /// One that is written down here.
@@ -232,6 +220,22 @@ pub enum FileOrigin {
     Url(String),
     /// What a module's function gives.
     Call(Call),
+    /// One of a container.
+    #[serde(untagged)]
+    Container {
+        /// The container.
+        container: Box<Container>,
+        /// The place in it.
+        path: String,
+    },
+    /// One of a directory.
+    #[serde(untagged)]
+    Directory {
+        /// The directory.
+        directory: Box<Directory>,
+        /// The place in it.
+        path: String,
+    },
 }
 
 /// A file that is written down.

@@ -91,12 +91,15 @@ pub struct Object {
     pub state: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Functions of a module that are called, each on what the one before gave; the first on the module's main object.
+/// Functions of a module that are called, each on what the one before gave; the first on the module's main object, which is made for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "$")]
 pub struct Call {
     /// The module.
     pub module: String,
+    /// An object of its that was handed over, on which the first is called then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Object>,
     /// What its main object is made with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constructor: BTreeMap<String, serde_json::Value>,

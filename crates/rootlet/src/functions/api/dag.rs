@@ -89,7 +89,7 @@ impl Dag {
 
     /// The main object of a module that this one depends on.
     pub fn module(&self, name: impl Into<String>) -> ModuleCall {
-        let call = Call { module: name.into(), constructor: BTreeMap::new(), calls: Vec::new() };
+        let call = Call { module: name.into(), on: None, constructor: BTreeMap::new(), calls: Vec::new() };
         ModuleCall { client: self.client.clone(), call }
     }
 
