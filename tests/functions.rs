@@ -122,8 +122,8 @@ fn a_new_module_is_called() {
     assert_eq!(again.status, Some(125));
     assert!(again.stderr.contains("is the module my-checks already"), "{}", again.stderr);
     assert_eq!(within(&["functions"]).stdout, "NAME    DESCRIPTION\nwhoami  Who a command runs as.\n");
-    let called = within(&["call", "whoami", "--base", &alpine, "--user=123"]);
-    assert_eq!(called.stdout, "uid=123 gid=0(root)\n", "{}", called.stderr);
+    let called = within(&["call", "whoami", "--base", &alpine, "--user=4321"]);
+    assert_eq!(called.stdout, "uid=4321 gid=0(root)\n", "{}", called.stderr);
     // From below it as well, and by its path.
     let below = finish(place.command(&["functions"]).current_dir(place.at("MyChecks/src/my_checks")));
     assert!(below.stdout.contains("whoami"), "{}", below.stderr);
@@ -131,6 +131,7 @@ fn a_new_module_is_called() {
     place.fails(125, &["functions"], &["is no module: there is neither rootlet.json nor dagger.json"]);
     place.fails(125, &["init", "--sdk=cobol"], &["there is no SDK `cobol`"]);
     place.fails(125, &["init", "-x"], &["unexpected argument"]);
+    place.fails(125, &["init", "a", "--name=b"], &["the name is said twice"]);
     place.fails(125, &["init", "--name=a b"], &["`a b` cannot be the name of a module"]);
 }
 

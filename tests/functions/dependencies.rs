@@ -173,7 +173,7 @@ fn what_cannot_be_installed() {
         (&["two"], &["`library` is ./one already", "--name"]),
         (&["container"], &["`container` is a name of the API"]),
         (&["."], &["in a circle"]),
-        (&["one", "--name=-x"], &["unexpected argument"]),
+        (&["one", "--name=-x"], &["`-x` cannot be the name of a module"]),
         (&["one", "--name=a b"], &["`a b` cannot be the name of a module"]),
         (&["ext::sh -c id"], &["is neither a directory nor a repository"]),
     ] {
@@ -186,7 +186,7 @@ fn what_cannot_be_installed() {
     one["dependencies"] = json!([{"name": "test", "source": ".."}]);
     place.write("one/rootlet.json", &one.to_string());
     place.fails(125, &["install", "./one"], &["modules use each other in a circle: ", "→"]);
-    place.fails(1, &["call", "greet"], &[]);
+    place.fails(125, &["call", "-m", "one", "greet"], &["in a circle"]);
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
         Err(Refused::Other(failure)) => return Err(failure),
     };
     progress.silence(options.module.quiet);
+    // What the module uses has to be there, whatever the function does with it.
+    opened.module.dependencies(&opened.engine).map_err(|failed| told(&failed))?;
     let Opened { module, engine, runtime } = opened;
     let (returns, inner) = (chain.returns.clone(), (module, engine.clone(), options.clone()));
     let done = within(options.timeout, &runtime, move || {

@@ -45,6 +45,7 @@ pub fn check(args: Check) -> Result<Outcome, Failure> {
         let lines = chosen.iter().map(|one| vec![kebab(&one.name), first_line(&one.doc)]);
         return print(&crate::output::table(&lines.collect::<Vec<_>>())).map(|()| Outcome::SUCCESS);
     }
+    opened.module.dependencies(&opened.engine).map_err(|failed| told(&failed))?;
     let begun = Instant::now();
     let Opened { module, engine, runtime } = opened;
     let live = Arc::new(Live::new(&options.module, options.json));

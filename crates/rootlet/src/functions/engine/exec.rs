@@ -180,12 +180,12 @@ impl Engine {
             message: format!("{} ended with exit code {}", told(&command), said.exit_code),
             hint: Some(hints.join("\n")),
             traceback: None,
-            exec: Some(ExecFailed {
+            exec: Some(Box::new(ExecFailed {
                 command,
                 exit_code: said.exit_code,
                 stdout: said.stdout,
                 stderr: said.stderr,
-            }),
+            })),
         })
     }
 

@@ -179,7 +179,7 @@ impl Running {
                 "the service {} ended with exit code {exit_code} before it listened",
                 told(&self.command)
             ),
-            exec: Some(ExecFailed { command: self.command.clone(), exit_code, stdout, stderr }),
+            exec: Some(Box::new(ExecFailed { command: self.command.clone(), exit_code, stdout, stderr })),
             ..Failed::default()
         }
     }

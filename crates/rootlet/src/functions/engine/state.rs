@@ -62,8 +62,12 @@ impl State {
         if !wanted {
             return text.to_owned();
         }
-        let value =
-            |name: &str| self.config.env.iter().find(|(known, _)| known == name).map_or("", |(_, v)| v);
+        let value = |name: &str| {
+            let said =
+                self.config.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            // Commands have one, also where nobody has said it.
+            said.unwrap_or(if name == "PATH" { crate::rootlet::DEFAULT_PATH } else { "" })
+        };
         let (mut out, mut rest) = (String::new(), text);
         while let Some(at) = rest.find('$') {
             out += &rest[..at];
@@ -251,7 +255,7 @@ impl Engine {
                 let copied =
                     |mounted: &Mounted| mounted.path == path && matches!(mounted.what, What::Copy { .. });
                 if state.mounts.iter().any(copied) {
-                    *state = self.without(state, &[path.clone()])?;
+                    *state = self.without(state, std::slice::from_ref(&path))?;
                 }
                 state.mounts.retain(|mounted| mounted.path != path);
             }
