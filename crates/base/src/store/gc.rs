@@ -102,13 +102,8 @@ impl Store {
         }
         self.sweep(&mut removed)?;
         self.sweep_packages(options.keep_recent, &mut removed)?;
-<<<<<<< HEAD
-        self.sweep_made(options.keep_recent, &mut removed)?;
-        self.sweep_caches(options.keep_recent, &mut removed)?;
-=======
         self.sweep_caches(options.keep_recent, &mut removed)?;
         self.sweep_made(options.keep_recent, &mut removed)?;
->>>>>>> main
         self.sweep_tmp();
         let layers = entries(&self.path().join("layers"))?.into_iter();
         let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());

@@ -20,10 +20,10 @@
 //! │       └── root/                the tree, as an overlay's lower layer
 //! ├── kept/ID.json                 how to start a kept rootlet again; its snapshot is a base of its own
 //! ├── packages/KEY/PATH            what package managers fetched for themselves ([`PackageCache`]); its mtime: when it came
-//! ├── made/KIND/KEY                what functions need besides bases (`Store::made`); its mtime: when it was last used
 //! ├── caches/KEY/                  a directory that commands write, run after run ([`CacheDirectory`]); its mtime: last used
 //! │   ├── map.json                 the id map of who writes it, for removing it
 //! │   └── root/
+//! ├── made/KIND/KEY                what functions need besides bases (`Store::made`); its mtime: when it was last used
 //! ├── locks/NAME                   one at a time: the index; creating contents against gc
 //! └── tmp/XXXX/                    staging, each with a lock that its maker holds
 //! ```
