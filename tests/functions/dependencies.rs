@@ -186,7 +186,7 @@ fn what_cannot_be_installed() {
     one["dependencies"] = json!([{"name": "test", "source": ".."}]);
     place.write("one/rootlet.json", &one.to_string());
     place.fails(125, &["install", "./one"], &["modules use each other in a circle: ", "→"]);
-    place.fails(125, &["call", "-m", "one", "greet"], &["in a circle"]);
+    place.fails(1, &["call", "greet"], &["in a circle"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn rootlets_own_presets() {
             "--args=sh,-c,id; pwd; echo $HOME; touch ~/x",
             "stdout"
         ]),
-        "uid=2000(sam) gid=2000(sam) groups=20(dialout),900(made),2000(sam)\n/home/sam\n/home/sam\n"
+        "uid=2000(sam) gid=2000(sam) groups=20(dialout),900(made)\n/home/sam\n/home/sam\n"
     );
     assert_eq!(
         lib(&["setup-user", &base, "--username=bob", "with-exec", "--args=sh,-c,id -u; id -u bob", "stdout"]),
