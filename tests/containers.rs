@@ -2,8 +2,8 @@
 
 use rootlet::Store;
 use rootlet::functions::{
-    Dag, DirectoryOptions, Engine, Exec, Expect, FailedKind, FileOptions, Hears, MountOptions, Options,
-    Outcome,
+    CacheOptions, CacheSharing, Dag, DirectoryOptions, Engine, Exec, Expect, FailedKind, FileOptions, Hears,
+    MountOptions, Options, Outcome,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -264,6 +264,29 @@ fn a_cache_lasts() {
     assert_eq!(count(&first, "root"), "1\n");
     assert_eq!(count(&session().unwrap(), "root"), "2\n");
     assert_eq!(count(&session().unwrap(), "guest"), "3\n");
+    // One that begins with something, and is somebody's.
+    let alpine = first.dag.container().from_(&first.alpine);
+    let begun = first.dag.directory().with_new_file("f", "begun");
+    let cache = first.dag.cache_volume(unique());
+    let options =
+        CacheOptions { owner: Some("guest".into()), source: Some(begun), ..CacheOptions::default() };
+    let of_guest = alpine.with_mounted_cache_as("/c", &cache, options).with_user("guest");
+    let said = of_guest
+        .with_exec(["sh", "-c", "cat /c/f; stat -c ' %U' /c; touch /c/mine"])
+        .stdout()
+        .wait()
+        .unwrap();
+    assert_eq!(said, "begun guest\n");
+    let private = || CacheOptions { sharing: CacheSharing::Private, ..CacheOptions::default() };
+    let meeting = first.dag.cache_volume(unique());
+    let count = alpine
+        .with_mounted_cache_as("/c", &first.dag.cache_volume(unique()), private())
+        .with_mounted_cache("/meet", &meeting);
+    let script = "echo >> /c/f; > /meet/$N; until [ -e /meet/1 -a -e /meet/2 ]; do :; done; wc -l < /c/f";
+    let one = |n: &str| count.with_env_variable("N", n).with_exec(["sh", "-c", script]).stdout();
+    let at_once = [one("1"), one("2")];
+    let at_once: Vec<_> = at_once.into_iter().map(|answer| answer.wait().unwrap()).collect();
+    assert_eq!(at_once, ["1\n", "1\n"]);
 }
 
 #[test]

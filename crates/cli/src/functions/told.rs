@@ -10,12 +10,11 @@ const LINES: usize = 100;
 pub fn failure(failed: &Failed) -> Failure {
     let mut failure = Failure::new(failed.message.trim_end());
     if let Some(traceback) = &failed.traceback {
-        // Its last line is the message once more.
+        // It ends with the message once more, and what follows that.
         let lines: Vec<&str> = traceback.trim_end().lines().collect();
-        let shown = match lines.split_last() {
-            Some((last, before)) if last.contains(failed.message.lines().next().unwrap_or(last)) => before,
-            _ => &lines,
-        };
+        let message = failed.message.lines().next().unwrap_or_default();
+        let end = lines.iter().rposition(|line| !message.is_empty() && line.contains(message));
+        let shown = &lines[..end.unwrap_or(lines.len())];
         if !shown.is_empty() {
             failure = failure.caused_by(end_of(&shown.join("\n")));
         }

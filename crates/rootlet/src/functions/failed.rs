@@ -19,7 +19,7 @@ pub struct Failed {
     pub traceback: Option<String>,
     /// Of a command.
     #[serde(flatten)]
-    pub exec: Option<ExecFailed>,
+    pub exec: Option<Box<ExecFailed>>,
 }
 
 /// Which sort of failure.

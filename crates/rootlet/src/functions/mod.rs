@@ -61,8 +61,8 @@ pub mod session;
 mod stamps;
 
 pub use api::{
-    Answer, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File, FileOptions,
-    Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
+    Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
+    FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
@@ -72,7 +72,7 @@ pub use process::{Printed, Runtime};
 pub use project::{Dependency, Form, Project, Sdk};
 pub use serve::{Result, serve};
 
-pub use rootlet_spec::pipeline::{Exec, Expect};
+pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
 
 use rootlet_spec::pipeline::Call;
 use serde_json::Value;

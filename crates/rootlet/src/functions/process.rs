@@ -1,7 +1,7 @@
 //! The process that runs a module's code, from its start to its end.
 
 use super::project::{Project, Sdk};
-use super::{Engine, Failed, FailedKind, build, session};
+use super::{Engine, Failed, build, session};
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Digest, Store};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// The variable that has the number of the socket.
 const SESSION: &str = "ROOTLET_SESSION";
+/// How the conversation's own failures begin: the module has said nothing.
+const SILENT: &str = "the module's process";
 /// How long a process may take to end once its function is done.
 const GRACE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// How long the last of what it printed may take to be read.
@@ -180,9 +182,7 @@ impl Process {
         let done = session::serve(engine, socket, job);
         let status = self.wait();
         done.map_err(|failed| match status {
-            Some(status)
-                if failed.kind == FailedKind::Query && failed.exec.is_none() && !status.success() =>
-            {
+            Some(status) if failed.message.starts_with(SILENT) => {
                 Failed {
                     message: format!("the module {}: {} ({})", self.name, failed.message, how(status)),
                     ..failed

@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::{
-    Answer, CacheVolume, Directory, DirectoryOptions, File, FileOptions, MountOptions, Secret, Service,
+    Answer, CacheOptions, CacheVolume, Directory, DirectoryOptions, File, FileOptions, MountOptions, Secret,
+    Service,
 };
 use rootlet_spec::pipeline::{
     self, ContainerStep as Step, Copied, DirectoryOrigin, Exec, FileOrigin, FileStep,
@@ -280,12 +281,25 @@ impl Container {
     /// A directory that lasts from one run to the next.
     #[must_use]
     pub fn with_mounted_cache(&self, path: impl Into<String>, cache: &CacheVolume) -> Self {
+        self.with_mounted_cache_as(path, cache, CacheOptions::default())
+    }
+
+    /// Likewise, for somebody or for one at a time.
+    #[must_use]
+    pub fn with_mounted_cache_as(
+        &self,
+        path: impl Into<String>,
+        cache: &CacheVolume,
+        options: CacheOptions,
+    ) -> Self {
+        let CacheOptions { owner, sharing, source } = options;
+        let source = source.map(|directory| Box::new(directory.value));
         self.with_step(Step::WithMountedCache {
             path: path.into(),
             cache: cache.value.clone(),
-            source: None,
-            sharing: pipeline::CacheSharing::Shared,
-            owner: None,
+            source,
+            sharing,
+            owner,
         })
     }
 

@@ -13,5 +13,5 @@ pub use client::Client;
 pub use container::Container;
 pub use dag::{Dag, Host, ModuleCall, dag};
 pub use files::{Changes, Directory, File};
-pub use options::{DirectoryOptions, FileOptions, MountOptions};
+pub use options::{CacheOptions, DirectoryOptions, FileOptions, MountOptions};
 pub use service::{CacheVolume, Secret, Service};

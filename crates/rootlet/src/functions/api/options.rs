@@ -1,5 +1,8 @@
 //! What can be said besides.
 
+use super::Directory;
+use rootlet_spec::pipeline::CacheSharing;
+
 /// Of a file that is written or copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileOptions {
@@ -29,6 +32,17 @@ pub struct DirectoryOptions {
     pub owner: Option<String>,
     /// `$NAME` in the path stands for a variable.
     pub expand: bool,
+}
+
+/// Of a cache that is mounted.
+#[derive(Clone, Debug, Default)]
+pub struct CacheOptions {
+    /// `user` or `user:group`; not said: anybody may write there.
+    pub owner: Option<String>,
+    /// Who may use it at the same time.
+    pub sharing: CacheSharing,
+    /// What it holds when it is new.
+    pub source: Option<Directory>,
 }
 
 /// Of something that is mounted.

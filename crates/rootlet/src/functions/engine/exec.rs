@@ -1,5 +1,6 @@
 //! Commands of containers: those that prepare, whose outcome the store keeps, and those that answer, which run every time.
 
+use super::cache::Caches;
 use super::capture::Capture;
 use super::memo::key;
 use super::secret::Scrubber;
@@ -149,10 +150,11 @@ impl Engine {
         writable: Writable,
         id: u64,
     ) -> Result<Ran> {
-        let root = Arc::new(self.builder(before, exec)?.writable(writable).spawn()?);
+        let caches = self.caches(before)?;
+        let root = Arc::new(self.builder(before, exec, &caches)?.writable(writable).spawn()?);
         self.0.lives(&root);
+        self.fill_caches(&root, before)?;
         let _bound = self.bind_services(&root, &before.services)?;
-        let _turns = self.take_turns(before)?;
         let scrubber = self.0.secrets.scrubber();
         let said = self
             .write_secrets(&root, before)
@@ -168,7 +170,7 @@ impl Engine {
             return Ok(Ran { root: Some(root), command, said });
         }
         let secrets: Vec<String> = self.mounted_secrets(before).collect();
-        let mut hints = self.why_refused(before, exec, &command);
+        let mut hints = self.why_refused(before, exec, &command, &caches);
         match root.keep_without(&|mount| secrets.iter().any(|path| path == mount.target())) {
             Ok(kept) => hints.push(format!("look at what it left: `rootlet enter {kept}`")),
             Err(e) => hints.push(format!("its root could not be kept: {e}")),
@@ -178,12 +180,12 @@ impl Engine {
             message: format!("{} ended with exit code {}", told(&command), said.exit_code),
             hint: Some(hints.join("\n")),
             traceback: None,
-            exec: Some(ExecFailed {
+            exec: Some(Box::new(ExecFailed {
                 command,
                 exit_code: said.exit_code,
                 stdout: said.stdout,
                 stderr: said.stderr,
-            }),
+            })),
         })
     }
 
@@ -231,7 +233,7 @@ impl Engine {
     }
 
     /// The way to a rootlet that is what a container says.
-    pub(super) fn builder(&self, before: &State, exec: &Exec) -> Result<Builder> {
+    pub(super) fn builder(&self, before: &State, exec: &Exec, caches: &Caches) -> Result<Builder> {
         let config = &before.config;
         let net = if before.services.is_empty() { Net::Host } else { Net::Private };
         let mut builder = Rootlet::builder(&before.base).net(net).lenient(Lenient::Workdir);
@@ -247,7 +249,7 @@ impl Engine {
             spec.caps.add.push("ALL".into());
             spec.seccomp_unconfined = true;
         }
-        spec.mounts = self.mounts(before)?;
+        spec.mounts = self.mounts(before, caches)?;
         Ok(builder)
     }
 
@@ -265,7 +267,7 @@ impl Engine {
         Ok(user)
     }
 
-    fn mounts(&self, before: &State) -> Result<Vec<Mount>> {
+    fn mounts(&self, before: &State, caches: &Caches) -> Result<Vec<Mount>> {
         let mut mounts = Vec::new();
         if self.mounted_secrets(before).next().is_some() {
             // Which tier there is, is known for sure once a root was made.
@@ -279,9 +281,10 @@ impl Engine {
                     Mount::Itself { target, access: Access::ReadOnly, optional: false }
                 }
                 What::Temp { size } => Mount::Tmpfs { target, size: *size, mode: 0o1777 },
-                What::Cache { key, sharing, .. } => {
-                    Mount::Bind { source: self.cache(key, *sharing)?, target, read_only: false }
-                }
+                What::Cache { .. } => match caches.at(&target) {
+                    Some(source) => Mount::Bind { source: source.to_owned(), target, read_only: false },
+                    None => continue,
+                },
                 // Without mounts it would be part of a tree that the store keeps.
                 What::Secret { .. } if without_mounts() => continue,
                 What::Secret { secret, owner, mode } => {
@@ -337,13 +340,13 @@ impl Engine {
     }
 
     /// What a command that failed was refused, by running it once more, traced: of its own failure nobody would know.
-    fn why_refused(&self, before: &State, exec: &Exec, words: &[String]) -> Vec<String> {
+    fn why_refused(&self, before: &State, exec: &Exec, words: &[String], caches: &Caches) -> Vec<String> {
         const MOST: usize = 3;
         if !before.services.is_empty() {
             return Vec::new();
         }
         let explained = || -> Result<Vec<String>> {
-            let root = self.builder(before, exec)?.spawn()?;
+            let root = self.builder(before, exec, caches)?.spawn()?;
             self.write_secrets(&root, before)?;
             let mut command = root.command(&words[0]);
             command.args(&words[1..]).stdin(input(&root, before, exec)?).timeout(WHY_TIME);

@@ -6,6 +6,7 @@
 //! 127.0.1.1:80 ── accepted here ──────▶ a thread each ──────▶ connected in there, 127.0.0.1:80
 //! ```
 
+use super::cache::Caches;
 use super::capture::Capture;
 use super::exec::{told, words};
 use super::memo::key;
@@ -33,6 +34,7 @@ pub(super) struct Running {
     pub ports: Vec<u16>,
     /// What it stands on runs as long as it does.
     _bound: Vec<Forward>,
+    _caches: Caches,
 }
 
 impl Engine {
@@ -49,10 +51,12 @@ impl Engine {
             ..Exec::default()
         };
         let command = words(&state, &exec)?;
-        let mut builder = self.builder(&state, &exec)?.net(Net::Private);
+        let caches = self.caches(&state)?;
+        let mut builder = self.builder(&state, &exec, &caches)?.net(Net::Private);
         builder.spec.hostname = Some(self.hostname(service));
         let root = Arc::new(builder.spawn()?);
         self.0.lives(&root);
+        self.fill_caches(&root, &state)?;
         let bound = self.bind_services(&root, &state.services)?;
         let mut started = root.command(&command[0]);
         started.args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -70,6 +74,7 @@ impl Engine {
             command,
             ports,
             _bound: bound,
+            _caches: caches,
         };
         running.wait_until_it_listens()?;
         Ok(running)
@@ -174,7 +179,7 @@ impl Running {
                 "the service {} ended with exit code {exit_code} before it listened",
                 told(&self.command)
             ),
-            exec: Some(ExecFailed { command: self.command.clone(), exit_code, stdout, stderr }),
+            exec: Some(Box::new(ExecFailed { command: self.command.clone(), exit_code, stdout, stderr })),
             ..Failed::default()
         }
     }

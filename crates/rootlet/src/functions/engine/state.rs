@@ -5,7 +5,7 @@ use super::{Engine, Result};
 use crate::functions::Failed;
 use rootlet_base::{Base, BaseKind, Defaults};
 use rootlet_spec::mount::lexical;
-use rootlet_spec::pipeline::{CacheSharing, Container, ContainerStep, FileStep, Secret, Service};
+use rootlet_spec::pipeline::{CacheSharing, Container, ContainerStep, Directory, FileStep, Secret, Service};
 use std::sync::Arc;
 
 /// Files, and how commands run.
@@ -31,7 +31,7 @@ pub(super) enum What {
     /// What was copied there.
     Copy { read_only: bool },
     /// A directory that lasts.
-    Cache { key: String, sharing: CacheSharing, owner: Option<String> },
+    Cache { key: String, sharing: CacheSharing, owner: Option<String>, source: Option<Box<Directory>> },
     /// A file system in memory.
     Temp { size: Option<u64> },
     /// A file that holds a secret.
@@ -235,14 +235,8 @@ impl Engine {
                 config.exposed_ports.retain(|known| *known != port);
             }
             Step::WithMountedCache { path, cache, sharing, owner, source } => {
-                if source.is_some() {
-                    return Err(Failed::query(
-                        "a cache that begins with the files of a directory is not supported",
-                    )
-                    .with_hint("copy them in with a command, where the cache has none"));
-                }
                 let path = state.place(&path);
-                state.mount(path, What::Cache { key: cache.key, sharing, owner });
+                state.mount(path, What::Cache { key: cache.key, sharing, owner, source });
             }
             Step::WithMountedTemp { path, size } => {
                 let path = state.place(&path);
@@ -257,7 +251,7 @@ impl Engine {
                 let copied =
                     |mounted: &Mounted| mounted.path == path && matches!(mounted.what, What::Copy { .. });
                 if state.mounts.iter().any(copied) {
-                    *state = self.without(state, &[path.clone()])?;
+                    *state = self.without(state, std::slice::from_ref(&path))?;
                 }
                 state.mounts.retain(|mounted| mounted.path != path);
             }

@@ -189,6 +189,12 @@ fn copy(from: Place, to: String, owner: Option<String>, mode: Option<u32>) -> Re
     Ok(Write { key, what: What::Copy { from, patterns: Patterns::default(), to, owner, mode } })
 }
 
+/// Copies what is at a place into a root.
+pub(super) fn copy_in(root: &Rootlet, from: &Place, to: &str) -> Result<()> {
+    let all = from.walk(&Patterns::default())?;
+    all.iter().try_for_each(|found| put(root, from, found, to, None, None))
+}
+
 fn perform(root: &Rootlet, what: &What) -> Result<()> {
     let identity = |owner: &Option<String>| owner.as_deref().map(|owner| root.identity(owner)).transpose();
     match what {
