@@ -127,6 +127,11 @@ fn modules_of_functions_describe_themselves_and_are_called() {
 }
 
 #[test]
+fn modules_of_functions_say_what_is_wrong() {
+    passes("test_functions_failures.py");
+}
+
+#[test]
 fn scripts_have_an_engine_of_their_own() {
     passes("test_functions_session.py");
 }
@@ -139,5 +144,7 @@ fn functions_are_typed() {
 #[test]
 fn daggers_own_examples_run() {
     let command = PathBuf::from(rootlet_tests::rootlet_command().get_program());
-    passes_with("test_functions_engine.py", &[("ROOTLET_BIN", command)]);
+    for file in ["test_functions_engine.py", "test_functions_scripts.py"] {
+        passes_with(file, &[("ROOTLET_BIN", command.clone())]);
+    }
 }

@@ -1,44 +1,17 @@
-"""What Dagger's own documentation shows of its Python SDK, on a real Alpine root: modules that are called, and scripts."""
+"""What Dagger's own documentation shows of modules in Python, on a real Alpine root."""
 
-import asyncio
 import json
 import os
 import subprocess
-import sys
 import textwrap
 
 import pytest
 
-import rootlet.functions as dagger
-from rootlet.functions import dag
-
 COMMAND = os.environ.get("ROOTLET_BIN", "rootlet")
 
 
-@pytest.fixture(scope="session")
-def alpine():
-    tarball = os.environ.get("ROOTLET_ALPINE_TAR", "")
-    if not os.path.exists(tarball):
-        pytest.skip("no tarball of alpine")
-    return f"tar:{tarball}"
-
-
 @pytest.fixture
-def script():
-    """Runs a coroutine function with an engine."""
-
-    def run(main):
-        async def connected():
-            async with dagger.connection():
-                return await main()
-
-        return asyncio.run(connected())
-
-    return run
-
-
-@pytest.fixture
-def module(tmp_path, alpine):
+def called(tmp_path, alpine):
     """Writes a module, and gives what calls it."""
 
     def write(code):
@@ -64,8 +37,8 @@ def module(tmp_path, alpine):
     return write
 
 
-def test_variables_by_a_callback(module):
-    call = module(
+def test_variables_by_a_callback(called):
+    call = called(
         """
         import dagger
         from dagger import dag, function, object_type
@@ -96,8 +69,8 @@ def test_variables_by_a_callback(module):
     assert {"ONE=value 1", "TWO=value 2", "BOTH=value 1, value 2"} <= set(lines)
 
 
-def test_going_on_after_an_error(module):
-    call = module(
+def test_going_on_after_an_error(called):
+    call = called(
         '''
         import dagger
         from dagger import DaggerError, dag, field, function, object_type
@@ -136,25 +109,8 @@ def test_going_on_after_an_error(module):
     assert call("test", "report", "contents").strip() == "Test 1: PASS\nTest 2: FAIL"
 
 
-def test_errors_of_commands_and_others(script, alpine):
-    async def main():
-        container = dag.container().from_(alpine)
-        with pytest.raises(dagger.ExecError) as caught:
-            await container.with_exec(["sh", "-c", "echo out; echo Skipped! >&2; exit 5"]).sync()
-        error = caught.value
-        assert (error.exit_code, error.stdout, error.stderr) == (5, "out\n", "Skipped!\n")
-        assert error.command[:2] == ["sh", "-c"]
-        any_way = container.with_exec(["sh", "-c", "echo x; exit 3"], expect=dagger.ReturnType.ANY)
-        assert (await any_way.stdout(), await any_way.exit_code()) == ("x\n", 3)
-        with pytest.raises(dagger.QueryError) as caught:
-            await dag.container().from_("tar:/no/such.tar").with_exec(["true"]).sync()
-        assert not isinstance(caught.value, dagger.ExecError)
-
-    script(main)
-
-
-def test_a_service_that_is_bound(module):
-    call = module(
+def test_a_service_that_is_bound(called):
+    call = called(
         """
         import dagger
         from dagger import dag, function, object_type
@@ -197,8 +153,8 @@ def test_a_service_that_is_bound(module):
     assert call("get-twice").split("\n")[:3] == ["Hello, world!", "Hello, world!", "True"]
 
 
-def test_many_at_once_on_what_is_prepared_once(module, tmp_path):
-    call = module(
+def test_many_at_once_on_what_is_prepared_once(called, tmp_path):
+    call = called(
         """
         import asyncio
         import dagger
@@ -239,8 +195,8 @@ def test_many_at_once_on_what_is_prepared_once(module, tmp_path):
     assert call("--source=in", "environment", "file", "--path=/made", "contents") == made
 
 
-def test_a_matrix_of_directories(module, tmp_path):
-    call = module(
+def test_a_matrix_of_directories(called, tmp_path):
+    call = called(
         """
         import dagger
         from dagger import dag, function, object_type
@@ -264,13 +220,17 @@ def test_a_matrix_of_directories(module, tmp_path):
     (tmp_path / "input").write_text("in")
     call("build", "--src=.", "export", "--path=out")
     built = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert built == {f"build/{s}/{m}/{f}" for s in ("linux", "darwin") for m in ("amd64", "arm64") for f in ("input", "program")}
+    assert built == {
+        f"build/{s}/{m}/{f}" for s in ("linux", "darwin") for m in ("amd64", "arm64") for f in ("input", "program")
+    }
     assert (tmp_path / "out/build/darwin/arm64/program").read_text() == "darwin-arm64\n"
-    assert call("build", "--src=.", "glob", "--pattern=**/program").split() == sorted(f for f in built if f.endswith("program"))
+    assert call("build", "--src=.", "glob", "--pattern=**/program").split() == sorted(
+        f for f in built if f.endswith("program")
+    )
 
 
-def test_secrets(module):
-    call = module(
+def test_secrets(called):
+    call = called(
         """
         from typing import Annotated
         import dagger
@@ -295,8 +255,8 @@ def test_secrets(module):
     assert said.stdout.split() == ["12", "10"] and "hidden-token" not in said.stderr
 
 
-def test_constructors_and_what_they_hold(module):
-    call = module(
+def test_constructors_and_what_they_hold(called):
+    call = called(
         '''
         """An example module controlling constructor parameters."""
 
@@ -321,8 +281,8 @@ def test_constructors_and_what_they_hold(module):
     assert call("--variant=two", "container", "env-variable", "--name=VARIANT").strip() == "two"
 
 
-def test_objects_that_are_chained(module):
-    call = module(
+def test_objects_that_are_chained(called):
+    call = called(
         """
         from typing import Annotated
         from dagger import Doc, function, object_type, field
@@ -359,8 +319,8 @@ def test_objects_that_are_chained(module):
     assert [member.get("username", member.get("state", {}).get("username")) for member in members] == ["jane", "john"]
 
 
-def test_arguments_of_all_sorts(module):
-    call = module(
+def test_arguments_of_all_sorts(called):
+    call = called(
         """
         import enum
         from dagger import enum_type, function, object_type
@@ -381,8 +341,8 @@ def test_arguments_of_all_sorts(module):
     assert "Severity" in call("scan", "--ref=x", "--severity=MIDDLE", "--names=a", fails=True)
 
 
-def test_what_is_ignored_is_not_there(module, tmp_path):
-    call = module(
+def test_what_is_ignored_is_not_there(called, tmp_path):
+    call = called(
         """
         from typing import Annotated
         import dagger
@@ -400,8 +360,8 @@ def test_what_is_ignored_is_not_there(module, tmp_path):
     assert call("copied", "--source=.").split() == ["a.txt"]
 
 
-def test_an_exception_shows_the_authors_lines_and_how_to_enter(module):
-    call = module(
+def test_an_exception_shows_the_authors_lines_and_how_to_enter(called):
+    call = called(
         """
         from dagger import dag, function, object_type
 
@@ -420,68 +380,3 @@ def test_an_exception_shows_the_authors_lines_and_how_to_enter(module):
     assert "said" in said and "7" in said and "rootlet enter" in said
     said = call("raises", fails=True)
     assert "ValueError: of mine" in said and 'raise ValueError("of mine")' in said and "_run.py" not in said
-
-
-def test_directories_and_files(script, alpine):
-    async def main():
-        first = dag.directory().with_new_file("a", "1").with_new_file("d/b", "2", permissions=0o600)
-        second = first.with_new_file("a", "3").without_file("d/b").with_new_file("c", "4")
-        changes = second.changes(first)
-        assert (await changes.added_paths(), await changes.modified_paths()) == (["c"], ["a"])
-        assert "d/b" in await changes.removed_paths() and not await changes.is_empty()
-        assert await first.diff(second).file("c").contents() == "4"
-        assert await first.filter(include=["d/*"]).glob("**") == ["d/", "d/b"]
-        stat = first.stat("d/b")
-        assert (await stat.permissions(), await stat.size()) == (0o600, 1)
-        assert await stat.file_type() is dagger.FileType.REGULAR
-        assert await first.exists("d", expected_type=dagger.ExistsType.DIRECTORY_TYPE)
-        assert await first.digest() == await dag.directory().with_new_file("d/b", "2", permissions=0o600).with_new_file("a", "1").digest()
-        file = dag.file("name", "one\ntwo\nthree\n")
-        assert (await file.name(), await file.size(), await file.contents(offset_lines=1, limit_lines=1)) == ("name", 14, "two\n")
-        container = dag.container().from_(alpine).with_files("/in", [file, file.with_name("other")], owner="nobody")
-        assert await container.with_exec(["stat", "-c", "%n %U", "/in/name", "/in/other"]).stdout() == "/in/name nobody\n/in/other nobody\n"
-
-    script(main)
-
-
-def test_values_that_stand_on_many_others(script, alpine):
-    """Each step takes a file of the container before: what is told is nested as deeply."""
-
-    async def main():
-        container = dag.container().from_(alpine)
-        for n in range(20):
-            container = dag.container().from_(alpine).with_file(f"/{n}", container.with_new_file("/x", str(n)).file("/x"))
-        return await container.with_exec(["cat", "/19"]).stdout()
-
-    assert script(main) == "19"
-
-
-def test_a_script_of_ones_own(tmp_path, alpine):
-    (tmp_path / "script.py").write_text(
-        textwrap.dedent(
-            f"""
-            import asyncio, sys
-            import dagger
-            from dagger import dag
-
-            async def test():
-                async with dagger.connection(dagger.Config(log_output=sys.stderr)):
-                    src = dag.host().directory(".")
-
-                    async def version(name):
-                        container = dag.container().from_({alpine!r}).with_directory("/src", src).with_workdir("/src")
-                        print(name, await container.with_exec(["ls"]).stdout(), end="")
-
-                    await asyncio.gather(*map(version, ["a", "b"]))
-
-            asyncio.run(test())
-            """
-        )
-    )
-    package = os.path.dirname(dagger.__file__)
-    path = os.pathsep.join([os.path.dirname(os.path.dirname(package)), os.path.join(package, "compat")])
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
-    assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.splitlines()) == ["a script.py", "b script.py"]
