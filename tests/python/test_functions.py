@@ -85,7 +85,10 @@ def test_files_and_directories_say_where_they_are_from(engine):
         container.file("/f").with_name("g"): {"$": "File", "from": {"container": origin, "path": "/f"}, "name": "g"},
         container.as_tarball(): {"$": "File", "from": {"tarball": origin}},
         container.rootfs(): {"$": "Directory", "from": {"container": origin, "path": "/"}},
-        dag.host().directory(".", exclude=["*.pyc"]): {"$": "Directory", "from": {"host": {"path": ".", "exclude": ["*.pyc"]}}},
+        dag.host().directory(".", exclude=["*.pyc"]): {
+            "$": "Directory",
+            "from": {"host": {"path": ".", "exclude": ["*.pyc"]}},
+        },
         dag.file("n", "text"): {"$": "File", "from": {"new": {"name": "n", "contents": "text", "permissions": 0o644}}},
         dag.directory().with_new_file("a", "b").filter(include=["a"]): {
             "$": "Directory",
@@ -361,7 +364,9 @@ def test_the_package_has_the_names_too():
         rootlet.no_such_name
 
 
-@pytest.mark.parametrize("kind", [functions.Container, functions.Directory, functions.File, functions.Service, functions.Client])
+@pytest.mark.parametrize(
+    "kind", [functions.Container, functions.Directory, functions.File, functions.Service, functions.Client]
+)
 def test_everything_is_documented(kind):
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_") and callable(value)}
     assert [name for name, value in public.items() if not inspect.getdoc(value)] == []

@@ -11,7 +11,7 @@ from ._values import Type, plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 CORE: dict[str, type[Type]] = {
@@ -65,7 +65,9 @@ class Dependency(Type):
         where = f"{self._type}.{name}"
         if function is None:
             known = [one["name"] for one in (*offered.get("functions", ()), *offered.get("fields", ()))]
-            raise AttributeError(f"{self._type} has no {name!r}: {nearest(name, known) or 'it has ' + ', '.join(known)}")
+            raise AttributeError(
+                f"{self._type} has no {name!r}: {nearest(name, known) or 'it has ' + ', '.join(known)}"
+            )
 
         def call(*given: object, **named: object) -> Any:
             arguments = _arguments(where, self._schema, function.get("args", ()), given, named)

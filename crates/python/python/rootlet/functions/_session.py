@@ -1,7 +1,8 @@
 """The conversation with the engine: a line of JSON each, over a stream socket.
 
-Where an event loop runs, any number of questions is asked at once. Where none does, a question waits for its answer: nothing else could happen
-meanwhile. So a module that has no use for asyncio does not pay for importing it, which takes longer than a call.
+Where an event loop runs, any number of questions is asked at once. Where none does, a question waits for its answer:
+nothing else could happen meanwhile. So a module that has no use for asyncio does not pay for importing it, which takes
+longer than a call.
 """
 
 from __future__ import annotations

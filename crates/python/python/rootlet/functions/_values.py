@@ -1,6 +1,7 @@
 """What all values have in common.
 
-A value says how something comes to be, and nothing is done until somebody asks. It is never changed: each step makes another one.
+A value says how something comes to be, and nothing is done until somebody asks. It is never changed: each step makes
+another one.
 """
 
 from __future__ import annotations
@@ -117,8 +118,10 @@ def fits(kind: str, value: object, owner: type) -> bool:
 
 def shown(value: object) -> str:
     """A value in a message: its type, and what of it is short."""
-    if isinstance(value, Type) or hasattr(value, "__await__"):
-        return f"a {type(value).__name__}" + (" (is an 'await' missing?)" if hasattr(value, "__await__") and not isinstance(value, Type) else "")
+    if isinstance(value, Type):
+        return f"a {type(value).__name__}"
+    if hasattr(value, "__await__"):
+        return f"a {type(value).__name__} (is an `await` missing?)"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 80 else text[:77] + '...'}"
 
