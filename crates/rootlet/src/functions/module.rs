@@ -205,12 +205,13 @@ impl Module {
             return Ok(schema);
         }
         let described = self.perform(engine, &json!({"job": "describe"}))?;
-        let schema: Schema = serde_json::from_value(described).map_err(|e| {
+        let mut schema: Schema = serde_json::from_value(described).map_err(|e| {
             Failed::query(format!(
                 "the module {} describes itself in a way that is not understood: {e}",
                 project.name()
             ))
         })?;
+        project.name().clone_into(&mut schema.name);
         store.forget_made("schemas", &key)?;
         store.made::<Error>("schemas", &key, |place| {
             let file = place.join("schema.json");
