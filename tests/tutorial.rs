@@ -109,6 +109,44 @@ fn it_works_as_it_is_written_on_debian() {
     assert_eq!(project.types(line), recorded, "{line}");
 }
 
+/// What cargo starts is the same for everybody; only who owns these sources has a cargo here.
+fn compiles() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let owner = fs::metadata(env!("CARGO_MANIFEST_DIR")).map(|metadata| metadata.uid());
+    owner.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
+}
+
+#[test]
+fn the_same_in_rust() {
+    if !compiles() {
+        return eprintln!("these sources are somebody else's");
+    }
+    let Some(store) = alpine_store() else { rootlet_tests::skip!("no tarball of alpine") };
+    let project = Project::new(store);
+    // The library as it is here, built once for all runs of the tests.
+    let library = rootlet_tests::manifest_directory().join("../crates/rootlet").canonicalize().unwrap();
+    let target = rootlet_tests::kept("rust-module");
+    project.types("dagger init --sdk=rust && dagger install github.com/Konubinix/daggerlib");
+    let manifest = project.directory().join(".dagger/Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let version = format!("version = \"{}\", features", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version), "{text}");
+    fs::write(&manifest, text.replace(&version, &format!("path = \"{}\", features", library.display())))
+        .unwrap();
+    let called =
+        |line: &str| project.types(&format!("export CARGO_TARGET_DIR='{}'; {line}", target.display()));
+    // The code to begin with compiles, and is called.
+    let line = "dagger call whoami --base=alpine:3.23";
+    assert_eq!(called(line), "uid=1000 gid=0(root)\n", "{line}");
+    fs::write(project.directory().join(".dagger/src/main.rs"), include_str!("tutorial/module.rs")).unwrap();
+    for (line, recorded) in ON_ALPINE {
+        assert_eq!(called(line), recorded, "{line}");
+    }
+    // Cargo is not asked again: what is not built anew needs none.
+    let (line, recorded) = ON_ALPINE[0];
+    assert_eq!(called(&format!("CARGO=/no/cargo {line}")), recorded);
+}
+
 #[test]
 fn the_text_says_the_same() {
     let shared = std::env::var_os("ROOTLET_SHARED").map(PathBuf::from);
