@@ -108,7 +108,7 @@ fn rust(name: &str) -> Vec<(String, String)> {
     let (version, package) = (env!("CARGO_PKG_VERSION"), name.replace('.', "-"));
     let cargo = format!(
         "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"functions\"] }}\n\n\
+         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"module\"] }}\n\n\
          # It is no part of a workspace around it.\n[workspace]\n"
     );
     let main = format!(
