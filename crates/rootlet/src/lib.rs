@@ -44,7 +44,7 @@ pub mod doctor;
 mod error;
 mod facts;
 mod files;
-#[cfg(feature = "functions")]
+#[cfg(feature = "module")]
 pub mod functions;
 mod ground;
 mod host;
@@ -86,7 +86,7 @@ pub use report::Report;
 pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
-#[cfg(feature = "functions")]
+#[cfg(feature = "module")]
 pub use rootlet_macros::module;
 #[cfg(feature = "testing")]
 pub use rootlet_macros::test;

@@ -45,7 +45,7 @@ fn cargo(project: &Project) -> Result<Built> {
     let failed = || Error::new(ErrorKind::Module, format!("failed to build the module {}", project.name()));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--message-format=json-render-diagnostics"])
+        .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
         .current_dir(project.source())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

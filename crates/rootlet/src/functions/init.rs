@@ -108,7 +108,7 @@ fn rust(name: &str) -> Vec<(String, String)> {
     let (version, package) = (env!("CARGO_PKG_VERSION"), name.replace('.', "-"));
     let cargo = format!(
         "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"functions\"] }}\n\n# A module is no part of a workspace around it.\n[workspace]\n"
+         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"module\"] }}\n\n# A module is no part of a workspace around it.\n[workspace]\n"
     );
     let main = format!(
         "use rootlet::functions::prelude::*;\n\n\
@@ -116,9 +116,10 @@ fn rust(name: &str) -> Vec<(String, String)> {
          #[rootlet::module]\nimpl {class} {{\n    \
              /// Who a command runs as.\n    \
              #[function]\n    \
-             async fn whoami(&self) -> Result<String> {{\n        \
-                 dag().container().from(\"alpine:3.20\").with_user(\"1000\").with_exec([\"id\"]).stdout().await\n    \
-             }}\n}}\n"
+             async fn whoami(&self, #[default(\"alpine:3.20\")] base: String) -> Result<String> {{\n        \
+                 dag().container().from_(base).with_user(\"1000\").with_exec([\"id\"]).stdout().await\n    \
+             }}\n}}\n\n\
+         fn main() -> Result<()> {{\n    serve::<{class}>()\n}}\n"
     );
     vec![
         (".gitignore".into(), "/target\n".into()),

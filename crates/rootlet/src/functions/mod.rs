@@ -10,6 +10,8 @@
 //!
 //! What prepares is cached by content, as a recipe's steps are; what a function runs last, to answer, runs every time.
 //!
+//! The feature `module` has what a module in Rust is written with, and builds fast; `functions` has the engine, too.
+//!
 //! # A module in Rust
 //! A program whose `main` serves one object. Its methods marked `#[function]` are called by name; those marked `#[check]` are checks, too.
 //! Their documents are the help. `new`, where there is one, makes the object, and its arguments are the module's own; else it is made by
@@ -43,38 +45,58 @@
 //! ```
 
 mod api;
+#[cfg(feature = "functions")]
 mod build;
+#[cfg(feature = "functions")]
 mod engine;
 mod failed;
+#[cfg(feature = "functions")]
 mod git;
+#[cfg(feature = "functions")]
 mod hears;
+#[cfg(feature = "functions")]
 pub mod init;
+#[cfg(feature = "functions")]
 pub mod install;
+#[cfg(feature = "functions")]
 mod module;
+#[cfg(feature = "functions")]
 mod names;
+#[cfg(feature = "functions")]
 mod presets;
+#[cfg(feature = "functions")]
 mod process;
+#[cfg(feature = "functions")]
 mod project;
 pub mod schema;
 pub mod serve;
+#[cfg(feature = "functions")]
 pub mod session;
+#[cfg(feature = "functions")]
 mod stamps;
 
 pub use api::{
     Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
     FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
+#[cfg(feature = "functions")]
 pub use engine::{Engine, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
+#[cfg(feature = "functions")]
 pub use hears::{Hears, Outcome, Silent};
+#[cfg(feature = "functions")]
 pub use module::{Module, Values, from_host};
+#[cfg(feature = "functions")]
 pub use process::{Printed, Runtime};
+#[cfg(feature = "functions")]
 pub use project::{Dependency, Form, Project, Sdk};
 pub use serve::{Result, serve};
 
 pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
 
+#[cfg(feature = "functions")]
 use rootlet_spec::pipeline::Call;
+#[cfg(feature = "functions")]
 use serde_json::Value;
 
 /// What a module in Rust begins with.
@@ -84,6 +106,7 @@ pub mod prelude {
     };
 }
 
+#[cfg(feature = "functions")]
 /// Who can call the functions of modules.
 pub trait Modules: Send + Sync {
     /// Calls functions of a module, one upon the other, and gives what the last one gave, in the form of [`spec::pipeline`](crate::spec::pipeline).

@@ -182,12 +182,10 @@ impl Process {
         let done = session::serve(engine, socket, job);
         let status = self.wait();
         done.map_err(|failed| match status {
-            Some(status) if failed.message.starts_with(SILENT) => {
-                Failed {
-                    message: format!("the module {}: {} ({})", self.name, failed.message, how(status)),
-                    ..failed
-                }
-            }
+            Some(status) if failed.message.starts_with(SILENT) => Failed {
+                message: format!("the module {}: {} ({})", self.name, failed.message, how(status)),
+                ..failed
+            },
             _ => failed,
         })
     }

@@ -2,7 +2,9 @@
 
 use super::Answer;
 use super::answer::Slot;
-use crate::functions::{Engine, Failed};
+#[cfg(feature = "functions")]
+use crate::functions::Engine;
+use crate::functions::Failed;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Client(Arc<Kind>);
 
 enum Kind {
+    #[cfg(feature = "functions")]
     Here(Engine),
     There(There),
 }
@@ -51,6 +54,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(feature = "functions")]
 impl From<Engine> for Client {
     fn from(engine: Engine) -> Self {
         Self(Arc::new(Kind::Here(engine)))
@@ -68,6 +72,10 @@ impl Client {
     }
 
     fn hear(&self, mut reader: BufReader<UnixStream>) {
+        #[cfg_attr(
+            not(feature = "functions"),
+            expect(irrefutable_let_patterns, reason = "there is no other kind then")
+        )]
         let Kind::There(there) = &*self.0 else { return };
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
@@ -87,6 +95,7 @@ impl Client {
     pub(super) fn ask<T: DeserializeOwned>(&self, name: &str, on: Value, with: Value) -> Answer<T> {
         let slot = Arc::new(Slot::default());
         match &*self.0 {
+            #[cfg(feature = "functions")]
             Kind::Here(engine) => {
                 let (engine, name, slot) = (engine.clone(), name.to_owned(), slot.clone());
                 let with = with.as_object().cloned().unwrap_or_default();

@@ -2,8 +2,9 @@
 
 use super::client::Client;
 use super::{Answer, CacheVolume, Container, Directory, File, Secret};
-use crate::functions::{Engine, Failed, Options};
-use rootlet_base::Store;
+use crate::functions::Failed;
+#[cfg(feature = "functions")]
+use crate::functions::{Engine, Options};
 use rootlet_spec::pipeline::{
     self, Call, ContainerStep, DirectoryOrigin, FileOrigin, Function, HostPath, NewFile,
 };
@@ -21,25 +22,34 @@ pub struct Dag {
 
 static DAG: OnceLock<Dag> = OnceLock::new();
 
-/// Where everything begins: of a function, the command that called it; elsewhere an engine of this process, with the store that
-/// [`Store::open_default`] opens.
+/// Where everything begins: of a function, the command that called it; elsewhere, with the feature
+/// `functions`, an engine of this process, with the store that [`Store::open_default`](rootlet_base::Store::open_default) opens.
 ///
 /// # Panics
-/// Where there is no command that called, and the store cannot be opened: [`Dag::new`] takes another one.
+/// Where there is no command that called, and neither an engine nor a store: `Dag::new` takes another one.
 pub fn dag() -> Dag {
-    DAG.get_or_init(|| Dag::here().expect("the store can be opened")).clone()
+    DAG.get_or_init(|| Dag::here().expect("somebody answers")).clone()
 }
 
 impl Dag {
     /// One whose questions an engine answers.
+    #[cfg(feature = "functions")]
     pub fn new(engine: &Engine) -> Self {
         Self { client: engine.clone().into() }
     }
 
+    #[cfg(feature = "functions")]
     fn here() -> Result<Self, Failed> {
-        let resolver = crate::resolver(&Store::open_default()?);
+        let resolver = crate::resolver(&rootlet_base::Store::open_default()?);
         let directory = std::env::current_dir().unwrap_or_default();
         Ok(Self::new(&Engine::new(&resolver, Options::new(directory))))
+    }
+
+    #[cfg(not(feature = "functions"))]
+    fn here() -> Result<Self, Failed> {
+        Err(Failed::query(
+            "nobody is there to answer: this is a module of functions, which `rootlet call` calls",
+        ))
     }
 
     /// One whose questions the command at the other end answers; from now on also that of [`dag`].
