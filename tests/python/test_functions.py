@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_engine import LIB, Engine
@@ -202,6 +203,18 @@ def test_without_an_event_loop_a_question_waits_for_its_answer(engine):
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     assert done.value.value == "x"
+
+
+def test_threads_ask_one_after_the_other(engine):
+    engine.answers["contents"] = lambda said: said["on"]["from"]["new"]["contents"]
+
+    def ask(n):
+        with pytest.raises(StopIteration) as done:
+            dag.file("f", str(n)).contents().send(None)
+        return done.value.value
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(200))) == [str(n) for n in range(200)]
 
 
 def test_who_does_not_wait_any_more_harms_nobody(engine):

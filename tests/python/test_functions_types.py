@@ -36,11 +36,14 @@ def mypy(data, tmp_path_factory):
     if not program.exists():
         pytest.skip("no mypy")
     place = tmp_path_factory.mktemp("mypy")
+    # The package alone: what lies beside it is looked for where mypy is.
+    (place / "ours").mkdir()
+    (place / "ours/rootlet").symlink_to(PACKAGE.parent)
 
     def check(code):
         (place / "checked.py").write_text(code)
         command = [program, "--strict", "--no-error-summary", "--cache-dir", place / "cache", "checked.py"]
-        environment = {"PATH": os.environ["PATH"], "MYPYPATH": f"{PACKAGE.parents[1]}:{COMPAT}"}
+        environment = {"PATH": os.environ["PATH"], "MYPYPATH": f"{place / 'ours'}:{COMPAT}"}
         done = subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
         return done.stdout + done.stderr
 

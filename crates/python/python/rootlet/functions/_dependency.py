@@ -77,13 +77,13 @@ class Dependency(Type):
         call.__name__, call.__qualname__, call.__doc__ = name, where, function.get("doc")
         return call
 
-    async def sync(self) -> Dependency:
+    async def _made(self) -> Dependency:
         """It is made now; raises where that fails."""
         value = await _session.of(self._session).ask("call", self._value, {})
         return Dependency(value, self._session, self._schema, self._type)
 
     def __await__(self) -> Any:
-        return self.sync().__await__()
+        return self._made().__await__()
 
     def __repr__(self) -> str:
         return f"<{self._type} of module {self._value['module']}>"
