@@ -3,7 +3,7 @@
 use super::core::Kind;
 use super::flags::Reader;
 use super::level::{self, Chain, Refused, Said};
-use super::{Opened, here, open, show, told, tree, within};
+use super::{Opened, here, open_shown, show, told, tree, within};
 use crate::args::functions::Call;
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
     }
     // Progress is told as it was said before the first function: until the module is read nobody knows the words that follow.
     let progress = tree::progress(&options.module);
-    let opened = open(&options.module, progress.hears(), progress.printed())?;
+    let opened = open_shown(&options.module, &progress)?;
     let schema = opened.module.schema(&opened.engine).map_err(|failed| told(&failed))?;
     let reader = Reader::new(&here()?, schema);
     let words = if words.is_empty() { vec!["--help".into()] } else { words };

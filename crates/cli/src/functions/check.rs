@@ -8,7 +8,7 @@ use crate::output::print;
 use crate::style::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rootlet::functions::schema::Function;
-use rootlet::functions::{Engine, Failed, Module, Runtime, Silent};
+use rootlet::functions::{Engine, Failed, Module, Runtime};
 use rootlet::spec::pipeline::{self, Call};
 use rootlet::spec::printable;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ struct Verdict {
 /// `rootlet check`.
 pub fn check(args: Check) -> Result<Outcome, Failure> {
     let options = args.options;
-    let opened = open(&options.module, Arc::new(Silent), None)?;
+    let opened = open(&options.module)?;
     let schema = opened.module.schema(&opened.engine).map_err(|failed| told(&failed))?;
     let main = schema.main_object();
     let all: Vec<Function> = main.functions.iter().filter(|function| function.check).cloned().collect();
