@@ -67,6 +67,15 @@ fn nothing_is_left_of_it_when_the_command_is_killed() {
     }
 }
 
+#[test]
+fn it_hangs_when_it_is_loaded() {
+    let place = Place::with("import time\ntime.sleep(1000)\n");
+    place.fails(124, &["call", "--timeout=500ms", "any"], &["took longer than it may"]);
+    place.fails(124, &["call", "any", "--timeout", "500ms"], &["took longer than it may"]);
+    let ran = place.ran(&["check", "--timeout=500ms"]);
+    assert_eq!(ran.status, Some(124), "{}", ran.stderr);
+}
+
 /// Whether the process whose number the module wrote is there, and no zombie.
 fn is_running(place: &Place) -> bool {
     let Ok(pid) = fs::read_to_string(place.at("pid")) else { return false };

@@ -25,6 +25,7 @@ use crate::failure::Failure;
 use crate::progress::Bars;
 use crate::store;
 use rootlet::base::Resolver;
+use rootlet::functions::schema::Schema;
 use rootlet::functions::{Engine, Failed, Hears, Module, Options, Project, Runtime, Silent};
 use std::env::current_dir;
 use std::path::PathBuf;
@@ -81,6 +82,16 @@ fn tools(args: &ModuleArgs) -> Result<(Resolver, Runtime), Failure> {
 
 fn here() -> Result<PathBuf, Failure> {
     current_dir().map_err(|e| Failure::new("failed to find the directory that this runs in").caused_by(e))
+}
+
+/// What a module offers, once it and all that it uses have been read; `None` when that took longer than it may.
+fn described(opened: &Opened, timeout: Option<Duration>) -> Result<Option<Schema>, Failure> {
+    let (module, engine) = (opened.module.clone(), opened.engine.clone());
+    let described = within(timeout, &opened.runtime, move || {
+        module.dependencies(&engine)?;
+        module.schema(&engine).cloned()
+    });
+    described.transpose().map_err(|failed| told(&failed))
 }
 
 /// Does something that may take only so long; `None` when it took longer. What it was doing then ends with this process.
