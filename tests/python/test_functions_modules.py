@@ -47,6 +47,11 @@ EVERYTHING = '''
 
         def __post_init__(self):
             self.made = self.greeting.upper()
+            self.shout = self.greeting + "!"
+
+        @function
+        def shouted(self) -> str:
+            return self.shout
 
         @function
         async def whoami_check(self) -> str:
@@ -120,7 +125,7 @@ def test_everything_is_described(module):
         {"name": "made", "type": "String", "doc": ""},
     ]
     functions = {function["name"]: function for function in demo["functions"]}
-    assert list(functions) == ["whoami_check", "other_name", "passes", "passes_too", "build", "parts", "me", "part"]
+    assert list(functions) == ["shouted", "whoami_check", "other_name", "passes", "passes_too", "build", "parts", "me", "part"]
     assert functions["whoami_check"] == {
         "name": "whoami_check",
         "doc": "Check that the container runs as a regular user.\n\nAt length.",
@@ -193,6 +198,7 @@ def test_objects_are_told_with_their_state_and_made_of_it(module):
         },
     }
     assert done(call(demo, "made", state=made["state"])) == "HI"
+    assert done(call(demo, "shouted", state=made["state"])) == "hi!"
     assert done(call(demo, "all_names", state=made["state"])) == ["a"]
     parts = done(call(demo, "parts", {"sizes": [1, 2]}))
     assert [part["state"] for part in parts] == [{"size": 1}, {"size": 2}]
@@ -385,7 +391,8 @@ def test_children_do_not_have_the_conversation(module):
         class Demo:
             @function
             def inherited(self) -> str:
-                return subprocess.run(["ls", "/proc/self/fd"], capture_output=True, text=True).stdout + str(os.environ.get("ROOTLET_SESSION"))
+                listing = subprocess.run(["ls", "/proc/self/fd"], stdout=subprocess.PIPE, text=True, close_fds=False)
+                return listing.stdout + str(os.environ.get("ROOTLET_SESSION"))
         """
     )
     # 3 is the directory that ls reads.
