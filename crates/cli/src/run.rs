@@ -255,7 +255,8 @@ fn login_shell<'a>(root: &Rootlet, identity: &'a Identity) -> &'a str {
     if refuses || root.metadata(own).is_err() { "/bin/sh" } else { own }
 }
 
-fn wait(mut child: Child, signals: Signals, deadline: Option<Instant>) -> Result<Outcome, Failure> {
+/// Waits for a command, hands it the signals of this process, and is its terminal where it has one.
+pub fn wait(mut child: Child, signals: Signals, deadline: Option<Instant>) -> Result<Outcome, Failure> {
     let failed = |e| Failure::new("failed to wait for the command").caused_by(e);
     let tty = child.tty().map(|tty| tty.try_clone()).transpose().map_err(failed)?;
     let mut signals = if tty.is_some() { signals.and_resizes().map_err(failed)? } else { signals };
