@@ -288,7 +288,8 @@ fn a_failure_says_who_ran_and_what_was_changed() {
 
 #[test]
 fn a_failure_says_what_was_refused() {
-    let says = ["what was refused:", "/etc/refused\"", "directory /etc (owner 0:0, mode 0755)", "root would pass"];
+    let says =
+        ["what was refused:", "/etc/refused\"", "directory /etc (owner 0:0, mode 0755)", "root would pass"];
     let check = |test: &str, env: &[(&str, &str)], says: &[&str]| {
         let (passed, said) = run(&format!("on_purpose::{test}"), env);
         assert!(!passed && says.iter().all(|words| said.contains(words)), "{says:?}\n{said}");

@@ -27,7 +27,7 @@ fn pytest(data: &Path, file: &str) -> Command {
     pytest.env("ROOTLET_PYTHON", data).env("ROOTLET_STORE", rootlet_tests::store());
     pytest.envs(rootlet_tests::debian_tar().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     // What the one who runs these tests prefers is none of theirs.
-    for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "ROOTLET_BASE", "ROOTLET_KEEP"] {
+    for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "ROOTLET_BASE", "ROOTLET_KEEP", "ROOTLET_WHY"] {
         pytest.env_remove(name);
     }
     pytest

@@ -33,7 +33,10 @@ fn the_last_failure_comes_first_and_the_same_is_told_once() {
     let expected = [("/srv/cache", 1, false), ("/etc/shadow", 2, false), ("/root/x", 1, true)];
     assert_eq!(told, expected.map(|(path, count, handled)| (Some(path), count, handled)), "{why}");
     let annotations = why.annotations(Some("a test, 100%"));
-    assert!(annotations.starts_with("::error title=a test%2C 100%25%3A EACCES /srv/cache::"), "{annotations}");
+    assert!(
+        annotations.starts_with("::error title=a test%2C 100%25%3A EACCES /srv/cache::"),
+        "{annotations}"
+    );
     assert_eq!(annotations.lines().count(), 3);
 }
 

@@ -134,6 +134,7 @@ class Rootlet(Runner):
     :param writable: where writes are held, ``memory`` or ``disk``.
     :param require: what must not be missing: ``exact``, ``namespaces``, ``proc``, ``everything``.
     :param faults: what is wrong on purpose: ``full-disk``, ``read-only:/PATH``, ``no-proc``, ``no-network``.
+    :param why: its commands are traced, for ``why()`` to say what they were refused. It slows them.
     :raises Error: what was asked for contradicts itself, or the base or the host cannot give it.
     """
 
@@ -167,6 +168,7 @@ class Rootlet(Runner):
         pids_limit: int | None = None,
         cpus: float | None = None,
         ulimits: Iterable[str] = (),
+        why: bool = False,
         _project: tuple[list[str], list[str], str] | None = None,
     ) -> None:
         __tracebackhide__ = True
@@ -193,6 +195,7 @@ class Rootlet(Runner):
             "pids_limit": None if pids_limit is None else str(pids_limit),
             "cpus": None if cpus is None else str(cpus),
             "ulimits": _words(ulimits, "ulimits"),
+            "why": bool(why),
             "directory": os.getcwd() if volumes or binds else "/",
             "project": _project,
         }
@@ -257,6 +260,15 @@ class Rootlet(Runner):
     def changes(self) -> list[Change]:
         """What differs from the base, sorted by path."""
         return [_records.change(*found) for found in self._native.changes()]
+
+    def why(self, form: str = "text", of: str | None = None) -> str | None:
+        """What its commands were refused so far, each refusal with its reason and what to change; ``None`` for a rootlet that was
+        made without ``why=True``.
+
+        :param form: ``text`` as ``rootlet why`` prints it, ``json``, or ``github``: annotations of a workflow, a line each.
+        :param of: what the titles of annotations begin with, such as the name of a test.
+        """
+        return self._native.why(form, of)
 
     def leftovers(self, allowed: Iterable[str] = ()) -> list[str]:
         """What is still there: processes, sockets that listen (in a network of its own), and changes other than at ``allowed``
