@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from subprocess import CompletedProcess
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _bases, _popen, _records, _rootlet
 from ._errors import Error
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ._popen import Argv, Options
+    from ._popen import Argv, Bytes, Encoded, RunBytes, RunEncoded, RunText, Text
 
 
 class Runner:
@@ -42,47 +42,11 @@ class Runner:
         return self._paths("/", *(str(part) for part in parts))
 
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        encoding: str | None = None,
-        universal_newlines: bool | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[str]: ...
+    def run(self, args: Argv, **options: Unpack[RunText]) -> CompletedProcess[str]: ...
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        encoding: str,
-        text: bool | None = None,
-        input: str | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        universal_newlines: bool | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[str]: ...
+    def run(self, args: Argv, **options: Unpack[RunEncoded]) -> CompletedProcess[str]: ...
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        text: Literal[False] | None = None,
-        input: bytes | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        encoding: None = None,
-        universal_newlines: Literal[False] | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[bytes]: ...
+    def run(self, args: Argv, **options: Unpack[RunBytes]) -> CompletedProcess[bytes]: ...
     def run(self, args: Argv, **options: Any) -> CompletedProcess[Any]:
         """Runs a command to its end, as ``subprocess.run``: ``check``, ``capture_output``, ``text``, ``input``, ``timeout``,
         ``env``, ``cwd``, and ``user``.
@@ -94,17 +58,11 @@ class Runner:
         return _popen.run(self._native, args, **options)
 
     @overload
-    def popen(
-        self, args: Argv, *, text: Literal[True], encoding: str | None = None, **options: Unpack[Options]
-    ) -> Popen[str]: ...
+    def popen(self, args: Argv, **options: Unpack[Text]) -> Popen[str]: ...
     @overload
-    def popen(
-        self, args: Argv, *, encoding: str, text: bool | None = None, **options: Unpack[Options]
-    ) -> Popen[str]: ...
+    def popen(self, args: Argv, **options: Unpack[Encoded]) -> Popen[str]: ...
     @overload
-    def popen(
-        self, args: Argv, *, text: Literal[False] | None = None, encoding: None = None, **options: Unpack[Options]
-    ) -> Popen[bytes]: ...
+    def popen(self, args: Argv, **options: Unpack[Bytes]) -> Popen[bytes]: ...
     def popen(self, args: Argv, **options: Any) -> Popen[Any]:
         """Starts a command, as ``subprocess.Popen``. It ends with the rootlet at the latest."""
         __tracebackhide__ = True  # pytest shows the test's own line.
