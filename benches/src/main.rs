@@ -10,6 +10,8 @@ mod command;
 mod contest;
 mod ground;
 mod library;
+mod maelstrom;
+mod meter;
 mod peers;
 mod prepared;
 mod programs;
@@ -92,6 +94,7 @@ const PARTS: &[Part] = &[
     ("prepared: recipes", prepared::recipes, 60),
     ("suites: attribute", suites::attribute, 10),
     ("suites: runner", suites::runner, 100),
+    ("suites: maelstrom", maelstrom::rows, 5),
     ("python: fixture", python::fixture, 10),
     ("python: fakechroot", python::fakechroot, 5),
     ("unpack", |ground, _| unpack::rows(ground), 0),

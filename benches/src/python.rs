@@ -1,9 +1,10 @@
 //! pytest's fixture: a thousand trivial tests against the library's bare rootlets, and one of them against the package fakechroot.
 
 use crate::Result;
-use crate::contest::{Competitor, Times, compete};
+use crate::contest::{Competitor, compete};
 use crate::ground::{Ground, run};
-use crate::suites::{TESTS, built, measured};
+use crate::meter::{self, Meter, measured};
+use crate::suites::{TESTS, built};
 use crate::table::{Bound, Row};
 use rustix::process::set_child_subreaper;
 use std::fs;
@@ -46,19 +47,20 @@ pub fn fixture(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     bare.args(["rootlets", "1"]).current_dir(ground.path("")).env("ROOTLET_STORE", ground.path("store"));
     set_child_subreaper(Some(rustix::process::getpid())).map_err(|e| e.to_string())?;
     let mut commands = [pytest(ground, Some(&tarball))?, bare, pytest(ground, None)?];
-    let mut processors = vec![Vec::new(); commands.len()];
-    let competitors = commands.iter_mut().zip(&mut processors).map(|(command, processors)| {
+    let meter = Meter::new();
+    let mut cpu = vec![Vec::new(); commands.len()];
+    let competitors = commands.iter_mut().zip(&mut cpu).map(|(command, cpu)| {
+        let meter = meter.as_ref().ok();
         Competitor::timed("suite", move || {
-            let took = measured(command)?;
-            processors.push(took.processors);
+            let took = measured(command, meter)?;
+            cpu.extend(took.processors);
             Ok(took.wall)
         })
     });
     let walls = compete(rounds, competitors.collect())?;
-    let cpu: Vec<_> = processors.into_iter().map(Times::new).collect();
     let name = "1,000 tests by pytest's fixture, processor time; bare rootlets";
     Ok(vec![
-        Row::times(name, &cpu[0], &cpu[1], Bound::AtMost(3.0)),
+        meter::row(name, &cpu[0], &cpu[1], Bound::AtMost(3.0), &meter),
         Row::times("the same, time of one thread", &walls[0], &walls[1], Bound::AtMost(3.0)),
         Row::times("1,000 empty tests under pytest; bare rootlets", &walls[2], &walls[1], Bound::None),
     ])
@@ -83,7 +85,7 @@ pub fn fakechroot(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     let mut attribute = Command::new(built()?);
     attribute.args(["attribute::", "--test-threads", "1"]).current_dir(&place);
     attribute.env("ROOTLET_STORE", ground.path("store"));
-    let each = |command: &mut Command| Ok(measured(command)?.wall / TESTS as u32);
+    let each = |command: &mut Command| Ok(measured(command, None)?.wall / TESTS as u32);
     let times = compete(
         rounds,
         vec![
