@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from conftest import packed
 
 FRESH = """
 import pytest
@@ -147,10 +148,11 @@ def test_recipes(pytester, run):
     pytester.mkdir("tree")
     for name in ("etc", "bin", "proc", "dev"):
         (pytester.path / "tree" / name).mkdir()
+    tree = packed(pytester.path / "tree")
     pytester.makefile(
         ".toml",
-        rootlet='[root.good]\nfrom = "./tree"\nuser = { name = "app", uid = 4321 }\n'
-        '[root.bad]\nfrom = "./tree"\ncopy = [{ from = "gone", to = "/x" }]\n',
+        rootlet=f'[root.good]\nfrom = "tar:{tree}"\nuser = {{ name = "app", uid = 4321 }}\n'
+        f'[root.bad]\nfrom = "tar:{tree}"\ncopy = [{{ from = "gone", to = "/x" }}]\n',
     )
     pytester.makepyfile(
         """
