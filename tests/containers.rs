@@ -359,3 +359,15 @@ fn questions_that_make_no_sense() {
         session.dag.container().from_("tar:/no/such/file").with_exec(["true"]).sync().wait().unwrap_err();
     assert!(base.message.contains("/no/such/file"), "{base}");
 }
+
+#[test]
+fn a_container_of_many_steps() {
+    // Without, each step is a tree of its own.
+    rootlet_tests::needs_namespaces!("layer");
+    let Some(session) = session() else { return };
+    let mut container = session.dag.container().from_(&session.alpine);
+    for number in 0..150 {
+        container = container.with_exec(["sh", "-c", &format!("echo {number} >> /numbers")]);
+    }
+    assert_eq!(container.with_exec(["wc", "-l", "/numbers"]).stdout().wait().unwrap(), "150 /numbers\n");
+}

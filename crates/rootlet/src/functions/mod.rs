@@ -80,7 +80,7 @@ pub use api::{
     FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 #[cfg(feature = "functions")]
-pub use engine::{Engine, Options};
+pub use engine::{Engine, Entered, Options};
 pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
 pub use hears::{Hears, Outcome, Silent};

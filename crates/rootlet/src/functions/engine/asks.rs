@@ -187,6 +187,10 @@ fn container(engine: &Engine, name: &str, container: &Container, with: &With) ->
             let exported = engine.whole(container)?.export(&target)?;
             Ok(json!(format!("{}@{}", with.address, exported.digest)))
         }
+        "terminal" => {
+            Err(Failed::query("a terminal is opened by the command that called, at the end of its line")
+                .with_hint("`rootlet call FUNCTION terminal`"))
+        }
         _ => Err(unknown(name, &OF_CONTAINERS)),
     }
 }

@@ -170,7 +170,7 @@ impl Engine {
             return Ok(Ran { root: Some(root), command, said });
         }
         let secrets: Vec<String> = self.mounted_secrets(before).collect();
-        let mut hints = self.why_refused(before, exec, &command, &caches);
+        let mut hints = self.why_refused(before, exec, &command);
         match root.keep_without(&|mount| secrets.iter().any(|path| path == mount.target())) {
             Ok(kept) => hints.push(format!("look at what it left: `rootlet enter {kept}`")),
             Err(e) => hints.push(format!("its root could not be kept: {e}")),
@@ -309,7 +309,7 @@ impl Engine {
     }
 
     /// Where there are no mounts, secrets are files of the root while a command runs.
-    fn write_secrets(&self, root: &Rootlet, before: &State) -> Result<()> {
+    pub(super) fn write_secrets(&self, root: &Rootlet, before: &State) -> Result<()> {
         for mounted in before.mounts.iter().filter(|_| without_mounts()) {
             let What::Secret { secret, owner, mode } = &mounted.what else { continue };
             let text = self.0.secrets.plaintext(secret, &self.0.directory)?;
@@ -339,14 +339,15 @@ impl Engine {
         state.mounts.iter().filter(secret).map(|mounted| mounted.path.clone())
     }
 
-    /// What a command that failed was refused, by running it once more, traced: of its own failure nobody would know.
-    fn why_refused(&self, before: &State, exec: &Exec, words: &[String], caches: &Caches) -> Vec<String> {
+    /// What a command that failed was refused, by running it once more, traced: of its own failure nobody would know. It reaches neither
+    /// the network nor a cache then, since whatever it did there would be done twice.
+    fn why_refused(&self, before: &State, exec: &Exec, words: &[String]) -> Vec<String> {
         const MOST: usize = 3;
         if !before.services.is_empty() {
             return Vec::new();
         }
         let explained = || -> Result<Vec<String>> {
-            let root = self.builder(before, exec, caches)?.spawn()?;
+            let root = self.builder(before, exec, &Caches::default())?.net(Net::None).spawn()?;
             self.write_secrets(&root, before)?;
             let mut command = root.command(&words[0]);
             command.args(&words[1..]).stdin(input(&root, before, exec)?).timeout(WHY_TIME);

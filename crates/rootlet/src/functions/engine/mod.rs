@@ -10,6 +10,7 @@ mod asks;
 mod cache;
 mod capture;
 mod directory;
+mod enter;
 mod exec;
 mod file;
 mod memo;
@@ -19,6 +20,8 @@ mod secret;
 mod service;
 mod state;
 mod write;
+
+pub use enter::Entered;
 
 use super::{Failed, Hears, Modules, Outcome, Silent};
 use crate::{Error, Rootlet};

@@ -106,7 +106,8 @@ impl Engine {
         match step {
             FileStep::WithFile { path, source, permissions, owner, expand } => {
                 let (from, to) = (self.file_place(source)?, place(path, *expand));
-                writes.push(copy(from, to, owner.clone(), *permissions)?);
+                writes.push(copy(from, to.clone(), owner.clone(), *permissions)?);
+                writes.extend(source.timestamp.map(|time| Write::timestamps(&to, time)));
             }
             FileStep::WithFiles { path, sources, permissions, owner } => {
                 for source in sources {
