@@ -22,7 +22,7 @@ fn nothing_is_traced_that_nobody_asked_for() {
 
 #[test]
 fn the_last_failure_comes_first_and_the_same_is_told_once() {
-    let root = root!(|builder| builder.explain());
+    let root = root!(|builder| builder.explain(true));
     run!(root, "cat /etc/shadow");
     run!(root, "cat /etc/shadow");
     run!(root, "mkdir /srv/cache");
@@ -42,7 +42,7 @@ fn the_last_failure_comes_first_and_the_same_is_told_once() {
 
 #[test]
 fn what_still_runs_and_what_never_started_is_told_too() {
-    let root = root!(|builder| builder.explain());
+    let root = root!(|builder| builder.explain(true));
     let service = root
         .command("sh")
         .args(["-c", "cat /etc/shadow 2>/dev/null; echo up; exec sleep 1000"])

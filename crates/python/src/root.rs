@@ -94,6 +94,7 @@ impl Options {
             require: all(&self.require)?,
             faults: all(&self.faults)?,
             ulimits: all(&self.ulimits)?,
+            explain: self.why,
             ..Spec::default()
         };
         spec.caps.add = self.cap_add;
@@ -179,7 +180,6 @@ impl Rootlet {
 impl Rootlet {
     #[new]
     fn new(py: Python<'_>, base: &Base, mut options: Options, like: Option<&Like>) -> PyResult<Self> {
-        let why = options.why;
         let project = options.project.take();
         let mut spec = options.spec().map_err(|e| error::parse(py, &e))?;
         if let Some(project) = project {
@@ -190,7 +190,6 @@ impl Rootlet {
             spec = spec.over(like.spec.clone());
             builder = builder.like(like);
         }
-        builder = if why { builder.explain() } else { builder };
         let made = py.detach(|| builder.spec(spec).spawn());
         let made = made.map_err(|e| error::library(py, &e))?;
         Ok(Self { live: RwLock::new(Some(Arc::new(made))), process: std::process::id() })

@@ -21,7 +21,6 @@ pub struct Builder {
     pub(crate) base: Base,
     pub(crate) spec: Spec,
     wrong: Option<Arc<rootlet_spec::ParseError>>,
-    explain: bool,
     #[cfg(feature = "like")]
     like: Option<Arc<rootlet_spec::parity::Like>>,
 }
@@ -32,7 +31,6 @@ impl Builder {
             base: base.clone(),
             spec: Spec::default(),
             wrong: None,
-            explain: false,
             #[cfg(feature = "like")]
             like: None,
         }
@@ -136,6 +134,13 @@ impl Builder {
         self
     }
 
+    /// Every command is traced, and [`Rootlet::why`] says what they were refused. It slows calls that name paths or ids; where the host does
+    /// not allow tracing, a command fails to start ([`ErrorKind::Host`]). See docs/why.md.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.spec.explain = explain;
+        self
+    }
+
     /// The network that commands see.
     pub fn net(mut self, net: Net) -> Self {
         self.spec.net = net;
@@ -179,13 +184,6 @@ impl Builder {
         self
     }
 
-    /// Every command is traced, for [`Rootlet::why`] to say what was refused. It slows calls that name paths or ids; where the host does not
-    /// allow tracing, a command fails to start ([`ErrorKind::Host`]). See docs/why.md.
-    pub fn explain(mut self) -> Self {
-        self.explain = true;
-        self
-    }
-
     /// Makes the rootlet: fresh, private, live.
     ///
     /// # Errors
@@ -212,7 +210,6 @@ impl Builder {
                     tier::refuse(tier, &error);
                     refused.push((tier, error));
                 }
-                made if self.explain => return made.map(Rootlet::explained),
                 made => return made,
             }
         }

@@ -150,13 +150,8 @@ impl Rootlet {
 
     pub(crate) fn new(live: Live) -> Result<Self> {
         let exec = exec_of(&live)?;
-        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec, gathered: None })
-    }
-
-    /// Every command is traced from now on.
-    pub(crate) fn explained(mut self) -> Self {
-        self.gathered = Some(Gathered::default());
-        self
+        let gathered = live.spec.explain.then(Gathered::default);
+        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec, gathered })
     }
 
     /// Where commands are traced, what they were refused.

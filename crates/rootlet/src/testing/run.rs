@@ -122,8 +122,9 @@ impl Test {
             like: owned(self.like),
             directory: package(self.directory),
         };
-        let builder = (self.configure)(origin.builder()?);
-        Ok(if self.why || Form::asked().is_some() { builder.explain() } else { builder })
+        let mut builder = (self.configure)(origin.builder()?);
+        builder.spec.explain |= self.why || Form::asked().is_some();
+        Ok(builder)
     }
 
     /// As libtest names it: without the crate.
