@@ -146,3 +146,15 @@ def call(directory, function, args=None, constructor=None, state=None, object=No
         "modules": modules if modules is not None else {"lib": LIB},
     }
     return run(directory, job, answers)
+
+
+def done(said):
+    """What a module's process gave."""
+    assert "done" in said[0], said
+    return said[0]["done"]
+
+
+def failed(said):
+    """What it says where it failed."""
+    assert "failed" in said[0], said
+    return said[0]["failed"]

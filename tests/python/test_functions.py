@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import json
+import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_engine import LIB, Engine
@@ -84,7 +86,10 @@ def test_files_and_directories_say_where_they_are_from(engine):
         container.file("/f").with_name("g"): {"$": "File", "from": {"container": origin, "path": "/f"}, "name": "g"},
         container.as_tarball(): {"$": "File", "from": {"tarball": origin}},
         container.rootfs(): {"$": "Directory", "from": {"container": origin, "path": "/"}},
-        dag.host().directory(".", exclude=["*.pyc"]): {"$": "Directory", "from": {"host": {"path": ".", "exclude": ["*.pyc"]}}},
+        dag.host().directory(".", exclude=["*.pyc"]): {
+            "$": "Directory",
+            "from": {"host": {"path": ".", "exclude": ["*.pyc"]}},
+        },
         dag.file("n", "text"): {"$": "File", "from": {"new": {"name": "n", "contents": "text", "permissions": 0o644}}},
         dag.directory().with_new_file("a", "b").filter(include=["a"]): {
             "$": "Directory",
@@ -100,7 +105,23 @@ def test_files_and_directories_say_where_they_are_from(engine):
             "hostname": "web",
         },
     }.items():
-        assert asked(engine, made.sync())["on"] == value
+        assert asked(engine, made.hostname() if isinstance(made, functions.Service) else made.sync())["on"] == value
+
+
+def test_services_are_asked_and_serve(engine):
+    engine.answers = {"endpoint": "http://web:80", "ports": [{"port": 80, "protocol": "TCP"}]}
+    service = dag.container().with_exposed_port(80).as_service()
+    assert asyncio.run(_awaited(service.endpoint(port=80, scheme="http"))) == "http://web:80"
+    assert engine.asked[-1]["with"] == {"port": 80, "scheme": "http"}
+    assert asked(engine, service.up(ports=[functions.PortForward(backend=80, frontend=8080)]))["with"] == {
+        "ports": [{"frontend": 8080, "backend": 80}]
+    }
+    assert asked(engine, service.up(random=True))["with"] == {"ports": [{"frontend": 0, "backend": 80}]}
+    assert asked(engine, service.up())["with"] == {}
+    assert asked(engine, service.stop(kill=True))["with"] == {"kill": True}
+    assert asked(engine, service.sync())["on"]["$"] == "Container"
+    with pytest.raises(TypeError, match="ports has to be"):
+        asked(engine, service.up(ports=[80]))
 
 
 def test_changes_of_directories(engine):
@@ -119,7 +140,7 @@ def test_answers_are_of_their_types(engine):
         "env_variable": None,
         "env_variables": [{"name": "A", "value": "b"}],
         "exposed_ports": [{"port": 53, "protocol": "UDP", "description": None}],
-        "stat": {"name": "f", "size": 7, "permissions": 0o644, "file_type": "REGULAR"},
+        "stat": {"name": "f", "size": 7, "permissions": 0o644, "file_type": "REGULAR_TYPE"},
         "platform": "linux/amd64",
     }
     container = dag.container()
@@ -182,6 +203,18 @@ def test_without_an_event_loop_a_question_waits_for_its_answer(engine):
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     assert done.value.value == "x"
+
+
+def test_threads_ask_one_after_the_other(engine):
+    engine.answers["contents"] = lambda said: said["on"]["from"]["new"]["contents"]
+
+    def ask(n):
+        with pytest.raises(StopIteration) as done:
+            dag.file("f", str(n)).contents().send(None)
+        return done.value.value
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(200))) == [str(n) for n in range(200)]
 
 
 def test_who_does_not_wait_any_more_harms_nobody(engine):
@@ -305,6 +338,11 @@ def test_what_is_not_done_is_refused():
             wrong()
 
 
+def test_this_machines_platform_is_none_of_others(engine):
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    assert steps(engine, dag.container(platform=functions.Platform(f"linux/{machine}"))) == []
+
+
 def test_bad_texts_and_numbers_are_no_message(engine):
     for value in ["\ud800", "x" + "\udcff"]:
         with pytest.raises(functions.InvalidQueryError, match="no Unicode"):
@@ -339,7 +377,9 @@ def test_the_package_has_the_names_too():
         rootlet.no_such_name
 
 
-@pytest.mark.parametrize("kind", [functions.Container, functions.Directory, functions.File, functions.Service, functions.Client])
+@pytest.mark.parametrize(
+    "kind", [functions.Container, functions.Directory, functions.File, functions.Service, functions.Client]
+)
 def test_everything_is_documented(kind):
     public = {name: value for name, value in vars(kind).items() if not name.startswith("_") and callable(value)}
     assert [name for name, value in public.items() if not inspect.getdoc(value)] == []

@@ -23,7 +23,7 @@ pub struct Init {
     #[arg(value_name = "NAME")]
     pub positional: Option<String>,
     /// Its name, too
-    #[arg(long, value_name = "NAME", conflicts_with = "positional")]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Where its code lies
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -3,15 +3,18 @@
 use super::core::Kind;
 use super::flags::Reader;
 use super::level::{self, Chain, Refused, Said};
-use super::{Opened, here, open, show, told, tree, within};
+use super::{Opened, described, here, open_shown, show, told, tree, within};
 use crate::args::functions::Call;
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::style::Style;
 use rootlet::functions::{Engine, Failed, FailedKind, Module};
+use rootlet::spec::duration;
 use serde_json::{Map, Value};
+use std::ffi::OsString;
 use std::io::{Write, stderr};
+use std::time::Duration;
 
 /// Calls a function. `program` is what the words before the options were.
 pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
@@ -24,11 +27,13 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
     }
     // Progress is told as it was said before the first function: until the module is read nobody knows the words that follow.
     let progress = tree::progress(&options.module);
-    let opened = open(&options.module, progress.hears(), progress.printed())?;
-    let schema = opened.module.schema(&opened.engine).map_err(|failed| told(&failed))?;
-    let reader = Reader::new(&here()?, schema);
+    let opened = open_shown(&options.module, &progress)?;
+    let Some(schema) = described(&opened, options.timeout.or_else(|| said_later(&words)))? else {
+        return Ok(late(&progress));
+    };
+    let reader = Reader::new(&here()?, &schema);
     let words = if words.is_empty() { vec!["--help".into()] } else { words };
-    let chain = match level::read(program, schema, &reader, &words, &mut options) {
+    let chain = match level::read(program, &schema, &reader, &words, &mut options) {
         Ok(Said::Chain(chain)) => chain,
         Ok(Said::Help(text)) => return print(&text).map(|()| Outcome::SUCCESS),
         Err(Refused::Option(error)) => return Ok(crate::usage(&error)),
@@ -42,13 +47,7 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
         perform(&module, &engine, *chain).and_then(|value| show::finished(&engine, value, &options))
     });
     let outcome = match done {
-        None => {
-            complain(
-                &Failure::new("the call took longer than it may").hint("--timeout says how long"),
-                &progress,
-            );
-            Outcome::TimedOut
-        }
+        None => late(&progress),
         Some(Ok(value)) => {
             engine.end();
             progress.end();
@@ -62,6 +61,19 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
         }
     };
     Ok(outcome)
+}
+
+/// `--timeout` behind a function, which is not read before the module is: that may hang, too.
+fn said_later(words: &[OsString]) -> Option<Duration> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let at = words.iter().position(|word| word.starts_with("--timeout"))?;
+    let value = words[at].strip_prefix("--timeout=").or_else(|| words.get(at + 1).copied())?;
+    duration::parse(value).ok()
+}
+
+fn late(progress: &tree::Progress) -> Outcome {
+    complain(&Failure::new("the call took longer than it may").hint("--timeout says how long"), progress);
+    Outcome::TimedOut
 }
 
 /// Who called wrongly is told apart from what failed.

@@ -1,6 +1,6 @@
 //! `rootlet check`: all functions that are checks, at once.
 
-use super::{Opened, kebab, open, told, within};
+use super::{Opened, described, kebab, open, told, within};
 use crate::args::functions::{Check, How, ModuleArgs};
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use crate::output::print;
 use crate::style::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rootlet::functions::schema::Function;
-use rootlet::functions::{Engine, Failed, Module, Runtime, Silent};
+use rootlet::functions::{Engine, Failed, Module, Runtime};
 use rootlet::spec::pipeline::{self, Call};
 use rootlet::spec::printable;
 use serde_json::{Map, Value, json};
@@ -32,8 +32,8 @@ struct Verdict {
 /// `rootlet check`.
 pub fn check(args: Check) -> Result<Outcome, Failure> {
     let options = args.options;
-    let opened = open(&options.module, Arc::new(Silent), None)?;
-    let schema = opened.module.schema(&opened.engine).map_err(|failed| told(&failed))?;
+    let opened = open(&options.module)?;
+    let Some(schema) = described(&opened, options.timeout)? else { return Ok(late()) };
     let main = schema.main_object();
     let all: Vec<Function> = main.functions.iter().filter(|function| function.check).cloned().collect();
     let chosen: Vec<Function> =
@@ -52,17 +52,19 @@ pub fn check(args: Check) -> Result<Outcome, Failure> {
     let verdicts =
         within(options.timeout, &ended, move || all_of(&module, &engine, &runtime, &chosen, &shown));
     live.end();
-    let Some(mut verdicts) = verdicts else {
-        let text = Failure::new("the checks took longer than they may").text(Style::of(&stderr()));
-        let _ = stderr().write_all(text.as_bytes());
-        return Ok(Outcome::TimedOut);
-    };
+    let Some(mut verdicts) = verdicts else { return Ok(late()) };
     of_engine.end();
     verdicts.sort_by(|a, b| a.name.cmp(&b.name));
     if options.json {
         print(&as_json(&verdicts))?;
     }
     Ok(summary(&verdicts, begun.elapsed(), options.module.quiet))
+}
+
+fn late() -> Outcome {
+    let text = Failure::new("the checks took longer than they may").text(Style::of(&stderr()));
+    let _ = stderr().write_all(text.as_bytes());
+    Outcome::TimedOut
 }
 
 fn nothing(module: &str, all: &[Function]) -> Failure {

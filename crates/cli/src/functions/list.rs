@@ -4,18 +4,16 @@ use super::{kebab, open, told};
 use crate::args::functions::Functions;
 use crate::failure::Failure;
 use crate::output::{print, table};
-use rootlet::functions::Silent;
 use rootlet::functions::schema::{Object, Schema};
 use rootlet::spec::printable;
 use rootlet::spec::similar::nearest;
-use std::sync::Arc;
 
 /// Objects that give objects are followed this far.
 const DEEPEST: usize = 4;
 
 /// Prints a table of them.
 pub fn functions(args: &Functions) -> Result<(), Failure> {
-    let opened = open(&args.module, Arc::new(Silent), None)?;
+    let opened = open(&args.module)?;
     let schema = opened.module.schema(&opened.engine).map_err(|failed| told(&failed))?;
     if args.json {
         return print(&(serde_json::to_string_pretty(schema).unwrap_or_default() + "\n"));

@@ -19,6 +19,9 @@ pub fn init(args: &Init, form: Form, directory: Option<&Path>) -> Result<(), Fai
         "rust" => Sdk::Rust,
         other => Sdk::Other(other.to_owned()),
     };
+    if let (Some(name), Some(other)) = (&args.name, &args.positional) {
+        return Err(Failure::new(format!("the name is said twice: {name} and {other}")));
+    }
     let name = args.name.as_deref().or(args.positional.as_deref());
     let made = module::init(&place, form, &sdk, name, args.source.as_deref())?;
     print(&format!("{}: the module {}\n", said(&made.file()), made.name()))

@@ -22,13 +22,16 @@ pub use session::session;
 
 use crate::args::functions::ModuleArgs;
 use crate::failure::Failure;
+use crate::progress::Bars;
 use crate::store;
 use rootlet::base::Resolver;
-use rootlet::functions::{Engine, Failed, Hears, Module, Options, Printed, Project, Runtime};
+use rootlet::functions::schema::Schema;
+use rootlet::functions::{Engine, Failed, Hears, Module, Options, Project, Runtime, Silent};
 use std::env::current_dir;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tree::Progress;
 
 /// Python's SDK for modules, by path and text.
 const SDK: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
@@ -40,10 +43,29 @@ pub struct Opened {
     pub runtime: Runtime,
 }
 
-/// Opens the module that is asked for.
-pub fn open(args: &ModuleArgs, hears: Arc<dyn Hears>, printed: Option<Printed>) -> Result<Opened, Failure> {
+/// Opens the module that is asked for; nobody hears what it does.
+pub fn open(args: &ModuleArgs) -> Result<Opened, Failure> {
+    opened(args, tools(args)?, Arc::new(Silent))
+}
+
+/// Opens the module that is asked for, and shows how far it is.
+pub fn open_shown(args: &ModuleArgs, progress: &Progress) -> Result<Opened, Failure> {
+    let (mut resolver, mut runtime) = tools(args)?;
+    if let Some(tree) = progress.tree() {
+        resolver = resolver.progress(Bars::within(tree));
+    }
+    if let Some(printed) = progress.printed() {
+        runtime = runtime.printing_to(printed);
+    }
+    opened(args, (resolver, runtime), progress.hears())
+}
+
+fn opened(
+    args: &ModuleArgs,
+    (resolver, runtime): (Resolver, Runtime),
+    hears: Arc<dyn Hears>,
+) -> Result<Opened, Failure> {
     let here = here()?;
-    let (resolver, runtime) = tools(args, printed)?;
     let module = match &args.module {
         Some(what) => Module::open(what, &here, &runtime)?,
         None => Module::new(Project::find(&here)?, &runtime),
@@ -53,19 +75,23 @@ pub fn open(args: &ModuleArgs, hears: Arc<dyn Hears>, printed: Option<Printed>) 
 }
 
 /// What finds bases, and what runs modules.
-fn tools(args: &ModuleArgs, printed: Option<Printed>) -> Result<(Resolver, Runtime), Failure> {
+fn tools(args: &ModuleArgs) -> Result<(Resolver, Runtime), Failure> {
     let store = store::open(&args.store)?;
-    let resolver = store::resolver(&store, &args.pull, args.quiet)?;
-    let runtime = Runtime::new(&store, SDK);
-    let runtime = match printed {
-        Some(printed) => runtime.printing_to(printed),
-        None => runtime,
-    };
-    Ok((resolver, runtime))
+    Ok((store::resolver(&store, &args.pull, args.quiet)?, Runtime::new(&store, SDK)))
 }
 
 fn here() -> Result<PathBuf, Failure> {
     current_dir().map_err(|e| Failure::new("failed to find the directory that this runs in").caused_by(e))
+}
+
+/// What a module offers, once it and all that it uses have been read; `None` when that took longer than it may.
+fn described(opened: &Opened, timeout: Option<Duration>) -> Result<Option<Schema>, Failure> {
+    let (module, engine) = (opened.module.clone(), opened.engine.clone());
+    let described = within(timeout, &opened.runtime, move || {
+        module.dependencies(&engine)?;
+        module.schema(&engine).cloned()
+    });
+    described.transpose().map_err(|failed| told(&failed))
 }
 
 /// Does something that may take only so long; `None` when it took longer. What it was doing then ends with this process.

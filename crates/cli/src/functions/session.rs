@@ -4,13 +4,12 @@ use super::{Opened, here, open, tools};
 use crate::args::functions::Session;
 use crate::exit::Outcome;
 use crate::failure::Failure;
-use rootlet::functions::{Engine, Options, Project, Silent, session as conversation};
+use rootlet::functions::{Engine, Options, Project, session as conversation};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::stdin;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 /// Serves until the script has ended.
 pub fn session(args: &Session) -> Result<Outcome, Failure> {
@@ -22,11 +21,11 @@ pub fn session(args: &Session) -> Result<Outcome, Failure> {
     // Beside a module, what that one uses can be called; a script may also be on its own.
     let near = args.module.module.is_some() || Project::find(&here()?).is_ok();
     let (engine, modules) = if near {
-        let Opened { module, engine, .. } = open(&args.module, Arc::new(Silent), None)?;
+        let Opened { module, engine, .. } = open(&args.module)?;
         let modules = module.dependencies(&engine).map_err(|failed| super::told(&failed))?;
         (engine, modules)
     } else {
-        let (resolver, _) = tools(&args.module, None)?;
+        let (resolver, _) = tools(&args.module)?;
         (Engine::new(&resolver, Options::new(here()?)), BTreeMap::new())
     };
     // A script that ends without a word has nothing more to ask.

@@ -62,8 +62,11 @@ mod tests {
             stdout: "out\n".into(),
             stderr: "err\n".into(),
         };
-        let failed =
-            Failed { exec: Some(exec), hint: Some("rootlet enter 1".into()), ..Failed::query("it failed") };
+        let failed = Failed {
+            exec: Some(Box::new(exec)),
+            hint: Some("rootlet enter 1".into()),
+            ..Failed::query("it failed")
+        };
         let text = failure(&failed).to_string();
         assert_eq!(text, "error: it failed\n  caused by: out\n  caused by: err\nhint: rootlet enter 1\n");
     }

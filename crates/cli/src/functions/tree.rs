@@ -54,6 +54,11 @@ impl Progress {
         }
     }
 
+    /// The tree, for what is shown in it besides.
+    pub fn tree(&self) -> Option<&MultiProgress> {
+        self.shown.as_ref()?.tree.as_ref()
+    }
+
     /// Where what modules print goes: above a tree, else straight to standard error.
     pub fn printed(&self) -> Option<Printed> {
         let shown = self.shown.clone()?;

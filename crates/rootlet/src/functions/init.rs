@@ -108,16 +108,19 @@ fn rust(name: &str) -> Vec<(String, String)> {
     let (version, package) = (env!("CARGO_PKG_VERSION"), name.replace('.', "-"));
     let cargo = format!(
         "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"module\"] }}\n\n# A module is no part of a workspace around it.\n[workspace]\n"
+         [dependencies]\nrootlet = {{ version = \"{version}\", features = [\"module\"] }}\n\n\
+         # It is no part of a workspace around it.\n[workspace]\n"
     );
     let main = format!(
-        "use rootlet::functions::prelude::*;\n\n\
+        "//! Functions of {name}.\n\n\
+         use rootlet::functions::prelude::*;\n\n\
          #[derive(Default)]\nstruct {class};\n\n\
          #[rootlet::module]\nimpl {class} {{\n    \
              /// Who a command runs as.\n    \
              #[function]\n    \
-             async fn whoami(&self, #[default(\"alpine:3.20\")] base: String) -> Result<String> {{\n        \
-                 dag().container().from_(base).with_user(\"1000\").with_exec([\"id\"]).stdout().await\n    \
+             async fn whoami(\n        &self,\n        #[default(\"alpine:3.20\")] base: String,\n        \
+             #[default(\"1000\")] user: String,\n    ) -> Result<String> {{\n        \
+                 dag().container().from_(base).with_user(user).with_exec([\"id\"]).stdout().await\n    \
              }}\n}}\n\n\
          fn main() -> Result<()> {{\n    serve::<{class}>()\n}}\n"
     );

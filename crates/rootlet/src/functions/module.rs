@@ -205,12 +205,13 @@ impl Module {
             return Ok(schema);
         }
         let described = self.perform(engine, &json!({"job": "describe"}))?;
-        let schema: Schema = serde_json::from_value(described).map_err(|e| {
+        let mut schema: Schema = serde_json::from_value(described).map_err(|e| {
             Failed::query(format!(
                 "the module {} describes itself in a way that is not understood: {e}",
                 project.name()
             ))
         })?;
+        project.name().clone_into(&mut schema.name);
         store.forget_made("schemas", &key)?;
         store.made::<Error>("schemas", &key, |place| {
             let file = place.join("schema.json");
@@ -315,10 +316,25 @@ impl Modules for Module {
         let objects = call.on.iter_mut().flat_map(|on| on.state.values_mut());
         let values =
             call.constructor.values_mut().chain(call.calls.iter_mut().flat_map(|one| one.args.values_mut()));
-        values.chain(objects).for_each(|value| rename(value, &at, &own));
+        for value in values.chain(objects) {
+            made(engine, value)?;
+            rename(value, &at, &own);
+        }
         let mut answer = called.call(engine, &call)?;
         rename(&mut answer, &own, &at);
         Ok(answer)
+    }
+}
+
+/// What is handed over as a call, an object that nobody has made yet, is made.
+fn made(engine: &Engine, value: &mut Value) -> Result<(), Failed> {
+    match value {
+        Value::Array(list) => list.iter_mut().try_for_each(|value| made(engine, value)),
+        value if value["$"] == "Call" => {
+            *value = engine.ask("call", value, &Values::new())?;
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 

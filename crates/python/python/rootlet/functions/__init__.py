@@ -7,8 +7,8 @@
 ...     async def whoami_check(self) -> str:
 ...         return await dag.lib().alpine_user().with_exec(["whoami"]).stdout()
 
-``rootlet call whoami-check`` calls it. It is pure Python: no part of it needs the native module, and what is seldom used is imported when it
-is.
+``rootlet call whoami-check`` calls it. It is pure Python: no part of it needs the native module, and what is seldom used
+is imported when it is.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from . import _session
 from ._container import Container
 from ._errors import ClientConnectionError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", bound=Type)
 
+# As Go calls them, and so do images.
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
 
 class Client:
     """What containers, directories and files begin with, and the modules that are installed: ``dag.NAME()``."""
@@ -30,7 +35,10 @@ class Client:
 
     def container(self, *, platform: Platform | None = None) -> Container:
         """An empty root. Of other machines than this one there is none."""
-        refuse("container", platform=platform)
+        if platform is not None:
+            machine = os.uname().machine
+            known = _MACHINES.get(machine, machine)
+            refuse("container", platform=None if platform.split("/")[:2] == ["linux", known] else platform)
         return Container({"$": "Container", "steps": ()}, self._session)
 
     def directory(self) -> Directory:

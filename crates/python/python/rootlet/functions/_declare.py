@@ -188,7 +188,7 @@ def function(
 ) -> Any:
     """Offers a method of an object, under ``name``, described by ``doc`` or its docstring.
 
-    ``cache`` says how long what it gave is given again: ``never``, which is the default, ``session``, or ``10s``, ``5m``.
+    What ``cache`` says is part of the description; so far a function runs each time it is called.
     """
 
     def offer(func: Any) -> Any:

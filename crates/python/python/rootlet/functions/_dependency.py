@@ -11,7 +11,7 @@ from ._values import Type, plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 CORE: dict[str, type[Type]] = {
@@ -65,7 +65,9 @@ class Dependency(Type):
         where = f"{self._type}.{name}"
         if function is None:
             known = [one["name"] for one in (*offered.get("functions", ()), *offered.get("fields", ()))]
-            raise AttributeError(f"{self._type} has no {name!r}: {nearest(name, known) or 'it has ' + ', '.join(known)}")
+            raise AttributeError(
+                f"{self._type} has no {name!r}: {nearest(name, known) or 'it has ' + ', '.join(known)}"
+            )
 
         def call(*given: object, **named: object) -> Any:
             arguments = _arguments(where, self._schema, function.get("args", ()), given, named)
@@ -75,13 +77,13 @@ class Dependency(Type):
         call.__name__, call.__qualname__, call.__doc__ = name, where, function.get("doc")
         return call
 
-    async def sync(self) -> Dependency:
+    async def _made(self) -> Dependency:
         """It is made now; raises where that fails."""
         value = await _session.of(self._session).ask("call", self._value, {})
         return Dependency(value, self._session, self._schema, self._type)
 
     def __await__(self) -> Any:
-        return self.sync().__await__()
+        return self._made().__await__()
 
     def __repr__(self) -> str:
         return f"<{self._type} of module {self._value['module']}>"
@@ -94,7 +96,7 @@ def begin(session: _session.Session | None, name: str) -> Callable[..., Dependen
     if schema is None:
         from ._client import Client
 
-        known = [one.replace("-", "_") for one in modules]
+        known = [one.replace("-", "_") for one in modules if not one.startswith("/")]
         hint = nearest(name, known + [one for one in dir(Client) if not one.startswith("_")])
         raise AttributeError(f"dag has no {name!r}: {hint or 'a module is installed by `rootlet install`'}")
     found: Mapping[str, Any] = schema

@@ -82,7 +82,9 @@ def _strip(part: Any, here: str, seen: set[int]) -> bool:
         return False
     seen.add(id(part))
     part.stack[:] = [frame for frame in part.stack if _authors(frame.filename, here)]
-    left = bool(part.stack) or getattr(part, "exc_type_str", None) == "SyntaxError" or issubclass(_type(part), SyntaxError)
+    left = (
+        bool(part.stack) or getattr(part, "exc_type_str", None) == "SyntaxError" or issubclass(_type(part), SyntaxError)
+    )
     for inside in (part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())):
         left = _strip(inside, here, seen) or left
     return left

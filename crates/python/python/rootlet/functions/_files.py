@@ -38,9 +38,7 @@ class Directory(Type):
         """A file in it."""
         return File._of("directory", self, path)
 
-    def with_file(
-        self, path: str, source: File, *, permissions: int | None = None, owner: str | None = ""
-    ) -> Self:
+    def with_file(self, path: str, source: File, *, permissions: int | None = None, owner: str | None = "") -> Self:
         """A file is copied."""
         return self._step("with_file", path=path, source=source, permissions=permissions, owner=owner)
 
@@ -61,9 +59,7 @@ class Directory(Type):
     ) -> Self:
         """What another one holds is copied into a directory."""
         refuse("with_directory", gitignore=gitignore, permissions=permissions)
-        return self._step(
-            "with_directory", path=path, source=source, exclude=exclude, include=include, owner=owner
-        )
+        return self._step("with_directory", path=path, source=source, exclude=exclude, include=include, owner=owner)
 
     def with_new_directory(self, path: str, *, permissions: int | None = None) -> Self:
         """A directory is made, and its missing parents; not said: 0755."""
@@ -295,4 +291,4 @@ class Stat:
     async def file_type(self) -> FileType | None:
         """What sort of thing it is."""
         told = await self._told("file_type")
-        return None if told is None else FileType(told)
+        return None if told is None else FileType(str(told).removesuffix("_TYPE"))

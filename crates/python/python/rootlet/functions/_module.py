@@ -68,7 +68,7 @@ def about(directory: str) -> tuple[str, str]:
             raise UsageError(f"{path} is no JSON: {error}") from None
         if isinstance(said, dict):
             name = str(said.get("name") or os.path.basename(directory))
-            return name, os.path.join(directory, str(said.get("source") or "."))
+            return name, os.path.normpath(os.path.join(directory, str(said.get("source") or ".")))
     return os.path.basename(directory), directory
 
 

@@ -16,6 +16,8 @@ def other(name: str) -> type:
         # A module that describes itself is not told of others.
         return _made.setdefault(name, _dependency.named(name))
     for module, schema in (modules or {}).items():
+        if module.startswith("/"):
+            continue  # Where a module is in the whole; it is there by its name, too.
         prefix = _pascal(module)
         for one in schema.get("objects", ()):
             # The main one is called as its module is, the others after it.

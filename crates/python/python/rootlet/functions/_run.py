@@ -11,7 +11,7 @@ from ._errors import ClientError, UsageError, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ._module import Module
@@ -29,19 +29,19 @@ def main() -> int:
     session = _session.current = _inherited()
     try:
         told = _session.line({"done": _work(session.job(), directory)})
-        code = 0
     except KeyboardInterrupt:
         return 130
     except BaseException as error:
         from . import _failure
 
         told = _session.line({"failed": _failure.told(error, directory)})
-        code = 1
     try:
         session.tell(told)
     except ClientError:
-        code = 1
-    return code
+        # Nobody is there any more to whom it matters.
+        return 1
+    # Whoever is told of a failure learns nothing from a status.
+    return 0
 
 
 def _inherited() -> _session.Session:
@@ -71,13 +71,12 @@ def _call(job: Mapping[str, Any], module: Module) -> object:
 
     cls = _declare.objects.get(job["object"])
     if cls is None:
-        raise UsageError(f"{module.name} has no object {job['object']!r}", nearest(job["object"], list(_declare.objects)))
+        raise UsageError(
+            f"{module.name} has no object {job['object']!r}", nearest(job["object"], list(_declare.objects))
+        )
     state = job.get("state")
     function = job.get("function") or ""
-    if state is None:
-        made = _made(cls, job.get("constructor") or {}, module)
-    else:
-        made = _convert.restored(cls, state)
+    made = _made(cls, job.get("constructor") or {}, module) if state is None else _convert.restored(cls, state)
     if not function:
         return _convert.result(made, None, cls.__name__, module.name)
     return _called(made, cls, function, job.get("args") or {}, module)
@@ -148,4 +147,6 @@ def _awaited(value: Any, module: Module) -> Any:
     except StopIteration as done:
         return done.value
     value.close()
-    raise UsageError("the function waits for something that is not of rootlet", "import asyncio where its module begins")
+    raise UsageError(
+        "the function waits for something that is not of rootlet", "import asyncio where its module begins"
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from . import _session
 from ._scalars import NetworkProtocol
-from ._values import Type, fits, refuse, shown
+from ._values import Input, Type, fits, refuse, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ class Secret(Type):
     __slots__ = ()
 
     async def name(self) -> str:
-        """What it is called."""
-        return await self._ask(str, "name")
+        """What it is called; of one that is found when it is wanted: where."""
+        return await self._ask(str, "name") or await self.uri()
 
     async def plaintext(self) -> str:
         """The secret itself."""
@@ -69,7 +70,7 @@ class Service(Type):
 
     async def sync(self) -> Self:
         """All that it stands on is there."""
-        await self._ask(object, "sync")
+        await _session.of(self._session).ask("sync", self._value["container"], {})
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -89,15 +90,16 @@ class Service(Type):
 
     async def up(self, *, ports: list[PortForward] | None = None, random: bool | None = False) -> None:
         """Serves on ports of this machine until it is ended."""
-        forwards = [{"frontend": 0, "backend": told["port"]} for told in await self._ask(list, "ports")] if random else None
-        await self._ask(object, "up", ports=[port._told() for port in ports] if ports else forwards)
+        if random and not ports:
+            ports = [PortForward(told["port"], 0) for told in await self._ask(list, "ports")]
+        await self._ask(object, "up", ports=ports)
 
     def with_(self, cb: Callable[[Service], Service]) -> Service:
         """What ``cb`` makes of it."""
         return cb(self)
 
 
-class PortForward:
+class PortForward(Input):
     """A port of this machine that leads to one of a service."""
 
     __slots__ = ("backend", "frontend", "protocol")
@@ -111,7 +113,8 @@ class PortForward:
         """This machine's; ``None``: the same number."""
         self.protocol = protocol
 
-    def _told(self) -> dict[str, object]:
+    @property
+    def _value(self) -> dict[str, object]:
         refuse("PortForward", protocol=self.protocol if self.protocol is NetworkProtocol.UDP else None)
         return {"frontend": self.backend if self.frontend is None else self.frontend, "backend": self.backend}
 

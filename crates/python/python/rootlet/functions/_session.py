@@ -1,7 +1,8 @@
 """The conversation with the engine: a line of JSON each, over a stream socket.
 
-Where an event loop runs, any number of questions is asked at once. Where none does, a question waits for its answer: nothing else could happen
-meanwhile. So a module that has no use for asyncio does not pay for importing it, which takes longer than a call.
+Where an event loop runs, any number of questions is asked at once. Where none does, a question waits for its answer:
+nothing else could happen meanwhile. So a module that has no use for asyncio does not pay for importing it, which takes
+longer than a call.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from _thread import allocate_lock
 
 from ._errors import ClientConnectionError, InvalidQueryError, TransportError, of_answer
 
@@ -74,6 +76,7 @@ class Session:
         self._waiting: dict[int, Future[Any] | None] = {}
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._last = 0
+        self._turn = allocate_lock()
         self._loop: AbstractEventLoop | None = None
 
     async def ask(self, name: str, on: object, arguments: Mapping[str, object]) -> Any:
@@ -81,23 +84,24 @@ class Session:
         loop = running_loop()
         if loop is None:
             return self.ask_now(name, on, arguments)
-        self._attach(loop)
         question = self._question(name, on, arguments)
+        self._attach(loop)
         answer = self._waiting[self._last] = loop.create_future()
         self._unsent += question
         self._flush()
         return await answer
 
     def ask_now(self, name: str, on: object, arguments: Mapping[str, object]) -> Any:
-        """The answer to a question; nothing else happens meanwhile."""
-        question = self._question(name, on, arguments)
-        number = self._last
-        self._waiting[number] = None
-        self.tell(question)
-        while number not in self._answers:
-            if not self._hear(waiting=True):
-                raise TransportError(_ENDED)
-        answer = self._answers.pop(number)
+        """The answer to a question; nothing else happens meanwhile, and other threads wait."""
+        with self._turn:
+            question = self._question(name, on, arguments)
+            number = self._last
+            self._waiting[number] = None
+            self.tell(question)
+            while number not in self._answers:
+                if not self._hear(waiting=True):
+                    raise TransportError(_ENDED)
+            answer = self._answers.pop(number)
         if "error" in answer:
             raise of_answer(answer["error"])
         return answer.get("answer")

@@ -1,7 +1,7 @@
 """Annotations, and what functions and constructors take, as a schema writes it.
 
-A call reads them too, so nothing is imported for it that the author's own code has not imported: what ``inspect`` and ``typing`` would tell
-is read from the functions themselves.
+A call reads them too, so nothing is imported for it that the author's own code has not imported: what ``inspect`` and
+``typing`` would tell is read from the functions themselves.
 """
 
 from __future__ import annotations
@@ -128,17 +128,22 @@ def _named(annotation: Any, owner: type | None) -> str | None:
 
 def _is_self(annotation: Any) -> bool:
     # `typing.Self` is not there before Python 3.11; it may be that of `typing_extensions`.
-    return type(annotation).__module__ in ("typing", "typing_extensions") and getattr(annotation, "_name", None) == "Self"
+    return (
+        type(annotation).__module__ in ("typing", "typing_extensions") and getattr(annotation, "_name", None) == "Self"
+    )
 
 
 def _unknown(annotation: Any, where: str) -> UsageError:
     if annotation is REQUIRED:
         return UsageError(f"{where} has no type", "annotate it: `name: str`")
     bare = isinstance(annotation, type) and not getattr(annotation, "__args__", ())
-    decorate = f"decorate {annotation.__name__} with @object_type, or " if bare and annotation.__module__ != "builtins" else ""
+    decorate = (
+        f"decorate {annotation.__name__} with @object_type, or " if bare and annotation.__module__ != "builtins" else ""
+    )
     return UsageError(
         f"{where} has the type {annotation.__name__ if bare else annotation}, which cannot be told from one process to another",
-        decorate + "take a str, int, float, bool, Container, Directory, File, Service, Secret, CacheVolume, an enum, an "
+        decorate
+        + "take a str, int, float, bool, Container, Directory, File, Service, Secret, CacheVolume, an enum, an "
         "object type, a list of one of these, or one of these or None",
     )
 
@@ -182,7 +187,8 @@ def signature(function: Any, where: str) -> tuple[tuple[str, ...], dict[str, Any
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     if code.co_flags & _VARIADIC or code.co_posonlyargcount > 1:
         raise UsageError(
-            f"{where} takes arguments that cannot be given by a name", "without `*`, `**` and `/` each has a name and a type"
+            f"{where} takes arguments that cannot be given by a name",
+            "without `*`, `**` and `/` each has a name and a type",
         )
     positional = function.__defaults__ or ()
     defaults = dict(zip(names[len(names) - len(positional) :], positional))

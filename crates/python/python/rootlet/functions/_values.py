@@ -1,6 +1,7 @@
 """What all values have in common.
 
-A value says how something comes to be, and nothing is done until somebody asks. It is never changed: each step makes another one.
+A value says how something comes to be, and nothing is done until somebody asks. It is never changed: each step makes
+another one.
 """
 
 from __future__ import annotations
@@ -63,9 +64,19 @@ class Type:
             raise AttributeError(f"rootlet's {type(self).__name__} has no {name!r}: {hint}")
 
 
+class Input:
+    """A record that is an argument."""
+
+    __slots__ = ()
+
+    @property
+    def _value(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+
 def plain(value: object) -> object:
     """A value as JSON has it."""
-    if isinstance(value, Type):
+    if isinstance(value, (Type, Input)):
         return value._value
     if isinstance(value, enum.Enum):
         return value.value
@@ -107,8 +118,10 @@ def fits(kind: str, value: object, owner: type) -> bool:
 
 def shown(value: object) -> str:
     """A value in a message: its type, and what of it is short."""
-    if isinstance(value, Type) or hasattr(value, "__await__"):
-        return f"a {type(value).__name__}" + (" (is an 'await' missing?)" if hasattr(value, "__await__") and not isinstance(value, Type) else "")
+    if isinstance(value, Type):
+        return f"a {type(value).__name__}"
+    if hasattr(value, "__await__"):
+        return f"a {type(value).__name__} (is an `await` missing?)"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 80 else text[:77] + '...'}"
 

@@ -3,7 +3,6 @@
 use super::cache::Caches;
 use super::capture::Capture;
 use super::memo::key;
-use super::secret::Scrubber;
 use super::state::{State, What};
 use super::{Engine, Result};
 use crate::commit::Commit;
@@ -155,10 +154,8 @@ impl Engine {
         self.0.lives(&root);
         self.fill_caches(&root, before)?;
         let _bound = self.bind_services(&root, &before.services)?;
-        let scrubber = self.0.secrets.scrubber();
-        let said = self
-            .write_secrets(&root, before)
-            .and_then(|()| self.execute(&root, before, exec, &command, &scrubber, id));
+        let said =
+            self.write_secrets(&root, before).and_then(|()| self.execute(&root, before, exec, &command, id));
         self.remove_secrets(&root, before);
         let said = said?;
         let as_expected = match exec.expect {
@@ -195,7 +192,6 @@ impl Engine {
         before: &State,
         exec: &Exec,
         words: &[String],
-        scrubber: &Scrubber,
         id: u64,
     ) -> Result<Said> {
         let mut command = root.command(&words[0]);
@@ -214,7 +210,8 @@ impl Engine {
             }
             Err(e) => return Err(e.into()),
         };
-        let capture = Capture::begin(&mut child, scrubber, &self.0.hears, id);
+        // Only now all secrets are known that it has.
+        let capture = Capture::begin(&mut child, &self.0.secrets.scrubber(), &self.0.hears, id);
         let status = child.wait();
         // What it left running ends with it, or would hold on to its output.
         let _ = root.signal_all(libc::SIGKILL);

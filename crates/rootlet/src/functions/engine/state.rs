@@ -62,8 +62,12 @@ impl State {
         if !wanted {
             return text.to_owned();
         }
-        let value =
-            |name: &str| self.config.env.iter().find(|(known, _)| known == name).map_or("", |(_, v)| v);
+        let value = |name: &str| {
+            let said =
+                self.config.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            // Commands have one, also where nobody has said it.
+            said.unwrap_or(if name == "PATH" { crate::rootlet::DEFAULT_PATH } else { "" })
+        };
         let (mut out, mut rest) = (String::new(), text);
         while let Some(at) = rest.find('$') {
             out += &rest[..at];
