@@ -4,6 +4,8 @@
 mod causes;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/gathered.rs"]
+mod gathered;
 #[path = "why/programs.rs"]
 mod programs;
 

@@ -52,6 +52,8 @@ pub struct Peers {
     pub programs: PathBuf,
     /// A Debian root with real programs, as a tarball.
     pub debian: Option<PathBuf>,
+    /// One of many files.
+    pub large: Option<PathBuf>,
 }
 
 /// Makes what the measurements compare with.
@@ -62,7 +64,7 @@ pub fn peers() -> Result<Peers> {
     if is_root() {
         account::ensure()?;
     }
-    Ok(Peers { programs: bubblewrap()?, debian: debian::with_programs()? })
+    Ok(Peers { programs: bubblewrap()?, debian: debian::with_programs()?, large: debian::large()? })
 }
 
 /// PyPI's bubblewrap, newer than Debian's.

@@ -134,6 +134,13 @@ impl Builder {
         self
     }
 
+    /// Every command is traced, and [`Rootlet::why`] says what they were refused. It slows calls that name paths or ids; where the host does
+    /// not allow tracing, a command fails to start ([`ErrorKind::Host`]). See docs/why.md.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.spec.explain = explain;
+        self
+    }
+
     /// The network that commands see.
     pub fn net(mut self, net: Net) -> Self {
         self.spec.net = net;

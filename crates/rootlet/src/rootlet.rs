@@ -12,6 +12,7 @@ use crate::plan::Area;
 use crate::prepared::{self, Prepared};
 use crate::report::Report;
 use crate::tier;
+use crate::why::{Gathered, Why};
 use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
@@ -42,6 +43,8 @@ pub struct Rootlet {
     files: Files,
     live: Live,
     exec: Exec,
+    /// Where commands are traced.
+    gathered: Option<Gathered>,
 }
 
 /// What a rootlet consists of. Dropped in this order: first the processes, then what they used.
@@ -147,7 +150,13 @@ impl Rootlet {
 
     pub(crate) fn new(live: Live) -> Result<Self> {
         let exec = exec_of(&live)?;
-        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec })
+        let gathered = live.spec.explain.then(Gathered::default);
+        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec, gathered })
+    }
+
+    /// Where commands are traced, what they were refused.
+    pub(crate) fn gathered(&self) -> Option<&Gathered> {
+        self.gathered.as_ref()
     }
 
     pub(crate) fn init(&self) -> &Arc<Init> {
@@ -225,6 +234,12 @@ impl Rootlet {
     /// Who ran, on what, and what could not be reproduced.
     pub fn report(&self) -> &Report {
         &self.live.report
+    }
+
+    /// What its commands were refused so far, all together: first what made one fail, that of the last one before the others, then
+    /// what they were prepared for. `None` unless [`Builder::explain`] asked for it.
+    pub fn why(&self) -> Option<Why> {
+        self.gathered.as_ref().map(Gathered::why)
     }
 
     /// How many processes there are besides pid 1: daemons that a command left, for instance.

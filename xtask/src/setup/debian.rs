@@ -12,6 +12,9 @@ const INCLUDED: &str = "adduser,python3-minimal,nginx-light";
 /// What the measurements run inside.
 const MEASURED: &str = "python3,git";
 
+/// What a project is built and tested in: some fifty thousand files.
+const LARGE: &str = "build-essential,cmake,git,npm,python3-dev,python3-pip";
+
 /// The tests' tarball, made when it is not there; `None` where this machine cannot make one.
 pub fn tarball() -> Result<Option<PathBuf>> {
     make("debian.tar", INCLUDED)
@@ -20,6 +23,11 @@ pub fn tarball() -> Result<Option<PathBuf>> {
 /// The measurements' tarball, likewise.
 pub fn with_programs() -> Result<Option<PathBuf>> {
     make("debian-programs.tar", MEASURED)
+}
+
+/// A larger one, to be compared with what others copy file by file.
+pub fn large() -> Result<Option<PathBuf>> {
+    make("debian-large.tar", LARGE)
 }
 
 fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {

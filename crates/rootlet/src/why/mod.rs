@@ -14,6 +14,8 @@ mod calls;
 mod cause;
 mod filter;
 mod fixes;
+mod gathered;
+mod github;
 mod judge;
 mod log;
 mod look;
@@ -24,6 +26,7 @@ mod tracer;
 mod watch;
 
 pub use cause::{Asker, Cause, Component, Fixes, Refusal};
+pub(crate) use gathered::{Gathered, Traced};
 
 use crate::rootlet::Live;
 use crate::{Error, ErrorKind, Result};
