@@ -78,6 +78,7 @@ fn a_directory_above_is_closed() {
 
 #[test]
 fn a_read_only_root() {
+    rootlet_tests::needs_namespaces!("a root that is mounted");
     let root = root!(|builder| builder.read_only(true));
     let explained = explain!(root, "echo x > /tmp/x");
     let refusal = only(&explained);

@@ -134,6 +134,13 @@ impl Builder {
         self
     }
 
+    /// Every command is traced, and [`Command::explain`](crate::Command::explain) says of all refusals why, also of those that are
+    /// otherwise not seen: the system call filter's.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.spec.explain = explain;
+        self
+    }
+
     /// The network that commands see.
     pub fn net(mut self, net: Net) -> Self {
         self.spec.net = net;
@@ -308,7 +315,8 @@ impl Builder {
 
 /// What no command of a rootlet of this Spec gets beyond.
 pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
-    let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
+    // Where commands are traced, each brings the filter in another form (`why::filter`).
+    let filter = (!spec.seccomp_unconfined && !spec.explain).then_some(seccomp::filter as _);
     Ok(Bounds { capabilities: spec.caps.mask()?, filter })
 }
 

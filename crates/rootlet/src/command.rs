@@ -315,7 +315,7 @@ impl<'a> Command<'a> {
             let live = command.rootlet.live();
             let waiting = live
                 .init
-                .exec_traced(exec, streams, &why::filter())
+                .exec_traced(exec, streams, &why::filter(live)?)
                 .map_err(|e| command.explain_error(e, &exec.workdir))?;
             let traced = tracing.insert(why::trace(live, exec, &waiting)?);
             waiting.go().map_err(|e| {
@@ -332,6 +332,10 @@ impl<'a> Command<'a> {
     }
 
     fn start(&mut self, otherwise: fn() -> Stdio) -> Result<Child> {
+        // Its part of the system call filter needs a tracer.
+        if self.rootlet.spec().explain {
+            return self.start_traced(otherwise).map(|(child, _)| child);
+        }
         self.start_by(otherwise, |command, exec, streams| {
             command.rootlet.init().exec(exec, streams).map_err(|e| command.explain_error(e, &exec.workdir))
         })

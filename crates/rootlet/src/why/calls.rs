@@ -17,6 +17,8 @@ pub enum Arg {
     How,
     Octal,
     AccessMode,
+    /// Bits, or a number that is known in hexadecimal.
+    Flags,
     Number,
     Id,
     Pointer,
@@ -54,7 +56,7 @@ pub enum Does {
     Ptrace,
     /// Needs this capability.
     Capability(u32),
-    /// Not refused, but known to change what can be seen.
+    /// Nothing that needs a right; those that are traced are known to change what can be seen.
     Filter,
 }
 
@@ -149,13 +151,13 @@ pub const CALLS: &[Known] = calls! {
     SYS_setgroups "setgroups" [Number Pointer] Capability(caps::SETGID);
     SYS_capset "capset" [Pointer Pointer] Capability(caps::SETPCAP);
     SYS_chroot "chroot" [Path] Capability(caps::SYS_CHROOT);
-    SYS_mount "mount" [Path Path Text Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_mount "mount" [Text Path Text Number Pointer] Capability(caps::SYS_ADMIN);
     SYS_umount2 "umount2" [Path Number] Capability(caps::SYS_ADMIN);
     SYS_pivot_root "pivot_root" [Path Path] Capability(caps::SYS_ADMIN);
     SYS_fsopen "fsopen" [Text Number] Capability(caps::SYS_ADMIN);
     SYS_open_tree "open_tree" [Dir Path Number] Capability(caps::SYS_ADMIN);
     SYS_move_mount "move_mount" [Dir Path Dir Path Number] Capability(caps::SYS_ADMIN);
-    SYS_unshare "unshare" [Number] Capability(caps::SYS_ADMIN);
+    SYS_unshare "unshare" [Flags] Capability(caps::SYS_ADMIN);
     SYS_setns "setns" [Number Number] Capability(caps::SYS_ADMIN);
     SYS_sethostname "sethostname" [Text Number] Capability(caps::SYS_ADMIN);
     SYS_setdomainname "setdomainname" [Text Number] Capability(caps::SYS_ADMIN);
@@ -178,9 +180,45 @@ pub const CALLS: &[Known] = calls! {
     SYS_prctl "prctl" [Number Number Pointer] Filter;
 };
 
+/// Others, which the system call filter refuses whatever they are about. In no order.
+const FILTERED: &[Known] = calls! {
+    SYS_add_key "add_key" [Text Text Pointer Number Number] Filter;
+    SYS_clone "clone" [Flags Pointer Pointer Pointer Number] Filter;
+    SYS_fanotify_init "fanotify_init" [Number Number] Capability(caps::SYS_ADMIN);
+    SYS_fsconfig "fsconfig" [Number Number Text Pointer Number] Capability(caps::SYS_ADMIN);
+    SYS_fsmount "fsmount" [Number Number Number] Capability(caps::SYS_ADMIN);
+    SYS_fspick "fspick" [Dir Path Number] Capability(caps::SYS_ADMIN);
+    SYS_get_mempolicy "get_mempolicy" [Pointer Pointer Number Pointer Number] Filter;
+    SYS_io_uring_enter "io_uring_enter" [Number Number Number Number Pointer Number] Filter;
+    SYS_io_uring_register "io_uring_register" [Number Number Pointer Number] Filter;
+    SYS_io_uring_setup "io_uring_setup" [Number Pointer] Filter;
+    SYS_ioctl "ioctl" [Number Flags Pointer] Filter;
+    #[cfg(target_arch = "x86_64")] SYS_ioperm "ioperm" [Number Number Number] Capability(caps::SYS_RAWIO);
+    #[cfg(target_arch = "x86_64")] SYS_iopl "iopl" [Number] Capability(caps::SYS_RAWIO);
+    SYS_kcmp "kcmp" [Number Number Number Number Number] Ptrace;
+    SYS_kexec_file_load "kexec_file_load" [Number Number Number Text Number] Capability(caps::SYS_BOOT);
+    SYS_kexec_load "kexec_load" [Pointer Number Pointer Number] Capability(caps::SYS_BOOT);
+    SYS_keyctl "keyctl" [Number Number Number Number Number] Filter;
+    SYS_mbind "mbind" [Pointer Number Number Pointer Number Number] Filter;
+    SYS_migrate_pages "migrate_pages" [Number Number Pointer Pointer] Filter;
+    SYS_mount_setattr "mount_setattr" [Dir Path Number Pointer Number] Capability(caps::SYS_ADMIN);
+    SYS_move_pages "move_pages" [Number Number Pointer Pointer Pointer Number] Filter;
+    SYS_open_by_handle_at "open_by_handle_at" [Number Pointer Number] Capability(caps::DAC_READ_SEARCH);
+    SYS_personality "personality" [Flags] Filter;
+    SYS_pidfd_getfd "pidfd_getfd" [Number Number Number] Ptrace;
+    SYS_process_madvise "process_madvise" [Number Pointer Number Number Number] Ptrace;
+    SYS_quotactl_fd "quotactl_fd" [Number Number Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_request_key "request_key" [Text Text Pointer Number] Filter;
+    SYS_set_mempolicy "set_mempolicy" [Number Pointer Number] Filter;
+    SYS_set_mempolicy_home_node "set_mempolicy_home_node" [Pointer Number Number Number] Filter;
+    SYS_swapoff "swapoff" [Path] Capability(caps::SYS_ADMIN);
+    SYS_userfaultfd "userfaultfd" [Number] Filter;
+    SYS_vhangup "vhangup" [] Capability(caps::SYS_TTY_CONFIG);
+};
+
 /// The call of this number.
 pub fn known(number: u64) -> Option<&'static Known> {
-    CALLS.iter().find(|known| known.number as u64 == number)
+    CALLS.iter().chain(FILTERED).find(|known| known.number as u64 == number)
 }
 
 /// A path that a call names: from which directory, and its address, none where the descriptor itself is meant.
@@ -259,6 +297,7 @@ impl Known {
                 Arg::OpenFlags => open_flags(value as i32),
                 Arg::How => format!("{{flags={}}}", open_flags(flags)),
                 Arg::Octal => format!("{:04o}", value as u32),
+                Arg::Flags => format!("{value:#x}"),
                 Arg::AccessMode => access_mode(value as i32),
                 Arg::Id => (value as u32 as i32).to_string(),
                 Arg::Pointer if value == 0 => "NULL".into(),

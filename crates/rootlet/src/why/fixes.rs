@@ -15,7 +15,12 @@ pub fn of(refusal: &Refusal) -> Fixes {
             systemd: "# take the program from a file system without noexec".into(),
             ..Fixes::default()
         },
-        (Cause::MissingCapability | Cause::OtherUser, _) => capability(refusal),
+        (Cause::Filter, _) if refusal.missing.is_empty() => Fixes {
+            kubernetes: "securityContext:  # of the container; it lifts the whole filter\n  seccompProfile: {type: Unconfined}".into(),
+            compose: "security_opt:  # it lifts the whole filter\n- seccomp:unconfined".into(),
+            ..Fixes::default()
+        },
+        (Cause::MissingCapability | Cause::OtherUser | Cause::Filter, _) => capability(refusal),
         (Cause::Port, _) => Fixes {
             dockerfile: format!("RUN setcap cap_net_bind_service=+ep {}", printable(&refusal.program)),
             kubernetes: "securityContext:  # of the pod; or listen on a port from 1024 on\n  sysctls:\n  - {name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}".into(),

@@ -14,6 +14,8 @@ const REMEMBERED: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub program: Vec<u8>,
+    /// Of the thread.
+    pub name: String,
     pub call: u64,
     pub errno: i32,
     pub paths: Vec<Vec<u8>>,

@@ -76,6 +76,8 @@ impl Refusal {
                 Some(last) => format!("{missing} is missing, for {last}"),
                 None => format!("{missing} is missing"),
             },
+            Cause::Filter if missing.is_empty() => "the runtime's system call filter (seccomp) refuses it".into(),
+            Cause::Filter => format!("the runtime's system call filter (seccomp) refuses it without {missing}"),
             Cause::Port => format!("a port below 1024 needs {missing}, or net.ipv4.ip_unprivileged_port_start"),
             Cause::NoNewPrivs => format!("no_new_privs is set, so the program gains nothing from {by}"),
             Cause::UnmappedId => format!("it belongs to an id that this root has not, so that not even root may {missing}: {by}"),

@@ -43,6 +43,14 @@ impl Drop for Over {
     }
 }
 
+/// What is to become of a call.
+enum Verdict {
+    Made,
+    Refused(Call),
+    /// A filter of the program's own hands it to a tracer, and there is none that it knows.
+    NotOurs,
+}
+
 struct Tracer {
     command: i32,
     /// The command's process, until it executes: what it does before is ours.
@@ -105,11 +113,23 @@ impl Tracer {
     fn call(&mut self, tid: i32) -> io::Result<()> {
         let task = self.tasks.entry(tid).or_default();
         task.calls += 1;
-        if self.foreign && !trace::is_ours(tid) {
-            // What it would get without a tracer.
-            trace::refuse(tid, libc::ENOSYS)?;
-            return trace::resume(tid, 0);
+        let calls = task.calls;
+        if self.foreign || self.watch.is_bounded() {
+            match self.verdict(tid)? {
+                Verdict::Made => {}
+                Verdict::Refused(call) => {
+                    trace::refuse(tid, libc::EPERM)?;
+                    self.watch.bounded(tid, &call, calls, &mut lock(&self.shared.log));
+                    return trace::resume(tid, 0);
+                }
+                Verdict::NotOurs => {
+                    // What it would get without a tracer.
+                    trace::refuse(tid, libc::ENOSYS)?;
+                    return trace::resume(tid, 0);
+                }
+            }
         }
+        let task = self.tasks.entry(tid).or_default();
         if trace::LOSES_ARGUMENTS || self.first.is_some() {
             let call = trace::call(tid)?;
             task.call = trace::LOSES_ARGUMENTS.then_some(call);
@@ -122,6 +142,19 @@ impl Tracer {
             }
         }
         trace::resume_to_end(tid, 0)
+    }
+
+    /// What is to become of a call that is about to be made. A filter that the program brought may tell us what ours would: then
+    /// the bounds are asked themselves.
+    fn verdict(&self, tid: i32) -> io::Result<Verdict> {
+        let told = trace::told(tid)?;
+        if told == trace::REFUSED || self.foreign {
+            let call = trace::call(tid)?;
+            if self.watch.is_refused(&call) {
+                return Ok(Verdict::Refused(call));
+            }
+        }
+        Ok(if told == trace::OURS { Verdict::Made } else { Verdict::NotOurs })
     }
 
     fn made(&mut self, tid: i32) -> io::Result<()> {

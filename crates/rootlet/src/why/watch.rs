@@ -7,8 +7,11 @@ use super::judge::{Address, Asked};
 use super::log::{Key, Log};
 use super::look::{self, Walk};
 use super::process::{self, Process};
+use crate::bpf;
 use rootlet_kernel::trace::{self, Call};
+
 use rootlet_kernel::{Init, Who, errno_name};
+use seccompiler::sock_filter;
 use std::sync::Arc;
 
 /// What a command is held against.
@@ -26,8 +29,28 @@ pub struct Watch {
     pub no_new_privs: bool,
     /// Where the root lies on the host: `/` where it is the root of a mount namespace.
     pub base: Vec<u8>,
+    /// What is refused before it is made; empty where nothing is.
+    pub bounds: Vec<sock_filter>,
     /// What the command is called until it has executed.
     pub program: Vec<u8>,
+}
+
+/// Who refused.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// The kernel, with this errno; 0 where it did not, and something is amiss all the same.
+    Kernel(i32),
+    /// The system call filter, in whose place the tracer is.
+    Filter,
+}
+
+impl By {
+    fn errno(self) -> i32 {
+        match self {
+            Self::Kernel(errno) => errno,
+            Self::Filter => libc::EPERM,
+        }
+    }
 }
 
 /// What a call named.
@@ -41,6 +64,24 @@ struct Arguments {
 }
 
 impl Watch {
+    /// Whether some calls are to be refused.
+    pub fn is_bounded(&self) -> bool {
+        !self.bounds.is_empty()
+    }
+
+    /// Whether this one is.
+    pub fn is_refused(&self, call: &Call) -> bool {
+        let refused = libc::SECCOMP_RET_TRACE | u32::from(trace::REFUSED);
+        bpf::answer(&self.bounds, bpf::ARCHITECTURE, call.number as u32, call.arguments) == refused
+    }
+
+    /// A call is refused that would be made otherwise.
+    pub fn bounded(&self, tid: i32, call: &Call, calls: u64, log: &mut Log) {
+        if let Some(known) = calls::known(call.number) {
+            self.note(tid, known, call, By::Filter, calls, log);
+        }
+    }
+
     /// Whether a result is worth a look. It is asked for every call.
     pub fn wants(&self, result: i64) -> bool {
         const EPERM: i64 = -(libc::EPERM as i64);
@@ -82,8 +123,14 @@ impl Watch {
         {
             return;
         }
-        let key =
-            Key { program: path.clone(), call: libc::SYS_execve as u64, errno: 0, paths: vec![], detail: 0 };
+        let key = Key {
+            program: path.clone(),
+            name: process.name.clone(),
+            call: libc::SYS_execve as u64,
+            errno: 0,
+            paths: vec![],
+            detail: 0,
+        };
         let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
         let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
         let seen =
@@ -101,8 +148,14 @@ impl Watch {
         if result >= 0 && !opens {
             return;
         }
-        let arguments = self.arguments(tid, known, call);
         let errno = if result < 0 { -result as i32 } else { 0 };
+        self.note(tid, known, call, By::Kernel(errno), calls, log);
+    }
+
+    /// Keeps what was refused, unless it is of no interest.
+    fn note(&self, tid: i32, known: &'static Known, call: &Call, by: By, calls: u64, log: &mut Log) {
+        let arguments = self.arguments(tid, known, call);
+        let errno = by.errno();
         if errno == 0 && !arguments.paths.iter().any(|(_, path)| path == b"/etc/passwd") {
             return;
         }
@@ -122,11 +175,18 @@ impl Watch {
             .unwrap_or_else(|| self.program.clone());
         let detail = detail(known, call);
         let paths = arguments.paths.iter().flat_map(|(dir, path)| [dir.clone(), path.clone()]).collect();
-        let key = Key { program: program.clone(), call: call.number, errno, paths, detail };
+        let key = Key {
+            program: program.clone(),
+            name: process.name.clone(),
+            call: call.number,
+            errno,
+            paths,
+            detail,
+        };
         if log.again(&key, process.process, tid, calls) || log.is_full() {
             return;
         }
-        let refusal = self.explain(&process, program, known, call, arguments, errno);
+        let refusal = self.explain(&process, program, known, call, arguments, by);
         if refusal.cause == Cause::Traced {
             log.not_seen(format!(
                 "{} traces others itself, which fails while it is traced: a process has one tracer",
@@ -150,8 +210,9 @@ impl Watch {
         known: &Known,
         call: &Call,
         arguments: Arguments,
-        errno: i32,
+        by: By,
     ) -> Refusal {
+        let errno = by.errno();
         let stays = known.stays(&call.arguments);
         let walk =
             |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
@@ -167,6 +228,8 @@ impl Watch {
             mounts: &mounts,
         };
         let (no, root) = match errno {
+            // The same for root, whose capabilities are in the filter.
+            _ if by == By::Filter => (asked.filtered(&process.who), Some(false)),
             0 => (
                 super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry),
                 None,
@@ -317,11 +380,9 @@ fn components(walk: &Walk) -> Vec<Component> {
 
 /// What sets two refusals without paths apart: numbers, and not addresses.
 fn detail(known: &Known, call: &Call) -> u64 {
-    let numbers = known
-        .args
-        .iter()
-        .zip(call.arguments)
-        .filter(|(arg, _)| matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode));
+    let numbers = known.args.iter().zip(call.arguments).filter(|(arg, _)| {
+        matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode | Arg::Flags)
+    });
     numbers.fold(0, |all: u64, (_, value)| all.wrapping_mul(31).wrapping_add(value))
 }
 
