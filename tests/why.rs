@@ -6,6 +6,8 @@ mod causes;
 mod command;
 #[path = "why/programs.rs"]
 mod programs;
+#[path = "why/services.rs"]
+mod services;
 
 use rootlet::why::{Explained, Refusal};
 use rootlet::{Base, Builder, ErrorKind, Rootlet, Store};

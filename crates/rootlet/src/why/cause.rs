@@ -68,6 +68,8 @@ pub enum Cause {
     OtherUser,
     /// The uid has no entry in /etc/passwd.
     NoEntry,
+    /// The program itself looks at the owner, or the mode, and goes no further.
+    Insists,
     /// The home directory is not there.
     NoHome,
     /// The program is running, and cannot be written.

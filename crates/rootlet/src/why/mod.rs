@@ -15,6 +15,7 @@ mod calls;
 mod cause;
 mod filter;
 mod fixes;
+mod insist;
 mod judge;
 mod log;
 mod look;
@@ -120,7 +121,7 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
     let is_directory = |path: &[u8]| {
         live.init.stat(&who, 0, path, true).is_ok_and(|stat| stat.mode as u32 & libc::S_IFMT == libc::S_IFDIR)
     };
-    let home = variable(b"HOME").filter(|home| home.starts_with(b"/") && !is_directory(home));
+    let home = variable(b"HOME").filter(|home| home.starts_with(b"/"));
     let passwd = crate::Files::new(live.init.clone(), who.clone()).read("/etc/passwd").unwrap_or_default();
     let uid = exec.who.uid.to_string();
     let has_entry =
@@ -129,7 +130,8 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
         init: live.init.clone(),
         root: watch::root(live.capabilities()?),
         groups: live.map.one.is_some().then(|| exec.who.groups.clone()),
-        missing_home: home.map(<[u8]>::to_vec),
+        home: home.map(|home| String::from_utf8_lossy(home).into_owned()),
+        missing_home: home.filter(|home| !is_directory(home)).map(<[u8]>::to_vec),
         nobody: (!has_entry).then_some(exec.who.uid),
         no_new_privs: exec.no_new_privs,
         base: base(live),

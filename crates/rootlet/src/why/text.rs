@@ -83,6 +83,7 @@ impl Refusal {
             Cause::UnmappedId => format!("it belongs to an id that this root has not, so that not even root may {missing}: {by}"),
             Cause::OtherUser => format!("the process belongs to somebody else, and {missing} is missing"),
             Cause::NoEntry => format!("/etc/passwd has no entry for uid {}: it has no name and no home", self.who.uid),
+            Cause::Insists => format!("the program wants {missing}, and ended soon after it had looked at {by}"),
             Cause::NoHome => "the home directory is not there (HOME)".into(),
             Cause::Busy => format!("the program is running, and cannot be written: {by}"),
             Cause::Traced => "a process has one tracer, which here is rootlet".into(),

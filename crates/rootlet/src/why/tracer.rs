@@ -2,6 +2,7 @@
 //! result is looked at.
 
 use super::Shared;
+use super::insist::Insists;
 use super::log::Log;
 use super::watch::Watch;
 use rootlet_kernel::trace::{self, Call, Stop};
@@ -18,6 +19,8 @@ pub struct Task {
     pub calls: u64,
     /// Where its registers will not tell any more.
     call: Option<Call>,
+    /// What its program looks at itself.
+    insists: Option<&'static Insists>,
 }
 
 /// Traces the waiting process `pid` in a thread of its own, until it and all that comes from it has ended.
@@ -94,6 +97,7 @@ impl Tracer {
                     self.tasks.insert(tid, task);
                 }
                 self.first = None;
+                self.tasks.entry(tid).or_default().insists = self.watch.insists(tid);
                 self.watch.executed(tid, &mut lock(&self.shared.log));
                 trace::resume(tid, 0)
             }
@@ -168,7 +172,11 @@ impl Tracer {
             self.foreign = true;
             return Ok(());
         }
-        self.watch.refused(tid, &call, result, task.calls, &mut lock(&self.shared.log));
+        let log = &mut lock(&self.shared.log);
+        match task.insists.filter(|_| result == 0) {
+            Some(insists) => self.watch.looked(tid, insists, &call, task.calls, log),
+            None => self.watch.refused(tid, &call, result, task.calls, log),
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::calls::{self, Arg, Does, Known};
 use super::cause::{Asker, Cause, Component, Fixes, Refusal, caps};
 use super::fixes;
+use super::insist::{self, Insists};
 use super::judge::{Address, Asked};
 use super::log::{Key, Log};
 use super::look::{self, Walk};
@@ -22,6 +23,8 @@ pub struct Watch {
     pub root: Asker,
     /// The supplementary groups, where the kernel was not told them.
     pub groups: Option<Vec<u32>>,
+    /// Its variable HOME.
+    pub home: Option<String>,
     /// Its variable HOME, where that is no directory.
     pub missing_home: Option<Vec<u8>>,
     /// The user, if that has no entry in /etc/passwd.
@@ -139,6 +142,33 @@ impl Watch {
         if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
             log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
         }
+    }
+
+    /// What the program that was executed insists on.
+    pub fn insists(&self, tid: i32) -> Option<&'static Insists> {
+        insist::by(&process::link(tid, "exe", &self.base)?)
+    }
+
+    /// A call went well, of a program that may not like what it found.
+    pub fn looked(&self, tid: i32, insists: &Insists, call: &Call, calls: u64, log: &mut Log) {
+        let Some(known) = calls::known(call.number).filter(|known| known.does == Does::Look) else { return };
+        let Some(process) = Process::read(tid).filter(|process| insists.minds(tid, call, process.who.fsuid))
+        else {
+            return;
+        };
+        let arguments = self.arguments(tid, known, call);
+        let Some((from, path)) = arguments.paths.first() else { return };
+        let walk = look::walk(&self.init, from, path, known.stays(&call.arguments), process.inside);
+        let Some(by) = walk.last().map(|last| last.component.clone()) else { return };
+        let marker = format!("{}/{}", by.path.trim_end_matches('/'), insists.marker);
+        if self.init.stat(&Who::default(), 0, marker.as_bytes(), false).is_err() {
+            return;
+        }
+        let Some(program) = process::link(tid, "exe", &self.base) else { return };
+        let call = known.print(&call.arguments, &arguments.strings, None, arguments.flags);
+        let seen = Seen { process: &process, program, call, errno: 0, walks: std::slice::from_ref(&walk) };
+        let refusal = self.refusal(seen, insist::no(&by, process.who.fsuid), None);
+        log.looked(refusal, process.process, tid, calls);
     }
 
     /// A call gave a result that is wanted.
@@ -291,7 +321,7 @@ impl Watch {
             handled: false,
             fixes: Fixes::default(),
         };
-        refusal.fixes = fixes::of(&refusal);
+        refusal.fixes = fixes::of(&refusal, self.home.as_deref());
         refusal
     }
 
