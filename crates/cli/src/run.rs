@@ -111,7 +111,8 @@ pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builde
     let like = like::of(&from.like)?;
     let spec = like.as_ref().map_or(spec.clone(), |like| spec.over(like.spec.clone()));
     let name = like::base(from, like.as_ref());
-    if one {
+    // With init containers there are several.
+    if one && !from.init_containers {
         Rootlet::foresee(name, &spec);
     }
     let store = store::open(&from.store)?;
@@ -119,7 +120,7 @@ pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builde
         .map_err(|failure| like::explain(failure, from, name))?;
     let builder = Rootlet::builder(&base);
     let builder = like.as_ref().map_or(builder.clone(), |like| builder.like(like));
-    Ok(builder.spec(spec))
+    Ok(builder.spec(spec).init_containers(from.init_containers))
 }
 
 pub fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {

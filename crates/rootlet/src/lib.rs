@@ -49,6 +49,8 @@ mod ground;
 mod host;
 mod host_directory;
 mod identity;
+#[cfg(feature = "like")]
+mod init_containers;
 mod kept;
 #[cfg(feature = "like")]
 pub mod like;
