@@ -39,19 +39,22 @@ fn found(call: &Call) -> Option<u64> {
 }
 
 impl Insists {
-    /// Whether a call that went well found a directory that the program, which is run by `uid`, would not take.
-    pub fn minds(&self, tid: i32, call: &Call, uid: u32) -> bool {
-        let Some(address) = found(call) else { return false };
-        let word = |offset: usize| {
-            let mut bytes = [0; 4];
-            let n = trace::read_memory(tid, address + offset as u64, &mut bytes).unwrap_or(0);
-            (n == bytes.len()).then(|| u32::from_ne_bytes(bytes))
-        };
-        let (mode, owner) =
-            (word(std::mem::offset_of!(libc::stat, st_mode)), word(std::mem::offset_of!(libc::stat, st_uid)));
-        let (Some(mode), Some(owner)) = (mode, owner) else { return false };
-        mode & libc::S_IFMT == libc::S_IFDIR && (owner != uid || mode & self.forbids != 0)
+    /// Whether the program would not take this directory, with this mode and owner, when it is run by `uid`.
+    pub fn minds(&self, (mode, owner): (u32, u32), uid: u32) -> bool {
+        owner != uid || mode & self.forbids != 0
     }
+}
+
+/// Mode and owner of the directory that a call found which went well; `None` where it found something else. It is asked for every call of
+/// some programs.
+pub fn directory(tid: i32, call: &Call) -> Option<(u32, u32)> {
+    let mut found_there = [0; size_of::<libc::stat>()];
+    let n = trace::read_memory(tid, found(call)?, &mut found_there).unwrap_or(0);
+    let word =
+        |offset: usize| found_there[..n].get(offset..)?.first_chunk().map(|word| u32::from_ne_bytes(*word));
+    let mode = word(std::mem::offset_of!(libc::stat, st_mode))
+        .filter(|mode| mode & libc::S_IFMT == libc::S_IFDIR)?;
+    Some((mode, word(std::mem::offset_of!(libc::stat, st_uid))?))
 }
 
 /// What was missing of a directory, for whoever insists on more.

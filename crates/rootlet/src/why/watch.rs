@@ -152,7 +152,8 @@ impl Watch {
     /// A call went well, of a program that may not like what it found.
     pub fn looked(&self, tid: i32, insists: &Insists, call: &Call, calls: u64, log: &mut Log) {
         let Some(known) = calls::known(call.number).filter(|known| known.does == Does::Look) else { return };
-        let Some(process) = Process::read(tid).filter(|process| insists.minds(tid, call, process.who.fsuid))
+        let Some(found) = insist::directory(tid, call) else { return };
+        let Some(process) = Process::read(tid).filter(|process| insists.minds(found, process.who.fsuid))
         else {
             return;
         };
