@@ -4,6 +4,8 @@
 mod causes;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/page.rs"]
+mod page;
 #[path = "why/programs.rs"]
 mod programs;
 #[path = "why/services.rs"]
