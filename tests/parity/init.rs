@@ -12,15 +12,15 @@ spec:
   initContainers:
   - name: prepare
     image: main:1
-    command: [sh, -ec, "id -u > /work/who; mkdir -m 0700 /work/state; chown 1000:1000 /work/state; ln -s who /work/link; echo hush > /work/secret; chmod 0600 /work/secret"]
+    command: [sh, -ec, "id -u > /prep/who; mkdir -m 0700 /prep/state; chown 1000:1000 /prep/state; ln -s who /prep/link; echo hush > /prep/secret; chmod 0600 /prep/secret"]
     securityContext: {runAsUser: 0, runAsGroup: 0}
-    volumeMounts: [{name: data, mountPath: /work}, {name: other, mountPath: /other}]
+    volumeMounts: [{name: data, mountPath: /prep}, {name: other, mountPath: /other}]
   - name: sidecar
     restartPolicy: Always
     image: main:1
   - name: second
     image: busybox:1
-    command: [sh, -ec, "cat /in/link > /in/state/seen; ls /other > /in/state/other; test ! -e /work"]
+    command: [sh, -ec, "cat /in/link > /in/state/seen; ls /other > /in/state/other; test ! -e /prep"]
     volumeMounts: [{name: data, mountPath: /in}, {name: other, mountPath: /other, readOnly: true}]
   containers:
   - name: main
@@ -67,7 +67,7 @@ fn they_run_before_on_the_same_volumes() {
 #[test]
 fn one_that_fails_keeps_the_container_from_starting() {
     let Some(base) = alpine() else { return };
-    let pod = POD.replace("id -u > /work/who", "cat /etc/nothing");
+    let pod = POD.replace("id -u > /prep/who", "cat /etc/nothing");
     let like = Written::new("pod.yaml", &pod).like();
     let e = Rootlet::builder(&base).like(&like).init_containers(true).spawn().unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Command, "{e:?}");

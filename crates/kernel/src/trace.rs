@@ -228,6 +228,8 @@ mod registers {
             libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
         ptrace(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize)?;
         registers[0] = -(errno as i64) as u64;
+        let mut place =
+            libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
         ptrace(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize).map(drop)
     }
 }

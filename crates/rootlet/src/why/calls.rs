@@ -69,9 +69,18 @@ pub struct Known {
     pub does: Does,
 }
 
+/// libc's, and what it has not for every machine.
+mod numbers {
+    pub use libc::*;
+
+    /// Linux 6.6; one number everywhere.
+    #[expect(non_upper_case_globals, reason = "as libc has its kin")]
+    pub const SYS_fchmodat2: i64 = 452;
+}
+
 macro_rules! calls {
     ($($(#[$only:meta])? $number:ident $name:literal [$($arg:ident)*] $does:expr;)*) => {
-        &[$($(#[$only])? Known { number: libc::$number, name: $name, args: &[$(Arg::$arg),*], does: $does }),*]
+        &[$($(#[$only])? Known { number: numbers::$number, name: $name, args: &[$(Arg::$arg),*], does: $does }),*]
     };
 }
 

@@ -15,6 +15,7 @@ pub(super) mod caps {
     pub const NET_BIND_SERVICE: u32 = 10;
     pub const NET_RAW: u32 = 13;
     pub const SYS_MODULE: u32 = 16;
+    #[cfg(target_arch = "x86_64")]
     pub const SYS_RAWIO: u32 = 17;
     pub const SYS_CHROOT: u32 = 18;
     pub const SYS_PTRACE: u32 = 19;
