@@ -238,6 +238,20 @@ fn the_data_of_a_postgres_is_its_users_alone() {
 }
 
 #[test]
+fn a_walk_by_descriptors_through_what_may_be_read_and_not_searched() {
+    let Some(base) = services() else { return };
+    let root = as_sam(&base).spawn().unwrap();
+    root.create_dir("/srv/tree").unwrap();
+    root.write("/srv/tree/file", "x").unwrap();
+    root.set_permissions("/srv/tree", 0o744).unwrap();
+    let refusals = mended(&root, "cd /; tar -cf /dev/null srv/tree");
+    if is_traced(&refusals) {
+        assert_eq!(told(&refusals), [(Cause::Mode, "/srv/tree")], "{refusals:#?}");
+        assert_eq!((refusals[0].missing.as_str(), refusals[0].root_would_pass), ("search", Some(true)));
+    }
+}
+
+#[test]
 fn a_volume_as_a_fix_mounts_it_is_the_users() {
     let Some(base) = services() else { return };
     let root = as_sam(&base).spawn().unwrap();

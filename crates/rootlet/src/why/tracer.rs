@@ -2,6 +2,7 @@
 //! result is looked at.
 
 use super::Shared;
+use super::calls::opens_directory;
 use super::insist::Insists;
 use super::log::Log;
 use super::watch::Watch;
@@ -163,11 +164,14 @@ impl Tracer {
 
     fn made(&mut self, tid: i32) -> io::Result<()> {
         let (call, result) = trace::made(tid)?;
+        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
+        let call = task.call.take().unwrap_or(call);
+        if result > 0 && opens_directory(call.number, &call.arguments) {
+            self.watch.opened(tid, &call, result, task.calls, &self.shared.log);
+        }
         if !self.watch.wants(result) {
             return Ok(());
         }
-        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
-        let call = task.call.take().unwrap_or(call);
         if result == 0 && [libc::SYS_seccomp, libc::SYS_prctl].contains(&(call.number as i64)) {
             self.foreign = true;
             return Ok(());

@@ -3,7 +3,6 @@
 use super::calls::{self, Arg, Does, Known};
 use super::cause::{Asker, Cause, Component, Fixes, Refusal, caps};
 use super::fixes;
-use super::insist::{self, Insists};
 use super::judge::{Address, Asked};
 use super::log::{Key, Log};
 use super::look::{self, Walk};
@@ -58,12 +57,12 @@ impl By {
 
 /// What a call named.
 #[derive(Default)]
-struct Arguments {
+pub struct Arguments {
     /// Directory it is relative to, and path.
-    paths: Vec<(Vec<u8>, Vec<u8>)>,
-    strings: Vec<String>,
-    flags: i32,
-    address: Option<(Address, String)>,
+    pub paths: Vec<(Vec<u8>, Vec<u8>)>,
+    pub strings: Vec<String>,
+    pub flags: i32,
+    pub address: Option<(Address, String)>,
 }
 
 impl Watch {
@@ -100,76 +99,6 @@ impl Watch {
             1.. => self.nobody.is_some(),
             _ => false,
         }
-    }
-
-    /// A program was executed.
-    pub fn executed(&self, tid: i32, log: &mut Log) {
-        if !self.no_new_privs {
-            return;
-        }
-        let Ok(program) = std::fs::metadata(format!("/proc/{tid}/exe")) else { return };
-        use std::os::unix::fs::MetadataExt;
-        let mode = program.mode();
-        if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {
-            return;
-        }
-        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else {
-            return;
-        };
-        let walk = look::walk(&self.init, b"/", &path, false, process.inside);
-        let Some(last) = walk.last() else { return };
-        let gains = |bit, owner, own| last.component.mode & bit != 0 && owner != own;
-        let c = &last.component;
-        if !process.who.no_new_privs
-            || !(gains(libc::S_ISUID, c.uid, process.who.fsuid)
-                || gains(libc::S_ISGID, c.gid, process.who.fsgid))
-        {
-            return;
-        }
-        let key = Key {
-            program: path.clone(),
-            name: process.name.clone(),
-            call: libc::SYS_execve as u64,
-            errno: 0,
-            paths: vec![],
-            detail: 0,
-        };
-        let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
-        let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
-        let seen =
-            Seen { process: &process, program: path, call, errno: 0, walks: std::slice::from_ref(&walk) };
-        // It bears on all that the program does until its end.
-        if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
-            log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
-        }
-    }
-
-    /// What the program that was executed insists on.
-    pub fn insists(&self, tid: i32) -> Option<&'static Insists> {
-        insist::by(&process::link(tid, "exe", &self.base)?)
-    }
-
-    /// A call went well, of a program that may not like what it found.
-    pub fn looked(&self, tid: i32, insists: &Insists, call: &Call, calls: u64, log: &mut Log) {
-        let Some(known) = calls::known(call.number).filter(|known| known.does == Does::Look) else { return };
-        let Some(found) = insist::directory(tid, call) else { return };
-        let Some(process) = Process::read(tid).filter(|process| insists.minds(found, process.who.fsuid))
-        else {
-            return;
-        };
-        let arguments = self.arguments(tid, known, call);
-        let Some((from, path)) = arguments.paths.first() else { return };
-        let walk = look::walk(&self.init, from, path, known.stays(&call.arguments), process.inside);
-        let Some(by) = walk.last().map(|last| last.component.clone()) else { return };
-        let marker = format!("{}/{}", by.path.trim_end_matches('/'), insists.marker);
-        if self.init.stat(&Who::default(), 0, marker.as_bytes(), false).is_err() {
-            return;
-        }
-        let Some(program) = process::link(tid, "exe", &self.base) else { return };
-        let call = known.print(&call.arguments, &arguments.strings, None, arguments.flags);
-        let seen = Seen { process: &process, program, call, errno: 0, walks: std::slice::from_ref(&walk) };
-        let refusal = self.refusal(seen, insist::no(&by, process.who.fsuid), None);
-        log.looked(refusal, process.process, tid, calls);
     }
 
     /// A call gave a result that is wanted.
@@ -297,7 +226,7 @@ impl Watch {
         }
     }
 
-    fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
+    pub fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
         let Seen { process, program, call, errno, walks } = seen;
         // The path that refused, where there are two.
         let of = |walk: &&Walk| {
@@ -326,7 +255,7 @@ impl Watch {
         refusal
     }
 
-    fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
+    pub fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
         let mut read = Arguments { flags: known.open_flags(&call.arguments), ..Arguments::default() };
         let from = |dir: i32| match dir {
             libc::AT_FDCWD => process::link(tid, "cwd", &self.base),
@@ -397,12 +326,13 @@ impl Arguments {
     }
 }
 
-struct Seen<'a> {
-    process: &'a Process,
-    program: Vec<u8>,
-    call: String,
-    errno: i32,
-    walks: &'a [Walk],
+/// What was seen of a call.
+pub struct Seen<'a> {
+    pub process: &'a Process,
+    pub program: Vec<u8>,
+    pub call: String,
+    pub errno: i32,
+    pub walks: &'a [Walk],
 }
 
 fn components(walk: &Walk) -> Vec<Component> {
