@@ -26,6 +26,7 @@ fn pytest(data: &Path, file: &str) -> Command {
     pytest.env("PYTHONPATH", data.join("packages")).env("PYTHONDONTWRITEBYTECODE", "1");
     pytest.env("ROOTLET_PYTHON", data).env("ROOTLET_STORE", rootlet_tests::store());
     pytest.envs(rootlet_tests::debian_tar().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
+    pytest.envs(rootlet_tests::alpine_tar().map(|tarball| ("ROOTLET_ALPINE_TAR", tarball)));
     // What the one who runs these tests prefers is none of theirs.
     for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "ROOTLET_BASE", "ROOTLET_KEEP"] {
         pytest.env_remove(name);
@@ -34,11 +35,15 @@ fn pytest(data: &Path, file: &str) -> Command {
 }
 
 fn passes(file: &str) {
+    passes_with(file, &[]);
+}
+
+fn passes_with(file: &str, environment: &[(&str, PathBuf)]) {
     let Some(data) = data() else { return };
     // pytest keeps its directories for who looks at them later.
     let temporary = tempfile::tempdir().unwrap();
     let base = format!("--basetemp={}", temporary.path().join("pytest").display());
-    let done = pytest(&data, file).arg(base).output().unwrap();
+    let done = pytest(&data, file).arg(base).envs(environment.iter().cloned()).output().unwrap();
     let said = said(&done);
     assert!(done.status.success(), "{said}");
     if said.contains(" skipped") && std::env::var_os("ROOTLET_MUST_WORK").is_some_and(|value| value == "1") {
@@ -109,4 +114,37 @@ fn a_wheel_is_installed_and_used() {
 #[test]
 fn the_documents_examples_run() {
     passes("test_docs.py");
+}
+
+#[test]
+fn functions_say_what_is_to_be_done() {
+    passes("test_functions.py");
+}
+
+#[test]
+fn modules_of_functions_describe_themselves_and_are_called() {
+    passes("test_functions_modules.py");
+}
+
+#[test]
+fn modules_of_functions_say_what_is_wrong() {
+    passes("test_functions_failures.py");
+}
+
+#[test]
+fn scripts_have_an_engine_of_their_own() {
+    passes("test_functions_session.py");
+}
+
+#[test]
+fn functions_are_typed() {
+    passes("test_functions_types.py");
+}
+
+#[test]
+fn daggers_own_examples_run() {
+    let command = PathBuf::from(rootlet_tests::rootlet_command().get_program());
+    for file in ["test_functions_engine.py", "test_functions_scripts.py"] {
+        passes_with(file, &[("ROOTLET_BIN", command.clone())]);
+    }
 }

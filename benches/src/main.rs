@@ -8,6 +8,7 @@ mod by_hand;
 mod chroot;
 mod command;
 mod contest;
+mod functions;
 mod ground;
 mod library;
 mod peers;
@@ -96,6 +97,7 @@ const PARTS: &[Part] = &[
     ("python: fakechroot", python::fakechroot, 5),
     ("unpack", |ground, _| unpack::rows(ground), 0),
     ("why", why::rows, 20),
+    ("functions", functions::rows, 40),
 ];
 
 fn main() -> ExitCode {

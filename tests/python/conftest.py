@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def debian() -> str:
     return f"tar:{tarball}"
 
 
+@pytest.fixture(scope="session")
+def alpine() -> str:
+    """An Alpine, as a base; the tests that need one are skipped where this machine has none."""
+    tarball = os.environ.get("ROOTLET_ALPINE_TAR", "")
+    if not os.path.exists(tarball):
+        pytest.skip("no tarball of alpine")
+    return f"tar:{tarball}"
+
+
 class Descriptors:
     """How many this process has open."""
 
@@ -35,3 +45,17 @@ def children(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += [int(word) for word in (task / "children").read_text().split()]
     return found
+
+
+@pytest.fixture
+def module(tmp_path):
+    """Writes a module `demo`, and gives its directory."""
+
+    def write(code, file="src/demo/__init__.py", about='{"name": "demo"}'):
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(code))
+        (tmp_path / "rootlet.json").write_text(about)
+        return tmp_path
+
+    return write

@@ -52,4 +52,6 @@ pub use resolve::{Limits, Pin, Platform, Pull, Resolver, Turn};
 pub use setup::{Script, Setup};
 #[cfg(feature = "packages")]
 pub use source::mirror::PackageFile;
-pub use store::{BaseInfo, GcOptions, LayerInfo, PackageCache, Removed, Staging, Store};
+pub use store::{
+    BaseInfo, CacheDirectory, CacheUse, GcOptions, LayerInfo, PackageCache, Removed, Staging, Store,
+};

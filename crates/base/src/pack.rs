@@ -2,7 +2,7 @@
 //!
 //! The same entries give the same bytes, on every machine and at any time. Nothing of a layer but the entry at hand is in memory.
 
-use crate::base::{Base, Defaults, Held};
+use crate::base::{Base, BaseKind, Defaults, Held};
 use crate::store::{Content, Layer, Origin, Store, TmpDir};
 use crate::unpack::TarEntry;
 use crate::{Digest, Error, Resolver, Result, entry};
@@ -184,6 +184,25 @@ impl Base {
         content.defaults = defaults;
         content.documents.extend_from_slice(blobs);
         put(self.resolver(), content, layers, Some(name), how, None)
+    }
+}
+
+impl Resolver {
+    /// A base of nothing at all, in the store as `scratch`.
+    ///
+    /// Errors: the store cannot be written.
+    pub fn nothing(&self) -> Result<Base> {
+        const NAME: &str = "scratch";
+        if let Some(base) = self.known(NAME)? {
+            return Ok(base);
+        }
+        let content = Content {
+            bottom: BaseKind::Layers,
+            layers: Vec::new(),
+            defaults: Defaults::default(),
+            documents: Vec::new(),
+        };
+        put(self, content, Vec::new(), Some(NAME), "nothing", None)
     }
 }
 

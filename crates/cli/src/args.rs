@@ -4,6 +4,7 @@
 //! of a man page is the doc comment of its field: one short sentence first.
 
 pub mod compare;
+pub mod functions;
 
 use crate::later::Later;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -58,14 +59,29 @@ pub enum Command {
     /// Write down in rootlet.lock what the recipes are built from
     #[command(after_help = "What rootlet.lock says already stays, as far as it fits the recipes.")]
     Lock(LockArgs),
-    /// Look for newer images and packages, and write them into rootlet.lock
-    Update(LockArgs),
+    /// Look for newer images, packages and modules than rootlet.lock and rootlet.json say
+    Update(Later<UpdateArgs>),
     /// List recipes, and show what they do
     #[command(subcommand)]
     Recipe(Recipe),
     /// Have cargo run a project's tests in rootlets; also called as `cargo rootlet`
     #[command(subcommand)]
     Cargo(Cargo),
+    /// Make a module of functions, with one to begin with
+    Init(Later<functions::Init>),
+    /// Have a module use another one: its objects are then `dag.NAME()`
+    Install(Later<functions::Install>),
+    /// Have a module use another one no longer
+    Uninstall(Later<functions::Uninstall>),
+    /// List the functions of a module
+    Functions(Later<functions::Functions>),
+    /// Call a function of a module, and functions on what it gives
+    Call(Later<functions::Call>),
+    /// Run all functions of a module that are checks
+    Check(Later<functions::Check>),
+    /// Answer the questions of a script
+    #[command(hide = true)]
+    Session(Later<functions::Session>),
     /// Pull, list, show and remove bases
     #[command(subcommand)]
     Base(Base),
@@ -425,7 +441,7 @@ pub struct RecipeFile {
 }
 
 /// How an image gets into the store.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Pull {
     /// When to ask the registry
     #[arg(long, value_enum, value_name = "WHEN", default_value = "missing", help_heading = "Base")]
@@ -450,7 +466,7 @@ pub enum When {
 }
 
 /// Which store.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct StoreArg {
     /// Where bases are stored [default: $ROOTLET_STORE, else ~/.cache/rootlet]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Base")]
@@ -565,6 +581,21 @@ pub struct LockArgs {
     pub quiet: bool,
     #[command(flatten)]
     pub store: StoreArg,
+}
+
+/// What `update` takes besides.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Beside a rootlet.toml it looks for newer images and packages, beside a rootlet.json or dagger.json for newer commits of modules.")]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    pub lock: LockArgs,
+    /// Only these modules [default: all]
+    #[arg(value_name = "MODULE", conflicts_with = "file")]
+    pub modules: Vec<String>,
+    /// The module's directory [default: the one of rootlet.json or dagger.json, here or above]
+    #[arg(short, long = "mod", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub module: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

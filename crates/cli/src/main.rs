@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod export;
 mod failure;
+mod functions;
 mod later;
 mod like;
 mod output;
@@ -44,7 +45,10 @@ fn main() -> ExitCode {
 
 fn invoke(args: Vec<OsString>) -> Outcome {
     foresee(&args);
-    let done = Cli::try_parse_from(args).map(|cli| perform(cli.command));
+    let done = match functions::is_dagger(args.first()) {
+        true => functions::dagger(args),
+        false => Cli::try_parse_from(args).map(|cli| perform(cli.command)),
+    };
     wait_for_helpers();
     match done {
         Ok(done) => done.unwrap_or_else(|failure| complain(&failure)),
@@ -81,9 +85,16 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Like(args) => like::like(&args)?,
         Command::Build(args) => recipe::build(&args)?,
         Command::Lock(args) => recipe::lock(&args, false)?,
-        Command::Update(args) => recipe::lock(&args, true)?,
+        Command::Update(args) => update(*args.0)?,
         Command::Recipe(command) => recipe::recipe(command)?,
         Command::Cargo(command) => cargo::cargo(&command)?,
+        Command::Init(args) => functions::init(&args.0, rootlet::functions::Form::Rootlet, None)?,
+        Command::Install(args) => functions::install(&args.0)?,
+        Command::Uninstall(args) => functions::uninstall(&args.0)?,
+        Command::Functions(args) => functions::functions(&args.0)?,
+        Command::Call(args) => return functions::call(*args.0, "rootlet call"),
+        Command::Check(args) => return functions::check(*args.0),
+        Command::Session(args) => return functions::session(&args.0),
         Command::Base(command) => store::base(command)?,
         Command::Export(args) => export::export(&args)?,
         Command::Gc(args) => store::gc(&args)?,
@@ -91,6 +102,22 @@ fn perform(command: Command) -> Result<Outcome, Failure> {
         Command::Man { dir } => docs::man(&dir)?,
     }
     Ok(Outcome::SUCCESS)
+}
+
+/// Of recipes, of modules, or of both, whichever is there.
+fn update(args: args::UpdateArgs) -> Result<(), Failure> {
+    let args::UpdateArgs { lock, modules, module } = args;
+    let named = !modules.is_empty() || module.is_some();
+    let of_modules = named || (lock.file.is_none() && functions::is_near());
+    let of_recipes = !named && (!of_modules || recipe::is_near());
+    if of_modules {
+        let place = args::functions::Place { module, store: lock.store.clone() };
+        functions::update(&args::functions::Update { modules, place })?;
+    }
+    if of_recipes {
+        recipe::lock(&lock, true)?;
+    }
+    Ok(())
 }
 
 /// Where pid 1 of a container waits for nobody, as `sleep` does not, whoever ends after us stays there for good.
@@ -107,7 +134,7 @@ fn complain(failure: &Failure) -> Outcome {
 }
 
 /// Help that was asked for is no failure; all else is, and says so like every other failure.
-fn usage(error: &clap::Error) -> Outcome {
+pub(crate) fn usage(error: &clap::Error) -> Outcome {
     if !error.use_stderr() {
         let _ = error.print();
         return Outcome::SUCCESS;

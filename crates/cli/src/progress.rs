@@ -26,6 +26,11 @@ impl Bars {
         (!quiet).then(|| Arc::new(Self { shown: stderr().is_terminal(), all, one: Mutex::default() }))
     }
 
+    /// Bars that are part of something larger, which is shown already.
+    pub fn within(all: &MultiProgress) -> Arc<Self> {
+        Arc::new(Self { shown: true, all: all.clone(), one: Mutex::default() })
+    }
+
     fn with(&self, id: &str, step: Step, act: impl FnOnce(&ProgressBar)) {
         let bars = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bar) = bars.get(&(id.to_owned(), step)) {
@@ -40,7 +45,7 @@ impl Progress for Bars {
             return;
         }
         let mut bars = self.one.lock().unwrap_or_else(PoisonError::into_inner);
-        if bars.is_empty() {
+        if bars.is_empty() && self.all.is_hidden() {
             self.all.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
         let bar = self.all.add(ProgressBar::new(total.unwrap_or(0)).with_style(look(step, total.is_some())));

@@ -51,6 +51,11 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     })
 }
 
+/// Whether there is a file of recipes, here or above.
+pub fn is_near() -> bool {
+    here().is_ok_and(|here| Project::is_near(&here))
+}
+
 /// `rootlet lock` and `rootlet update`.
 pub fn lock(args: &LockArgs, update: bool) -> Result<(), Failure> {
     let (locked, pull) = if update { (Locked::Anew, Pull::Always) } else { (Locked::AsFar, Pull::Missing) };

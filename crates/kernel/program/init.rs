@@ -158,6 +158,7 @@ fn serve(socket: Fd, message: &mut Message, trees: &[Fd], commands: &mut Command
             None => Err(sys::EBADMSG),
         },
         init::CONNECT => connect(&mut fields).map(Some),
+        init::LISTEN => listen(&mut fields).map(Some),
         init::PTY => open_pty().map(|(fd, number)| {
             answer.u32(number);
             Some(fd)
@@ -210,6 +211,27 @@ fn connect(fields: &mut Reader) -> Result<Fd> {
     match sys::connect(fd, address) {
         // EINPROGRESS
         Ok(_) | Err(Errno(115)) => Ok(fd),
+        Err(e) => {
+            sys::close(fd);
+            Err(e)
+        }
+    }
+}
+
+/// A socket that listens in here, whoever accepts.
+fn listen(fields: &mut Reader) -> Result<Fd> {
+    let (Some(port), Some(address)) = (fields.u32(), fields.u32()) else { return Err(sys::EBADMSG) };
+    const SOCK_STREAM: usize = 1;
+    const AF_INET: u16 = 2;
+    const WAITING: usize = 128;
+    // struct sockaddr_in: family, port, address.
+    let mut place = [0u8; 16];
+    place[..2].copy_from_slice(&AF_INET.to_ne_bytes());
+    place[2..4].copy_from_slice(&(port as u16).to_be_bytes());
+    place[4..8].copy_from_slice(&address.to_be_bytes());
+    let fd = sys::socket(usize::from(AF_INET), SOCK_STREAM)?;
+    match sys::bind(fd, &place).and_then(|_| sys::listen(fd, WAITING)) {
+        Ok(_) => Ok(fd),
         Err(e) => {
             sys::close(fd);
             Err(e)

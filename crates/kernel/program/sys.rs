@@ -720,6 +720,12 @@ pub fn socket(family: usize, kind: usize) -> Result<Fd> {
 pub fn connect(fd: Fd, address: &[u8]) -> Result {
     call!(nr::CONNECT, fd, address.as_ptr(), address.len())
 }
+pub fn bind(fd: Fd, address: &[u8]) -> Result {
+    call!(nr::BIND, fd, address.as_ptr(), address.len())
+}
+pub fn listen(fd: Fd, backlog: usize) -> Result {
+    call!(nr::LISTEN, fd, backlog)
+}
 /// ioctl(2) with a pointer to `arg`.
 pub fn ioctl<T>(fd: Fd, request: usize, arg: &mut T) -> Result {
     call!(nr::IOCTL, fd, request, arg as *mut T)

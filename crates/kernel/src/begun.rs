@@ -119,15 +119,11 @@ impl Begun {
         if self.was_killed() { StartError::killed() } else { error }
     }
 
+    /// One that lives ends when nobody can ask it any more; one that was killed may not have noticed yet. How it ended tells.
     fn was_killed(&self) -> bool {
-        /// What a process that is ending has among its flags, from before the first thing of it is gone (the kernel's sched.h).
-        const PF_EXITING: u64 = 4;
         let mut child = self.child();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
-        // Behind the name: state, parent, process group, session, terminal, its process group, flags (proc_pid_stat(5)).
-        let flags = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse().ok());
-        let ending = flags.is_some_and(|flags: u64| flags & PF_EXITING != 0);
-        let ended = if ending { child.wait().ok() } else { child.try_wait().ok().flatten() };
+        let _ = self.hang_up(&child);
+        let ended = child.try_wait().ok().flatten();
         ended.is_some_and(|status| status.signal() == Some(libc::SIGKILL))
     }
 
@@ -141,7 +137,7 @@ impl Begun {
             return;
         }
         let mut child = self.child();
-        if self.plain && self.ends_by_itself(&child) {
+        if self.plain && self.hang_up(&child) {
             let _ = child.wait();
         } else if !self.plain {
             let _ = child.kill();
@@ -149,9 +145,9 @@ impl Begun {
         }
     }
 
-    /// Without namespaces it ends what a first process that was killed has left, and stays as long as a rootlet lives: then nobody
-    /// waits for it.
-    fn ends_by_itself(&self, child: &Child) -> bool {
+    /// Lets it know that nobody asks any more; whether it has ended. Without namespaces it ends what a first process that was killed
+    /// has left, and stays as long as a rootlet lives: then nobody waits for it.
+    fn hang_up(&self, child: &Child) -> bool {
         const PATIENCE: Duration = Duration::from_secs(5);
         let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
         let pid = rustix::process::Pid::from_child(child);

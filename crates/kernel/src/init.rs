@@ -9,6 +9,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -329,6 +330,12 @@ impl Init {
     pub fn connect(&self, port: u16, v6: bool) -> io::Result<OwnedFd> {
         let family = if v6 { libc::AF_INET6 } else { libc::AF_INET };
         Ok(self.descriptor(Message::new(init::CONNECT).u32(port.into()).u32(family as u32))?.0)
+    }
+
+    /// A socket that listens on a port of an IPv4 address of the rootlet's network.
+    pub fn listen(&self, address: Ipv4Addr, port: u16) -> io::Result<OwnedFd> {
+        let message = &mut Message::new(init::LISTEN);
+        Ok(self.descriptor(message.u32(port.into()).u32(address.to_bits()))?.0)
     }
 
     /// Opens a file: `flags` and `mode` of open(2), the umask already applied. Never waits for the other end of a FIFO.

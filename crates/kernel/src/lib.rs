@@ -12,6 +12,7 @@
 //! ```
 
 #![allow(unsafe_code)]
+mod attached;
 mod begun;
 mod descriptor;
 mod errno;
@@ -29,6 +30,7 @@ pub mod tree;
 #[allow(dead_code)] // The other side uses the parts that this one does not.
 mod wire;
 
+pub use attached::start_attached;
 pub use descriptor::duplicate;
 pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};

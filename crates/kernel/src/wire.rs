@@ -174,6 +174,8 @@ pub mod init {
     pub const GETXATTR: u32 = 21;
     /// Answer: how many processes the rootlet has besides pid 1.
     pub const COUNT: u32 = 22;
+    /// `port`, IPv4 address: a socket that listens there.
+    pub const LISTEN: u32 = 23;
 }
 
 /// Fields of `EXEC`, in order: `flags` (see [`exec`]), uid, gid, number of groups, the groups, umask, effective

@@ -1,7 +1,9 @@
-//! `#[rootlet::test]`. Use it from the crate `rootlet`, with its feature `testing`, whose documents describe it.
+//! `#[rootlet::test]` and `#[rootlet::module]`. Use them from the crate `rootlet`, with its features `testing` and `functions`, whose
+//! documents describe them.
 
 mod argument;
 mod expand;
+mod module;
 
 use proc_macro::TokenStream;
 
@@ -18,4 +20,11 @@ pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
             quote::quote! { #error #[allow(unused)] #function }
         })
         .into()
+}
+
+/// A module whose functions can be called by name: see the module `functions` of the crate `rootlet`.
+#[proc_macro_attribute]
+pub fn module(_: TokenStream, item: TokenStream) -> TokenStream {
+    let item = syn::parse_macro_input!(item as syn::ItemImpl);
+    module::module(item).unwrap_or_else(|error| error.to_compile_error()).into()
 }

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Setup,
     /// A recipe: what it says, or a step of it.
     Recipe,
+    /// A module of functions: what its file says, where it is from, or its process.
+    Module,
     /// The program is not there (exit code 127 of a shell).
     CommandNotFound,
     /// The program is there but cannot be executed (126).

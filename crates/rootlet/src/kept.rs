@@ -17,10 +17,22 @@ impl Rootlet {
     /// Keeps what this rootlet is now in the store, and gives the id under which [`Rootlet::enter`] finds it, in this or
     /// any other process. Files are kept, processes are not: see [`Rootlet::snapshot`].
     pub fn keep(&self) -> Result<String> {
+        self.keep_spec(self.spec().clone())
+    }
+
+    /// As [`Rootlet::keep`], without mounts that hold what is not to be written down.
+    #[cfg(feature = "functions")]
+    pub(crate) fn keep_without(&self, secret: &dyn Fn(&rootlet_spec::Mount) -> bool) -> Result<String> {
+        let mut spec = self.spec().clone();
+        spec.mounts.retain(|mount| !secret(mount));
+        self.keep_spec(spec)
+    }
+
+    fn keep_spec(&self, spec: Spec) -> Result<String> {
         let id = fresh_id();
         let name = format!("kept-{id}");
         let base = self.snapshot_as(&name)?;
-        let record = Record { base: base.name().to_owned(), spec: self.spec().clone() };
+        let record = Record { base: base.name().to_owned(), spec };
         let json = serde_json::to_vec_pretty(&record)
             .map_err(|e| Error::new(ErrorKind::Io, "failed to write down the rootlet's Spec").caused_by(e))?;
         base.store().write_kept(&id, &json)?;

@@ -45,6 +45,8 @@ pub mod doctor;
 mod error;
 mod facts;
 mod files;
+#[cfg(feature = "module")]
+pub mod functions;
 mod ground;
 mod host;
 mod host_directory;
@@ -87,6 +89,8 @@ pub use report::Report;
 pub use rootlet::Rootlet;
 pub use rootlet_base as base;
 pub use rootlet_base::{Base, Store};
+#[cfg(feature = "module")]
+pub use rootlet_macros::module;
 #[cfg(feature = "testing")]
 pub use rootlet_macros::test;
 pub use rootlet_spec as spec;

@@ -4,7 +4,7 @@
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,14 @@ impl Rootlet {
     /// `ConnectionRefused` when nobody listens.
     pub fn connect(&self, port: u16) -> io::Result<TcpStream> {
         self.connect_within(port, Duration::from_secs(10))
+    }
+
+    /// Listens on a TCP port of an IPv4 address of the rootlet, in its own network: what connects to it there is accepted here.
+    ///
+    /// # Errors
+    /// `AddrInUse` when somebody listens there.
+    pub fn listen(&self, address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
+        Ok(self.init().listen(address, port)?.into())
     }
 
     fn connect_within(&self, port: u16, timeout: Duration) -> io::Result<TcpStream> {

@@ -263,7 +263,7 @@ pub(crate) fn who(identity: &Identity) -> Who {
     Who { uid: identity.uid, gid: identity.gid, groups: identity.groups.clone() }
 }
 
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What all commands of a rootlet have in common.
 fn exec_of(live: &Live) -> Result<Exec> {

@@ -17,6 +17,8 @@ pub mod mount;
 pub mod net;
 #[cfg(feature = "parity")]
 pub mod parity;
+#[cfg(feature = "functions")]
+pub mod pipeline;
 #[cfg(feature = "recipes")]
 pub mod preset;
 #[cfg(feature = "recipes")]

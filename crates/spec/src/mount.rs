@@ -265,8 +265,8 @@ pub fn parse_workdir(text: &str) -> Result<String, ParseError> {
 }
 
 /// A path of an image, as docker takes it: absolute from the root's top, with `.`, `..` and double slashes resolved by
-/// name alone. An image's author may write what a caller may not.
-pub(crate) fn lexical(path: &str) -> String {
+/// name alone, and never above the root. An image's author may write what a caller may not.
+pub fn lexical(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

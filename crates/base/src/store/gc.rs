@@ -102,6 +102,8 @@ impl Store {
         }
         self.sweep(&mut removed)?;
         self.sweep_packages(options.keep_recent, &mut removed)?;
+        self.sweep_caches(options.keep_recent, &mut removed)?;
+        self.sweep_made(options.keep_recent, &mut removed)?;
         self.sweep_tmp();
         let layers = entries(&self.path().join("layers"))?.into_iter();
         let snapshots = layers.flat_map(|layer| entries(&layer).unwrap_or_default());
@@ -138,7 +140,7 @@ impl Store {
     }
 
     /// Moves what is to be removed out of the way, so that nobody sees it half removed.
-    fn set_aside(&self, path: &Path) -> Result<PathBuf> {
+    pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf> {
         let aside = self.tmp().join(unique());
         fs::rename(path, &aside).map_err(|e| Error::io(format!("failed to remove {}", path.display()), e))?;
         Ok(aside)

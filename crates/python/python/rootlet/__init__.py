@@ -8,14 +8,12 @@
 'x'
 
 ``root.run`` is ``subprocess.run``, ``root.popen`` is ``subprocess.Popen``, ``root.path`` is ``pathlib.Path``; their errors are
-Python's own. With pytest, ask for the fixture ``rootlet``.
+Python's own. With pytest, ask for the fixture ``rootlet``. What functions are written with, ``rootlet.functions``, is also here.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._bases import resolve
     from ._errors import Error
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from ._records import Change, Report, User
     from ._root import Rootlet
     from ._rootlet import Base
+    from .functions import *
 
 __all__ = ["Base", "Change", "Error", "Path", "Popen", "Report", "Rootlet", "User", "inside", "resolve"]
 
@@ -41,16 +40,28 @@ _HOMES = {
     "inside": "_inside",
     "resolve": "_bases",
 }
+_FUNCTIONS = frozenset(
+    """
+    JSON CacheSharingMode CacheVolume Changeset Client ClientConnectionError ClientError Config Connection Container
+    CurrentModule DaggerError DefaultAddress DefaultPath Deprecated Directory Doc Enum EnvVariable ExecError
+    ExistsType File FileType Host Ignore ImageLayerCompression ImageMediaTypes InvalidQueryError Label Name
+    NetworkProtocol Platform Port PortForward ProvisionError QueryError Retry ReturnType Secret Service SessionError
+    Stat Timeout TransportError VersionMismatch Void check connect connection dag enum_type field function generate
+    interface object_type up
+    """.split()
+)
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
+    home = "functions" if name in _FUNCTIONS else _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_FUNCTIONS})

@@ -1,0 +1,172 @@
+//! Files: where they are, what they hold, and how they come to this machine.
+
+use super::pattern::Patterns;
+use super::place::{Found, Kind, Place};
+use super::{Engine, Result};
+use crate::functions::Failed;
+use crate::{Error, functions::engine::memo::key};
+use rootlet_base::{Digest, ExportTarget};
+use rootlet_spec::pipeline::{Container, File, FileOrigin, HostPath};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+impl Engine {
+    /// Where a file is.
+    pub(super) fn file_place(&self, file: &File) -> Result<Place> {
+        let host = |path: PathBuf| Place::Host { path, patterns: Patterns::default() };
+        match &file.from {
+            FileOrigin::Container { container, path } => {
+                let state = self.state(container)?;
+                let path = state.place(path);
+                Ok(Place::Inside { root: self.reader(&state.base)?, path })
+            }
+            FileOrigin::Directory { directory, path } => Ok(self.place(directory)?.join(path)),
+            FileOrigin::Host(HostPath { path, .. }) => Ok(host(self.0.directory.join(path))),
+            FileOrigin::New(new) => {
+                let path = self.scratch(&key(new).hex(), |path| {
+                    fs::write(path, &new.contents)?;
+                    fs::set_permissions(path, fs::Permissions::from_mode(new.permissions.unwrap_or(0o644)))
+                })?;
+                Ok(host(path))
+            }
+            FileOrigin::Tarball(container) => {
+                let place = self.0.tarballs.get_or(key(container), || self.tarball(container))?;
+                Ok(host(place))
+            }
+            FileOrigin::Url(url) => {
+                Err(Failed::query(format!("`{url}` cannot be fetched: files of the web are not supported"))
+                    .with_hint("fetch it with a command: `with_exec([\"wget\", URL])`"))
+            }
+            FileOrigin::Call(call) => self.file_place(&self.called(call)?),
+        }
+    }
+
+    fn tarball(&self, container: &Container) -> Result<PathBuf> {
+        let path = self.scratch_path(&key(container).hex())?;
+        self.whole(container)?.export(&ExportTarget::OciArchive(path.clone(), "latest".into()))?;
+        Ok(path)
+    }
+
+    /// A file of the session's own.
+    fn scratch(&self, name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<PathBuf> {
+        let path = self.scratch_path(name)?;
+        make(&path).map_err(|e| Error::io(format!("failed to write {}", path.display()), e))?;
+        Ok(path)
+    }
+
+    pub(super) fn file_name(&self, file: &File) -> Result<String> {
+        if let Some(name) = &file.name {
+            return Ok(name.clone());
+        }
+        let last = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(match &file.from {
+            FileOrigin::Container { path, .. } | FileOrigin::Directory { path, .. } => last(path),
+            FileOrigin::Host(HostPath { path, .. }) => last(path),
+            FileOrigin::New(new) => new.name.clone(),
+            FileOrigin::Tarball(_) => "container.tar".into(),
+            FileOrigin::Url(url) => last(url),
+            FileOrigin::Call(call) => self.file_name(&self.called(call)?)?,
+        })
+    }
+
+    pub(super) fn file_found(&self, file: &File) -> Result<(Place, Found)> {
+        let place = self.file_place(file)?;
+        let found = place.look(Path::new("")).map_err(|e| place.failed("read", Path::new(""), e))?;
+        match found.kind {
+            Kind::File => Ok((place, found)),
+            _ => Err(Failed::query(format!("{} is not a file", place.told()))),
+        }
+    }
+
+    pub(super) fn contents(&self, file: &File) -> Result<String> {
+        let (place, _) = self.file_found(file)?;
+        let mut text = Vec::new();
+        let read = place.open(Path::new("")).and_then(|mut file| file.read_to_end(&mut text));
+        read.map_err(|e| place.failed("read", Path::new(""), e))?;
+        String::from_utf8(text).map_err(|_| {
+            Failed::query(format!("{} is not text", place.told())).with_hint("`export` takes any file")
+        })
+    }
+
+    pub(super) fn file_digest(&self, file: &File) -> Result<Digest> {
+        let (place, _) = self.file_found(file)?;
+        let read = place.open(Path::new("")).and_then(Digest::of_reader);
+        Ok(read.map_err(|e| place.failed("read", Path::new(""), e))?)
+    }
+
+    /// Writes a file to this machine; into a directory, under its own name. Gives where.
+    pub(super) fn export_file(&self, file: &File, to: &str) -> Result<PathBuf> {
+        let (place, found) = self.file_found(file)?;
+        let mut path = self.0.directory.join(to);
+        if path.is_dir() || to.ends_with('/') {
+            path.push(self.file_name(file)?);
+        }
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)
+                .map_err(|e| Error::io(format!("failed to make {}", parent.display()), e))?;
+        }
+        write_out(&place, &found, &path)?;
+        Ok(path)
+    }
+
+    /// Writes what is in a directory to this machine; with `wipe`, what else is there is removed.
+    pub(super) fn export_directory(&self, place: &Place, to: &str, wipe: bool) -> Result<PathBuf> {
+        let top = self.0.directory.join(to);
+        let failed = |path: &Path, e| Error::io(format!("failed to write {}", path.display()), e);
+        if wipe && top.is_dir() {
+            for entry in fs::read_dir(&top).map_err(|e| failed(&top, e))? {
+                let path = entry.map_err(|e| failed(&top, e))?.path();
+                let is_directory = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
+                let removed = if is_directory { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.map_err(|e| failed(&path, e))?;
+            }
+        }
+        fs::create_dir_all(&top).map_err(|e| failed(&top, e))?;
+        for found in place.walk(&Patterns::default())? {
+            if found.relative.as_os_str().is_empty() {
+                continue;
+            }
+            let path = top.join(&found.relative);
+            let is = fs::symlink_metadata(&path).ok();
+            match &found.kind {
+                // A symlink that stands where a directory is to be would lead what comes next elsewhere.
+                Kind::Directory if is.as_ref().is_some_and(fs::Metadata::is_dir) => {}
+                Kind::Directory => {
+                    let cleared = if is.is_some() { fs::remove_file(&path) } else { Ok(()) };
+                    cleared.and_then(|()| fs::create_dir(&path)).map_err(|e| failed(&path, e))?;
+                }
+                Kind::Symlink(target) => {
+                    let cleared = if is.is_some() { fs::remove_file(&path) } else { Ok(()) };
+                    cleared
+                        .and_then(|()| std::os::unix::fs::symlink(target, &path))
+                        .map_err(|e| failed(&path, e))?;
+                }
+                Kind::File => write_out(place, &found, &path)?,
+                Kind::Other => {}
+            }
+        }
+        Ok(top)
+    }
+}
+
+/// Beside its place first, so that nobody sees the half of it, and what a symlink there leads to stays as it is.
+fn write_out(place: &Place, found: &Found, path: &Path) -> Result<()> {
+    let failed = |e| Error::io(format!("failed to write {}", path.display()), e);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".rootlet-new");
+    let beside = PathBuf::from(beside);
+    let _ = fs::remove_file(&beside);
+    let mut from = place.open(&found.relative).map_err(|e| place.failed("read", &found.relative, e))?;
+    let written = fs::File::create_new(&beside).and_then(|mut to| {
+        io::copy(&mut from, &mut to)?;
+        // Nothing that was made inside raises anybody here.
+        to.set_permissions(fs::Permissions::from_mode(found.mode & 0o777))
+    });
+    let done = written.and_then(|()| fs::rename(&beside, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    Ok(done.map_err(failed)?)
+}

@@ -1,0 +1,98 @@
+//! The conversation with the process that runs a module's code: a line of JSON each, over a stream socket.
+//!
+//! ```text
+//! engine ─▶ {"job": "call", …}
+//!           {"id": 1, "ask": "stdout", "on": {"$": "Container", …}, "with": {}} ◀─ module
+//! engine ─▶ {"id": 1, "answer": "sam\n"}          or {"id": 1, "error": {"kind": "exec", …}}
+//!           {"done": "sam\n"}                     or {"failed": {"kind": "raised", …}} ◀─ module
+//! ```
+//!
+//! A module may ask many things at once; each is answered when its answer is there.
+
+use super::{Engine, Failed};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A line of more bytes is not read: what a function gives is no file.
+const LONGEST: u64 = 256 << 20;
+
+/// What a module says.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Ask(Ask),
+    Done { done: Value },
+    Failed { failed: Failed },
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    id: u64,
+    ask: String,
+    #[serde(default)]
+    on: Value,
+    #[serde(default)]
+    with: Map<String, Value>,
+}
+
+/// Gives a module's process its job, answers what it asks, and gives what it has done. `socket` is this process's end.
+///
+/// # Errors
+/// What the module says where it failed; it has ended, or says what is not understood.
+pub fn serve(engine: &Engine, socket: UnixStream, job: &Value) -> Result<Value, Failed> {
+    let gone = |e: std::io::Error| Failed::query(format!("the module's process cannot be talked to: {e}"));
+    let writer = Arc::new(Mutex::new(socket.try_clone().map_err(gone)?));
+    // One that has ended already is told by what is read.
+    let _ = tell(&writer, job);
+    let mut reader = BufReader::new(socket);
+    {
+        loop {
+            let Some(line) = line(&mut reader)? else {
+                return Err(Failed::query("the module's process ended before its function did"));
+            };
+            match serde_json::from_slice(&line) {
+                Ok(Said::Done { done }) => return Ok(done),
+                Ok(Said::Failed { failed }) => return Err(failed),
+                Ok(Said::Ask(ask)) => {
+                    let (writer, engine) = (writer.clone(), engine.clone());
+                    std::thread::spawn(move || {
+                        let answer = match engine.ask(&ask.ask, &ask.on, &ask.with) {
+                            Ok(answer) => json!({"id": ask.id, "answer": answer}),
+                            Err(failed) => json!({"id": ask.id, "error": failed}),
+                        };
+                        // Who does not wait for it any more has ended.
+                        let _ = tell(&writer, &answer);
+                    });
+                }
+                Err(e) => {
+                    return Err(Failed::query(format!(
+                        "the module's process says what is not understood: {e}"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+fn line(reader: &mut BufReader<UnixStream>) -> Result<Option<Vec<u8>>, Failed> {
+    use std::io::Read;
+    let mut line = Vec::new();
+    let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line);
+    match read {
+        // A process that was ended leaves its last words unread, or resets the connection.
+        Ok(0) | Err(_) => Ok(None),
+        Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST => {
+            Err(Failed::query("the module's process says more than 256 MiB at once"))
+        }
+        Ok(_) => Ok(Some(line)),
+    }
+}
+
+fn tell(writer: &Mutex<UnixStream>, value: &Value) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
+}
