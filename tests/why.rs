@@ -6,8 +6,12 @@ mod causes;
 mod command;
 #[path = "why/gathered.rs"]
 mod gathered;
+#[path = "why/page.rs"]
+mod page;
 #[path = "why/programs.rs"]
 mod programs;
+#[path = "why/services.rs"]
+mod services;
 
 use rootlet::why::{Explained, Refusal};
 use rootlet::{Base, Builder, ErrorKind, Rootlet, Store};

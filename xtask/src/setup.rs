@@ -16,6 +16,8 @@ use std::process::Command;
 pub struct Data {
     /// A Debian root, as a tarball.
     pub debian: Option<PathBuf>,
+    /// One with services.
+    pub services: Option<PathBuf>,
     /// The static program that prints facts.
     pub probe: PathBuf,
     /// The static program that tries to break out.
@@ -38,6 +40,7 @@ pub fn run() -> Result<Data> {
     python::packages()?;
     Ok(Data {
         debian: debian::tarball()?,
+        services: debian::services()?,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,
@@ -82,8 +85,10 @@ fn bubblewrap() -> Result<PathBuf> {
 
 /// What is there already, without set-up.
 pub fn existing() -> Result<Data> {
+    let [debian, services] = debian::cached();
     Ok(Data {
-        debian: debian::cached(),
+        debian,
+        services,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,

@@ -216,6 +216,7 @@ fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>)
     tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile);
     tests.env("ROOTLET_CONFINE", &data.confine).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
+    tests.envs(data.services.as_deref().map(|tarball| ("ROOTLET_SERVICES_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
     tests.envs(data.python.as_deref().map(|directory| ("ROOTLET_PYTHON", directory)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));

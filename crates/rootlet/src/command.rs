@@ -318,7 +318,7 @@ impl<'a> Command<'a> {
             let live = command.rootlet.live();
             let waiting = live
                 .init
-                .exec_traced(exec, streams, &why::filter())
+                .exec_traced(exec, streams, &why::filter(live)?)
                 .map_err(|e| command.explain_error(e, &exec.workdir))?;
             let traced = tracing.insert(why::trace(live, exec, &waiting)?);
             waiting.go().map_err(|e| {

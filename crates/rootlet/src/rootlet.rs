@@ -87,6 +87,14 @@ impl Drop for Live {
 }
 
 impl Live {
+    /// What root inside may have.
+    pub fn capabilities(&self) -> Result<u64> {
+        match self.report.tier {
+            Tier::Chroot => chroot::capabilities(&self.spec),
+            _ => Ok(self.spec.caps.mask()?),
+        }
+    }
+
     /// Lets an identity run commands.
     pub fn admit(&self, who: &Who) -> Result<()> {
         let Some((skeleton, _)) = &self.skeleton else { return Ok(()) };
@@ -300,10 +308,7 @@ fn exec_of(live: &Live) -> Result<Exec> {
 /// The rights of an identity: root has what is allowed, anyone else has none, though they could be gained by a setuid
 /// program where that is allowed (a real kubelet does the same with added capabilities).
 pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -> Result<()> {
-    let allowed = match live.report.tier {
-        Tier::Chroot => chroot::capabilities(&live.spec)?,
-        _ => live.spec.caps.mask()?,
-    };
+    let allowed = live.capabilities()?;
     exec.who = who(identity);
     exec.effective = match identity.uid {
         0 => allowed,
