@@ -66,26 +66,9 @@ impl Project {
     }
 }
 
-/// A store that has Alpine's small root under the name of the image that the presets begin with, as a registry would have
-/// given it.
-fn alpine_store() -> Option<OwnStore> {
-    let tar = rootlet_tests::alpine_tar()?;
-    let own = OwnStore::default();
-    let store = rootlet::Store::open(own.path()).unwrap();
-    let base = rootlet::Base::resolve(&format!("tar:{}", tar.display()), &store).unwrap();
-    let bases = own.path().join("bases");
-    let record = bases.read_dir().unwrap().next().unwrap().unwrap().path();
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
-    json["name"] = "docker.io/library/alpine:3.23".into();
-    json.as_object_mut().unwrap().remove("stamp");
-    fs::write(bases.join("docker.io%2Flibrary%2Falpine%3A3.23.json"), json.to_string()).unwrap();
-    drop(base);
-    Some(own)
-}
-
 #[test]
 fn it_works_as_it_is_written_on_alpine() {
-    let Some(store) = alpine_store() else { rootlet_tests::skip!("no tarball of alpine") };
+    let Some(store) = rootlet_tests::alpine_image() else { rootlet_tests::skip!("no tarball of alpine") };
     let project = Project::new(store);
     project.prepare();
     for (line, recorded) in ON_ALPINE {
@@ -121,7 +104,7 @@ fn the_same_in_rust() {
     if !compiles() {
         return eprintln!("these sources are somebody else's");
     }
-    let Some(store) = alpine_store() else { rootlet_tests::skip!("no tarball of alpine") };
+    let Some(store) = rootlet_tests::alpine_image() else { rootlet_tests::skip!("no tarball of alpine") };
     let project = Project::new(store);
     // The library as it is here, built once for all runs of the tests.
     let library = rootlet_tests::manifest_directory().join("../crates/rootlet").canonicalize().unwrap();

@@ -1,6 +1,7 @@
 //! What the tests share: where their data is, how they skip, and how they see that nothing is left behind.
 
 mod alone;
+mod alpine_image;
 mod data;
 mod files;
 mod hosts;
@@ -13,6 +14,7 @@ mod skip;
 pub mod tree;
 
 pub use alone::{alone, alone_on};
+pub use alpine_image::alpine_image;
 pub use data::{
     alpine_tar, confine, debian_tar, docker_filter, hostile, kept, manifest_directory, manifests,
     packages_base, pjdfstest, probe, rootlet_command, store,

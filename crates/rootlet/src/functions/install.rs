@@ -1,7 +1,7 @@
 //! Which modules a module uses: they are installed, uninstalled and brought up to date.
 
 use super::git::Place;
-use super::module::{Located, circular, locate};
+use super::locate::{Located, circular, locate};
 use super::presets;
 use super::project::{Dependency, Project, check_name};
 use crate::{Error, ErrorKind, Result};

@@ -59,6 +59,8 @@ pub mod init;
 #[cfg(feature = "functions")]
 pub mod install;
 #[cfg(feature = "functions")]
+mod locate;
+#[cfg(feature = "functions")]
 mod module;
 #[cfg(feature = "functions")]
 mod names;
@@ -85,7 +87,9 @@ pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
 pub use hears::{Hears, Outcome, Silent};
 #[cfg(feature = "functions")]
-pub use module::{Module, Values, from_host};
+pub use locate::from_host;
+#[cfg(feature = "functions")]
+pub use module::{Module, Values};
 #[cfg(feature = "functions")]
 pub use process::{Printed, Runtime};
 #[cfg(feature = "functions")]

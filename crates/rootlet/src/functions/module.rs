@@ -1,12 +1,13 @@
 //! A module that can be called, and those that it uses.
 
-use super::git::{Place, Version};
+use super::git::Place;
+use super::locate::{Located, circular, default_place, from_host, locate, no_dependency};
 use super::names::rename;
 use super::process::{Process, Runtime, interpreter};
 use super::project::{Dependency, Project};
 use super::schema::{Arg, Object, Schema};
 use super::{Engine, Failed, FailedKind, Modules, presets, stamps};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 use rootlet_base::Digest;
 use rootlet_spec::pipeline::Call;
 use rootlet_spec::similar::nearest;
@@ -338,58 +339,6 @@ fn made(engine: &Engine, value: &mut Value) -> Result<(), Failed> {
     }
 }
 
-/// Where a module is.
-pub(super) enum Located {
-    Project(Box<Project>),
-    Presets,
-}
-
-/// Finds what a dependency says. `directory` is where its path begins.
-pub(super) fn locate(directory: &Path, one: &Dependency, store: &rootlet_base::Store) -> Result<Located> {
-    let within = |e: Error| e.within(format!("failed to find the module {}", one.name));
-    if one.source == presets::SOURCE {
-        return Ok(Located::Presets);
-    }
-    let Some(place) = Place::parse(&one.source) else {
-        let path = directory.join(&one.source);
-        return match Project::at(&path) {
-            // The tutorial's library, in a place where nobody has put it.
-            Ok(None) | Err(_) if one.name == presets::NAME && !has_manifest(&path) => Ok(Located::Presets),
-            Ok(Some(project)) => Ok(Located::Project(Box::new(project))),
-            Ok(None) => Err(within(Project::exactly_at(&path).expect_err("there is none"))),
-            Err(e) => Err(within(e)),
-        };
-    };
-    let version = match &one.pin {
-        Some(commit) if !commit.is_empty() => {
-            Version { name: place.version.clone().unwrap_or_else(|| "HEAD".into()), commit: commit.clone() }
-        }
-        _ if place.repository() == presets::LIBRARY => return Ok(Located::Presets),
-        _ => place.look_up().map_err(within)?,
-    };
-    let project =
-        place.files(&version, store).and_then(|files| Project::exactly_at(&files)).map_err(within)?;
-    Ok(Located::Project(Box::new(project)))
-}
-
-fn has_manifest(path: &Path) -> bool {
-    [super::Form::Rootlet, super::Form::Dagger].iter().any(|form| path.join(form.file()).exists())
-}
-
-pub(super) fn circular(line: &[PathBuf]) -> Error {
-    let line: Vec<String> = line.iter().map(|directory| directory.display().to_string()).collect();
-    Error::new(ErrorKind::Module, format!("modules use each other in a circle: {}", line.join(" → ")))
-        .with_hint("uninstall one of them")
-}
-
-fn no_dependency(module: &str, name: &str, known: &[Dependency]) -> Error {
-    let error = Error::new(ErrorKind::Module, format!("the module {module} uses no module `{name}`"));
-    match nearest(name, known.iter().map(|one| one.name.as_str())) {
-        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-        None => error.with_hint("install it"),
-    }
-}
-
 fn unknown(object: &Object, name: &str) -> Failed {
     let known =
         object.functions.iter().map(|f| f.name.as_str()).chain(object.fields.iter().map(|f| f.name.as_str()));
@@ -412,30 +361,6 @@ fn receiver(schema: &Schema, value: Value, wanted: &str) -> Result<(Object, Valu
         None => {
             Err(Failed::query(format!("`{wanted}` cannot be called on what the function before it gave")))
         }
-    }
-}
-
-/// A path that an argument says by itself: `/…` begins at the top of the repository that the module is in, else in its directory.
-fn default_place(project: &Project, path: &str) -> PathBuf {
-    let directory = project.directory();
-    match path.strip_prefix('/') {
-        None => directory.join(path),
-        Some(path) => {
-            let top = directory.ancestors().find(|above| above.join(".git").exists());
-            top.unwrap_or(directory).join(path)
-        }
-    }
-}
-
-/// What an argument of a path of this machine is.
-pub fn from_host(arg: &Arg, path: &Path) -> Value {
-    let path = path.to_string_lossy();
-    match arg.kind.name() {
-        Some("File") => json!({"$": "File", "from": {"host": {"path": path}}}),
-        Some("Directory") => {
-            json!({"$": "Directory", "from": {"host": {"path": path, "exclude": arg.ignore}}})
-        }
-        _ => Value::from(path),
     }
 }
 
