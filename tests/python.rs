@@ -138,7 +138,10 @@ fn scripts_have_an_engine_of_their_own() {
 
 #[test]
 fn functions_are_typed() {
-    passes("test_functions_types.py");
+    // Types are the same for every user, and the copy that another one tests has no mypy.
+    if data().is_some_and(|data| data.join("tools/bin/mypy").exists()) {
+        passes("test_functions_types.py");
+    }
 }
 
 #[test]

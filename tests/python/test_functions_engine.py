@@ -380,3 +380,96 @@ def test_an_exception_shows_the_authors_lines_and_how_to_enter(called):
     assert "said" in said and "7" in said and "rootlet enter" in said
     said = call("raises", fails=True)
     assert "ValueError: of mine" in said and 'raise ValueError("of mine")' in said and "_run.py" not in said
+
+
+def test_a_module_that_uses_another_one(called, tmp_path):
+    library = tmp_path / "my-lib"
+    (library / "src/my_lib").mkdir(parents=True)
+    (library / "rootlet.json").write_text('{"name": "my-lib", "sdk": "python"}')
+    call = called(
+        """
+        import dagger
+        from dagger import dag, function, object_type
+
+        @object_type
+        class MyModule:
+            @function
+            async def all(self) -> list[str]:
+                lib = dag.my_lib(version="2")
+                container = lib.add(lib.base(user="sam"), "hello ")
+                thing = await lib.thing("awaited")
+                return [
+                    await container.with_exec(["sh", "-c", "cat /text; echo $WHO"]).stdout(),
+                    await lib.version(),
+                    await thing.upper(),
+                    *[await thing.name() for thing in await lib.things()],
+                    await lib.files().file("f").contents(),
+                    await (await lib.secret()).plaintext(),
+                ]
+
+            @function
+            async def served(self) -> str:
+                client = dag.my_lib().base().with_service_binding("web", await dag.my_lib().service())
+                return await client.with_exec(["wget", "-qO-", "http://web"]).stdout()
+
+            @function
+            async def wrong(self) -> str:
+                return await dag.my_lib().bas().stdout()
+        """
+    )
+    source = (tmp_path / "src/my_module/__init__.py").read_text()
+    called(
+        """
+        import dagger
+        from dagger import dag, field, function, object_type
+
+        @object_type
+        class Thing:
+            name: str = field()
+
+            @function
+            def upper(self) -> str:
+                return self.name.upper()
+
+        @object_type
+        class MyLib:
+            version: str = field(default="1")
+
+            @function
+            def base(self, user: str = "root") -> dagger.Container:
+                return dag.container().from_(ALPINE).with_env_variable("WHO", user)
+
+            @function
+            def add(self, ctr: dagger.Container, text: str) -> dagger.Container:
+                return ctr.with_new_file("/text", text)
+
+            @function
+            def thing(self, name: str) -> Thing:
+                return Thing(name=name)
+
+            @function
+            def things(self) -> list[Thing]:
+                return [Thing(name="a"), Thing(name="b")]
+
+            @function
+            def files(self) -> dagger.Directory:
+                return dag.directory().with_new_file("f", "x")
+
+            @function
+            def secret(self) -> dagger.Secret:
+                return dag.secret("env://MY_TOKEN")
+
+            @function
+            def service(self) -> dagger.Service:
+                answer = "printf 'HTTP/1.0 200 OK\\\\r\\\\n\\\\r\\\\nserved'"
+                args = ["nc", "-lk", "-p", "80", "-e", "sh", "-c", answer]
+                return self.base().with_exposed_port(80).as_service(args=args)
+        """
+    )
+    (tmp_path / "src/my_module/__init__.py").rename(library / "src/my_lib/__init__.py")
+    (tmp_path / "src/my_module/__init__.py").write_text(source)
+    subprocess.run([COMMAND, "install", "./my-lib"], cwd=tmp_path, check=True, capture_output=True)
+    said = call("--json", "all", MY_TOKEN="told")
+    assert json.loads(said) == ["hello sam\n", "2", "AWAITED", "a", "b", "x", "told"]
+    assert call("served").strip() == "served"
+    assert "did you mean 'base'?" in call("wrong", fails=True)

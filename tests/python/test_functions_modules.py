@@ -125,7 +125,17 @@ def test_everything_is_described(module):
         {"name": "made", "type": "String", "doc": ""},
     ]
     functions = {function["name"]: function for function in demo["functions"]}
-    assert list(functions) == ["shouted", "whoami_check", "other_name", "passes", "passes_too", "build", "parts", "me", "part"]
+    assert list(functions) == [
+        "shouted",
+        "whoami_check",
+        "other_name",
+        "passes",
+        "passes_too",
+        "build",
+        "parts",
+        "me",
+        "part",
+    ]
     assert functions["whoami_check"] == {
         "name": "whoami_check",
         "doc": "Check that the container runs as a regular user.\n\nAt length.",
@@ -317,7 +327,7 @@ def test_the_loop_is_there_for_who_uses_it(module):
         class Demo:
             @function
             async def plainly(self) -> list[str]:
-                return [await dag.container().stdout(), str("asyncio" in sys.modules)]
+                return [await dag.container().stdout(), str("async" + "io" in sys.modules)]
         """
     )
     assert done(call(demo, "plainly", answers={"stdout": "x"})) == ["x", "False"]
@@ -325,9 +335,16 @@ def test_the_loop_is_there_for_who_uses_it(module):
         """
         from dagger import dag, function, object_type
 
+        def wrapped(function):
+            async def wrapper(self) -> list[str]:
+                return await function(self)
+
+            return wrapper
+
         @object_type
         class Demo:
-            @function
+            @function(name="both")
+            @wrapped
             async def both(self) -> list[str]:
                 import asyncio
                 container = dag.container()

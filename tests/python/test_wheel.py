@@ -38,6 +38,7 @@ def test_what_is_in_it(clean, data):
     told = HeaderParser().parsestr(call(clean / "bin/pip", "show", "rootlet", env={"PATH": "/usr/bin:/bin"}))
     assert told["Version"] == subprocess.run([clean / "bin/rootlet", "--version"], capture_output=True, text=True).stdout.split()[1]
     assert list(clean.rglob("rootlet/py.typed")) and list(clean.rglob("rootlet/_rootlet.pyi"))
+    assert list(clean.rglob("rootlet/functions/compat/dagger/py.typed")) and list(clean.rglob("rootlet/functions/_lib.pyi"))
 
 
 def test_the_command(clean, monkeypatch):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_LOOPS = ("asyncio", "anyio", "trio", "sniffio", "curio")
+_LOOPS = ("asyncio", "anyio", "trio")
 
 
 class Module:
@@ -28,14 +28,17 @@ class Module:
         self.main = _main(name)
 
     def is_asynchronous(self) -> bool:
-        """Whether its code has a use for an event loop: something has imported one, or a function will."""
-        return any(name in sys.modules for name in _LOOPS) or any(
-            _mentions(value) for code in list(sys.modules.values()) if self._owns(code) for value in vars(code).values()
-        )
-
-    def _owns(self, code: ModuleType) -> bool:
-        file = str(getattr(code, "__file__", None))
-        return file.startswith(self.directory + os.sep) and "site-packages" not in file
+        """Whether its code has a use for an event loop: something has imported one, or speaks of one and may yet."""
+        if any(name in sys.modules for name in _LOOPS):
+            return True
+        for code in list(sys.modules.values()):
+            file = str(getattr(code, "__file__", None))
+            if file.startswith(self.directory + os.sep) and file.endswith(".py") and "site-packages" not in file:
+                with open(file, encoding="utf-8", errors="replace") as opened:
+                    text = opened.read()
+                if any(name in text for name in _LOOPS):
+                    return True
+        return False
 
 
 def load(directory: str, name: str, source: str) -> Module:
@@ -102,16 +105,3 @@ def _main(name: str) -> type:
         f"none of the classes of {name} is the main one: {', '.join(offered)}",
         f"call it {pascal}, as the module is called",
     )
-
-
-def _mentions(value: Any) -> bool:
-    """Whether a function, or one of a class or inside one, says the name of what has an event loop."""
-    if isinstance(value, type):
-        return any(_mentions(inside) for inside in vars(value).values() if not isinstance(inside, type))
-    value = getattr(value, "__func__", value)
-    return _says(getattr(value, "__code__", None))
-
-
-def _says(code: Any) -> bool:
-    names = getattr(code, "co_names", ())
-    return any(name in names for name in _LOOPS) or any(map(_says, getattr(code, "co_consts", ())))

@@ -54,6 +54,11 @@ def _inherited() -> _session.Session:
 def _work(job: Mapping[str, Any], directory: str) -> object:
     from . import _module
 
+    if sys.version_info < (3, 10):
+        raise UsageError(
+            f"Python {sys.version.split()[0]} is too old for functions: they need 3.10 or later",
+            "put a newer python3 first on the PATH, or make a .venv of one in the module's directory",
+        )
     name, source = _module.about(directory)
     CurrentModule.source_directory, CurrentModule.module_name = source, name
     module = _module.load(directory, name, source)
