@@ -17,6 +17,8 @@ mod perform;
 mod project;
 mod step;
 
+pub(crate) use perform::{authorities, inside, surroundings};
+
 pub use lock::{LOCK_FILE, Lock, Locked, PackagePin};
 pub use project::{FILE, Project, expanded};
 pub use step::{Step, StepState};

@@ -242,18 +242,20 @@ fn run_in(
     runner.script(&format!("set -e\n{}", run.command), run.user.as_deref(), &env)
 }
 
-fn surroundings() -> Vec<(String, String)> {
+/// What of the caller's surroundings the network needs.
+pub(crate) fn surroundings() -> Vec<(String, String)> {
     let said = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
     said.chain(authorities().map(|(name, _)| (name.to_owned(), inside(name)))).collect()
 }
 
-fn authorities() -> impl Iterator<Item = (&'static str, PathBuf)> {
+/// The caller's files of certificate authorities, by the variables that name them.
+pub(crate) fn authorities() -> impl Iterator<Item = (&'static str, PathBuf)> {
     let file = |name: &'static str| Some((name, PathBuf::from(std::env::var_os(name)?)));
     AUTHORITIES.into_iter().filter_map(file).filter(|(_, file)| file.is_file())
 }
 
 /// Where a file of authorities is seen.
-fn inside(name: &str) -> String {
+pub(crate) fn inside(name: &str) -> String {
     format!("/run/rootlet/{name}")
 }
 

@@ -7,6 +7,7 @@ use super::state::{State, What};
 use super::{Engine, Result};
 use crate::commit::Commit;
 use crate::functions::{ExecFailed, Failed, FailedKind, Outcome};
+use crate::recipe::{self, authorities, inside};
 use crate::{Builder, Error, ErrorKind, Identity, Rootlet, Stdio};
 use rootlet_base::{Base, LayerWriter};
 use rootlet_spec::pipeline::{ContainerStep, Exec, Expect};
@@ -25,8 +26,8 @@ use std::time::Instant;
 /// The form of a step's layer; another one is another step.
 const VERSION: &str = "container 1";
 /// What a runtime puts into each root, and no layer keeps.
-pub(super) const LEAVE_OUT: [&str; 6] =
-    ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys"];
+pub(super) const LEAVE_OUT: [&str; 7] =
+    ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/run/rootlet", "/sys"];
 /// What is told of a command beside the base that it made.
 const SAID: &str = "said";
 
@@ -197,6 +198,7 @@ impl Engine {
         let mut command = root.command(&words[0]);
         command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(input(root, before, exec)?);
+        command.envs(surroundings(before));
         for (name, secret) in &before.secrets {
             command.env(name, self.0.secrets.plaintext(secret, &self.0.directory)?);
         }
@@ -247,7 +249,8 @@ impl Engine {
             spec.seccomp_unconfined = true;
         }
         spec.mounts = self.mounts(before, caches)?;
-        Ok(builder)
+        let authorities = authorities().filter(|_| net == Net::Host);
+        Ok(authorities.fold(builder, |builder, (name, file)| builder.bind_read_only(file, inside(name))))
     }
 
     /// Who runs commands. Nobody is made up, as `run --user sam` makes `sam` up.
@@ -370,6 +373,13 @@ fn without_mounts() -> bool {
 
 /// How long a command may take once more, to see what it was refused.
 const WHY_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What of the caller's surroundings the network needs, as far as the container says nothing else: of commands alone, and in no key.
+fn surroundings(before: &State) -> impl Iterator<Item = (String, String)> {
+    let said = |name: &String| before.config.env.iter().any(|(known, _)| known == name);
+    let own = if before.services.is_empty() { recipe::surroundings() } else { Vec::new() };
+    own.into_iter().filter(move |(name, _)| !said(name))
+}
 
 /// What is executed.
 pub(super) fn words(before: &State, exec: &Exec) -> Result<Vec<String>> {
