@@ -73,6 +73,11 @@ impl Runtime {
 
     /// The directory of Python's SDK, in the store.
     fn sdk(&self) -> Result<PathBuf> {
+        if self.sdk.is_empty() {
+            let text =
+                "this rootlet was built without the SDK of Python, so that modules in Python cannot be run";
+            return Err(Error::new(ErrorKind::Module, text));
+        }
         let write = |directory: &Path| {
             self.sdk.iter().chain([&START]).try_for_each(|(path, text)| {
                 let file = directory.join(path);
