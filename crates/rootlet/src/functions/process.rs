@@ -53,11 +53,12 @@ impl Runtime {
         Self { printed: Some(printed), ..self.clone() }
     }
 
-    /// Ends all processes that run.
+    /// Ends all processes that run, and waits until they have ended.
     pub fn end(&self) {
         for child in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
             // One that has ended by itself is none to be ended.
-            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+            let _ = child.kill().and_then(|()| child.wait());
         }
     }
 
