@@ -34,6 +34,15 @@ macro_rules! tests {
     };
 }
 
+macro_rules! inside_tests {
+    ($($name:ident)*) => {
+        $(
+            #[rootlet::test(inside)]
+            fn $name() {}
+        )*
+    };
+}
+
 /// Ten modules of what another macro makes.
 macro_rules! ten {
     ($inner:ident) => {
@@ -66,6 +75,23 @@ macro_rules! hundred_plain {
     () => {
         ten!(ten_plain_tests);
     };
+}
+
+macro_rules! ten_inside_tests {
+    () => {
+        inside_tests!(a b c d e f g h i j);
+    };
+}
+
+macro_rules! hundred_inside {
+    () => {
+        ten!(ten_inside_tests);
+    };
+}
+
+mod inside {
+    use super::*;
+    ten!(hundred_inside);
 }
 
 mod attribute {

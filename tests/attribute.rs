@@ -101,6 +101,25 @@ mod on_purpose {
         panic!("so it is");
     }
 
+    #[rootlet::test(user = "sam")]
+    #[ignore = "run by another test"]
+    fn is_refused(root: &Rootlet) {
+        let refused = root.command("sh").args(["-c", "echo x > /etc/refused"]).output().unwrap();
+        assert!(refused.status.success());
+    }
+
+    #[rootlet::test(user = "sam", why)]
+    #[ignore = "run by another test"]
+    fn asks_why(root: &Rootlet) {
+        assert!(root.command("sh").args(["-c", "echo x > /etc/refused"]).status().unwrap().success());
+    }
+
+    #[rootlet::test(inside, user = "sam")]
+    #[ignore = "run by another test"]
+    fn is_refused_inside() {
+        std::fs::write("/etc/refused", "x").unwrap();
+    }
+
     #[rootlet::test]
     #[ignore = "run by another test"]
     fn is_not_as_expected(root: &Rootlet) {
@@ -239,7 +258,8 @@ fn rough_tests_harm_nobody() {
 /// Runs one of the tests of this file as libtest does: whether it passed, and all that was said.
 fn run(test: &str, env: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--include-ignored", "--test-threads=1"]).envs(env.iter().copied());
+    command.args([test, "--exact", "--include-ignored", "--test-threads=1"]).env_remove("ROOTLET_WHY");
+    command.envs(env.iter().copied());
     let out = command.output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     (out.status.success(), said)
@@ -264,6 +284,25 @@ fn a_failure_says_who_ran_and_what_was_changed() {
     );
     // Where a test is said to be is the test, not the macro.
     assert!(said.contains("attribute.rs:"), "{said}");
+}
+
+#[test]
+fn a_failure_says_what_was_refused() {
+    let says =
+        ["what was refused:", "/etc/refused\"", "directory /etc (owner 0:0, mode 0755)", "root would pass"];
+    let check = |test: &str, env: &[(&str, &str)], says: &[&str]| {
+        let (passed, said) = run(&format!("on_purpose::{test}"), env);
+        assert!(!passed && says.iter().all(|words| said.contains(words)), "{says:?}\n{said}");
+        said
+    };
+    let said = check("is_refused", &[], &["ROOTLET_WHY=1 says it"]);
+    assert!(!said.contains("root would pass"), "{said}");
+    check("is_refused", &[("ROOTLET_WHY", "1")], &says);
+    check("asks_why", &[], &says);
+    check("is_refused_inside", &[("ROOTLET_WHY", "1")], &says);
+    let title = "\n::error title=attribute%3A%3Aon_purpose%3A%3Ais_refused%3A EACCES /etc/refused::";
+    let said = check("is_refused", &[("ROOTLET_WHY", "github")], &[title]);
+    assert!(!said.contains("\n  directory /etc"), "{said}");
 }
 
 #[test]

@@ -44,6 +44,36 @@ fn what_passes_only_as_root_is_named() {
 }
 
 #[test]
+fn what_root_was_not_refused_is_explained_when_asked() {
+    let script = "cat /etc/shadow && { mount -t tmpfs none /mnt; true; }";
+    let words = ["compare", "--side", "root", "--side", "production"];
+    let Some(out) = on_alpine(&words, script) else { return };
+    assert!(
+        text(&out).ends_with("with --why it is said what was refused, and what to change\n"),
+        "{}",
+        text(&out)
+    );
+    assert!(!text(&out).contains("REFUSED"), "{}", text(&out));
+    let Some(out) = on_alpine(&[&words[..], &["--why"]].concat(), script) else { return };
+    if rootlet_tests::chroot() && text(&out).contains("SYS_PTRACE") {
+        return;
+    }
+    let said = text(&out);
+    let (_, refused) = said.split_once("  refused as production, not as root:\n").expect(&said);
+    for part in [
+        "open(\"/etc/shadow\", O_RDONLY|O_LARGEFILE) = EACCES",
+        "(owner 0:42, mode 0640) does not let uid 1000 read",
+        "root would pass",
+        "SupplementaryGroups=42",
+    ] {
+        assert!(refused.contains(part), "{part}: {said}");
+    }
+    // Root, who went on, was refused that; production did not come so far.
+    assert!(!refused.contains("mount("), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("root ") && line.contains("  1 calls")), "{said}");
+}
+
+#[test]
 fn what_does_the_same_is_the_same() {
     let Some(out) = on_alpine(&["compare"], "date +%N; cat /etc/passwd > /dev/null") else { return };
     assert_eq!(out.status.code(), Some(0), "{}", text(&out));
@@ -108,6 +138,15 @@ fn a_test_program_is_compared_test_by_test() {
     let out = command.arg(env::current_exe().unwrap()).arg("--ignored").output().unwrap();
     assert_eq!(out.status.code(), Some(1), "{}", text(&out));
     assert!(text(&out).contains("passes only as root:\n    writes_etc\n"), "{}", text(&out));
+    // A test's thread has its name.
+    let mut command = rootlet_command();
+    command.args(["compare", "--why", "--project", "--side", "root", "--side", "production", "--"]);
+    let out = command.arg(env::current_exe().unwrap()).arg("--ignored").output().unwrap();
+    let said = text(&out);
+    if !(rootlet_tests::chroot() && said.contains("SYS_PTRACE")) {
+        let below = said.split_once("passes only as root:\n    writes_etc\n").expect(&said).1;
+        assert!(below.starts_with("      openat(AT_FDCWD, \"/etc/of-a-test\", "), "{said}");
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod admission;
 mod cases;
 #[path = "parity/command.rs"]
 mod command;
+#[path = "parity/init.rs"]
+mod init;
 #[path = "parity/kubelet.rs"]
 mod kubelet;
 #[path = "parity/manifests.rs"]

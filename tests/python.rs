@@ -28,7 +28,7 @@ fn pytest(data: &Path, file: &str) -> Command {
     pytest.envs(rootlet_tests::debian_tar().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     pytest.envs(rootlet_tests::alpine_tar().map(|tarball| ("ROOTLET_ALPINE_TAR", tarball)));
     // What the one who runs these tests prefers is none of theirs.
-    for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "ROOTLET_BASE", "ROOTLET_KEEP"] {
+    for name in ["PYTEST_ADDOPTS", "PYTEST_PLUGINS", "ROOTLET_BASE", "ROOTLET_KEEP", "ROOTLET_WHY"] {
         pytest.env_remove(name);
     }
     pytest

@@ -4,8 +4,14 @@
 mod causes;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/gathered.rs"]
+mod gathered;
+#[path = "why/page.rs"]
+mod page;
 #[path = "why/programs.rs"]
 mod programs;
+#[path = "why/services.rs"]
+mod services;
 
 use rootlet::why::{Explained, Refusal};
 use rootlet::{Base, Builder, ErrorKind, Rootlet, Store};

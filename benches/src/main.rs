@@ -11,6 +11,8 @@ mod contest;
 mod functions;
 mod ground;
 mod library;
+mod maelstrom;
+mod meter;
 mod peers;
 mod prepared;
 mod programs;
@@ -93,6 +95,7 @@ const PARTS: &[Part] = &[
     ("prepared: recipes", prepared::recipes, 60),
     ("suites: attribute", suites::attribute, 10),
     ("suites: runner", suites::runner, 100),
+    ("suites: maelstrom", maelstrom::rows, 5),
     ("python: fixture", python::fixture, 10),
     ("python: fakechroot", python::fakechroot, 5),
     ("unpack", |ground, _| unpack::rows(ground), 0),

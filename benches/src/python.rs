@@ -1,9 +1,10 @@
 //! pytest's fixture: a thousand trivial tests against the library's bare rootlets, and one of them against the package fakechroot.
 
 use crate::Result;
-use crate::contest::{Competitor, Times, compete};
+use crate::contest::{Competitor, compete};
 use crate::ground::{Ground, run};
-use crate::suites::{TESTS, built, measured};
+use crate::meter::{self, Meter, measured};
+use crate::suites::{TESTS, built};
 use crate::table::{Bound, Row};
 use rustix::process::set_child_subreaper;
 use std::fs;
@@ -46,31 +47,45 @@ pub fn fixture(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     bare.args(["rootlets", "1"]).current_dir(ground.path("")).env("ROOTLET_STORE", ground.path("store"));
     set_child_subreaper(Some(rustix::process::getpid())).map_err(|e| e.to_string())?;
     let mut commands = [pytest(ground, Some(&tarball))?, bare, pytest(ground, None)?];
-    let mut processors = vec![Vec::new(); commands.len()];
-    let competitors = commands.iter_mut().zip(&mut processors).map(|(command, processors)| {
+    let meter = Meter::new();
+    let mut cpu = vec![Vec::new(); commands.len()];
+    let competitors = commands.iter_mut().zip(&mut cpu).map(|(command, cpu)| {
+        let meter = meter.as_ref().ok();
         Competitor::timed("suite", move || {
-            let took = measured(command)?;
-            processors.push(took.processors);
+            let took = measured(command, meter)?;
+            cpu.extend(took.processors);
             Ok(took.wall)
         })
     });
     let walls = compete(rounds, competitors.collect())?;
-    let cpu: Vec<_> = processors.into_iter().map(Times::new).collect();
     let name = "1,000 tests by pytest's fixture, processor time; bare rootlets";
     Ok(vec![
-        Row::times(name, &cpu[0], &cpu[1], Bound::AtMost(3.0)),
+        meter::row(name, &cpu[0], &cpu[1], Bound::AtMost(3.0), &meter),
         Row::times("the same, time of one thread", &walls[0], &walls[1], Bound::AtMost(3.0)),
         Row::times("1,000 empty tests under pytest; bare rootlets", &walls[2], &walls[1], Bound::None),
     ])
 }
 
-/// One test of fakechroot, fakeroot and cowdancer against one of ours, on the same Debian.
+/// One test of fakechroot, fakeroot and cowdancer against one of ours, on a small Debian and on one that projects are built in: theirs link
+/// each file, so that the size of the base is what they take.
 pub fn fakechroot(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
-    let variable = |name: &str, what: &str| std::env::var_os(name).ok_or_else(|| what.to_owned());
-    let debian = variable("ROOTLET_BENCH_DEBIAN", "no tarball of debian")?;
-    let package = variable("ROOTLET_BENCH_FAKECHROOT", "the package fakechroot was not fetched")?;
+    let mut rows = Vec::new();
+    for (name, bound) in
+        [("ROOTLET_BENCH_DEBIAN", Bound::None), ("ROOTLET_BENCH_DEBIAN_LARGE", Bound::AtLeast(500.0))]
+    {
+        match std::env::var_os(name) {
+            Some(debian) => rows.extend(fakechroot_on(Path::new(&debian), bound, ground, rounds)?),
+            None => rows.push(Row::not_measured(name, "no tarball of debian")),
+        }
+    }
+    Ok(rows)
+}
+
+fn fakechroot_on(debian: &Path, bound: Bound, ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
+    let package =
+        std::env::var_os("ROOTLET_BENCH_FAKECHROOT").ok_or("the package fakechroot was not fetched")?;
     // Its base lies beside its chroots, for it links the files; the suite of Rust's tests looks for its own under this name.
-    let (debian, place) = (Path::new(&debian), ground.path("fakechroot"));
+    let place = ground.path("fakechroot");
     let (tree, named) = (place.join("base-image"), place.join("tree-0.tar"));
     fs::create_dir_all(&tree).map_err(|e| format!("{}: {e}", tree.display()))?;
     run(Command::new("tar").arg("-xf").arg(debian).arg("-C").arg(&tree))?;
@@ -83,7 +98,7 @@ pub fn fakechroot(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     let mut attribute = Command::new(built()?);
     attribute.args(["attribute::", "--test-threads", "1"]).current_dir(&place);
     attribute.env("ROOTLET_STORE", ground.path("store"));
-    let each = |command: &mut Command| Ok(measured(command)?.wall / TESTS as u32);
+    let each = |command: &mut Command| Ok(measured(command, None)?.wall / TESTS as u32);
     let times = compete(
         rounds,
         vec![
@@ -92,12 +107,23 @@ pub fn fakechroot(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
             Competitor::timed("attribute", || each(&mut attribute)),
         ],
     )?;
+    let files = walk(&tree).map_err(|e| format!("{}: {e}", tree.display()))?;
     let _ = fs::remove_dir_all(&place);
-    let name = "a test by fakechroot + fakeroot + cowdancer; by pytest's fixture";
+    let name = format!("{files} files: a test by fakechroot + fakeroot + cowdancer; by pytest");
     Ok(vec![
-        Row::times(name, &times[0], &times[1], Bound::AtLeast(500.0)),
-        Row::times("the same; by #[rootlet::test]", &times[0], &times[2], Bound::AtLeast(500.0)),
+        Row::times(name, &times[0], &times[1], bound),
+        Row::times("the same; by #[rootlet::test]", &times[0], &times[2], bound),
     ])
+}
+
+/// How many files there are.
+fn walk(directory: &Path) -> std::io::Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        count += if entry.file_type()?.is_dir() { 1 + walk(&entry.path())? } else { 1 };
+    }
+    Ok(count)
 }
 
 /// The middle one of what it says, a line each.

@@ -3,24 +3,17 @@
 use crate::Result;
 use crate::contest::{Competitor, compete};
 use crate::ground::{Ground, run};
+use crate::meter::{self, Meter, measured};
 use crate::peers::at_ordinary_priority;
 use crate::table::{Bound, Row};
 use rootlet::{Base, Rootlet, Store};
-use rustix::process::{WaitOptions, set_child_subreaper, wait};
+use rustix::process::set_child_subreaper;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// How many tests a suite has.
 pub const TESTS: usize = 1000;
-
-/// What a run of a program took: of the clock, and of all processors, with all that it started.
-#[derive(Clone, Copy)]
-pub struct Took {
-    pub wall: Duration,
-    pub processors: Duration,
-}
 
 /// A thousand tests by the attribute; the same rootlets without a test harness; each with one thread and with two.
 pub fn attribute(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
@@ -40,31 +33,23 @@ pub fn attribute(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
     };
     let mut commands =
         [tests("1", "attribute::"), bare("1"), tests("2", "attribute::"), bare("2"), tests("1", "plain::")];
-    let mut processors = vec![Vec::new(); commands.len()];
-    let competitors = commands.iter_mut().zip(&mut processors).map(|(command, processors)| {
+    let meter = Meter::new();
+    let mut cpu = vec![Vec::new(); commands.len()];
+    let competitors = commands.iter_mut().zip(&mut cpu).map(|(command, cpu)| {
         command.current_dir(ground.path("")).env("ROOTLET_STORE", ground.path("store"));
+        let meter = meter.as_ref().ok();
         Competitor::timed("suite", move || {
-            let took = measured(command)?;
-            processors.push(took.processors);
+            let took = measured(command, meter)?;
+            cpu.extend(took.processors);
             Ok(took.wall)
         })
     });
     let walls = compete(rounds, competitors.collect())?;
-    let cpu: Vec<_> = processors.into_iter().map(crate::contest::Times::new).collect();
+    let name = "1,000 tests by #[rootlet::test], processor time; bare rootlets";
     Ok(vec![
-        Row::times(
-            "1,000 tests by #[rootlet::test], processor time; bare rootlets",
-            &cpu[0],
-            &cpu[1],
-            Bound::AtMost(1.3),
-        ),
+        meter::row(name, &cpu[0], &cpu[1], Bound::AtMost(1.3), &meter),
         Row::times("the same, time of one thread", &walls[0], &walls[1], Bound::AtMost(1.3)),
-        Row::times(
-            "the same, processor time; such tests with the library alone",
-            &cpu[0],
-            &cpu[4],
-            Bound::None,
-        ),
+        meter::row("such tests with the library alone; bare rootlets", &cpu[4], &cpu[1], Bound::None, &meter),
         Row::times("the same on two threads; on one", &walls[2], &walls[0], Bound::AtMost(0.6)),
         Row::times("bare rootlets on two threads; on one", &walls[3], &walls[1], Bound::None),
     ])
@@ -74,36 +59,20 @@ pub fn attribute(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
 pub fn built() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let words = ["test", "--quiet", "--release", "--package", "rootlet-bench", "--test", "suite", "--no-run"];
-    let out = Command::new(cargo)
-        .args(words)
-        .args(["--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|e| format!("cargo: {e}"))?;
+    let mut command = Command::new(cargo);
+    command.args(words).args(["--message-format", "json"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    executable(&mut command, "suite")
+}
+
+/// What cargo says that it built under this name.
+pub fn executable(cargo: &mut Command, name: &str) -> Result<PathBuf> {
+    let out = cargo.stderr(Stdio::inherit()).output().map_err(|e| format!("cargo: {e}"))?;
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     let messages = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let suite = |message: serde_json::Value| {
-        (message["target"]["name"] == "suite").then(|| message["executable"].as_str().map(PathBuf::from))?
+        (message["target"]["name"] == name).then(|| message["executable"].as_str().map(PathBuf::from))?
     };
     messages.filter_map(suite).next_back().ok_or_else(|| format!("cargo: {}", out.status))
-}
-
-/// Runs it, and waits for all that it leaves to nobody.
-pub fn measured(command: &mut Command) -> Result<Took> {
-    let (begin, before) = (Instant::now(), of_the_children()?);
-    run(command)?;
-    let wall = begin.elapsed();
-    while wait(WaitOptions::empty()).is_ok() {}
-    Ok(Took { wall, processors: of_the_children()?.saturating_sub(before) })
-}
-
-/// User and system time of all children that were waited for (proc_pid_stat(5): fields 16 and 17, in hundredths of a second).
-fn of_the_children() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").map_err(|e| format!("/proc/self/stat: {e}"))?;
-    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
-    let ticks = fields.into_iter().flatten().skip(13).take(2).filter_map(|field| field.parse::<u64>().ok());
-    Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
 }
 
 /// `rootlets THREADS`: this program as the peer of the tests.

@@ -36,7 +36,10 @@ fn main() {
         "-C",
         "strip=symbols",
     ]);
-    rustc.args(["-C", "target-feature=+crt-static", "-C", "codegen-units=1", "-C", "force-unwind-tables=no"]);
+    // Atomic operations that look for better ones first would ask the C library which there are.
+    let atomics = if var("CARGO_CFG_TARGET_ARCH") == "aarch64" { ",-outline-atomics" } else { "" };
+    rustc.arg("-C").arg(format!("target-feature=+crt-static{atomics}"));
+    rustc.args(["-C", "codegen-units=1", "-C", "force-unwind-tables=no"]);
     for arg in ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,noexecstack"] {
         rustc.arg("-C").arg(format!("link-arg={arg}"));
     }

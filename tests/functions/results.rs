@@ -129,3 +129,15 @@ fn a_container_goes_on() {
     let ran = place.ran(&words);
     assert!(ran.stdout.starts_with("uid=1000") && ran.stderr.contains(": id\n"), "{ran:?}");
 }
+
+#[test]
+fn a_container_is_entered() {
+    let Some(alpine) = alpine() else { return };
+    let place = Place::with(CODE);
+    let entered = |words: &[&str]| place.ran(&[&["call", "-q", "build", "--base", &alpine], words].concat());
+    let ran = entered(&["terminal", "--cmd=sh,-c,cat /out/a; id -u; exit 3"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(3), "built\n1000\n"), "{}", ran.stderr);
+    // A shell, which ends with what it reads.
+    let ran = entered(&["terminal"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+}

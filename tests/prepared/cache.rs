@@ -53,6 +53,33 @@ fn a_change_redoes_what_follows_and_nothing_else() {
 }
 
 #[test]
+fn another_tarball_in_its_place_is_another_base() {
+    for from in ["./tree.tar", "tar:HERE/tree.tar"] {
+        let recipes = format!("[root.a]\nfrom = \"{from}\"\nuser = {{ name = \"app\", uid = 4321 }}\n");
+        let Some(scene) = scene(&recipes) else { return };
+        scene.write("rootlet.toml", &recipes.replace("HERE", scene.path().to_str().unwrap()));
+        for name in ["one", "two"] {
+            let mut tar = tar::Builder::new(File::create(scene.path().join("new.tar")).unwrap());
+            for path in ["etc/", "proc/", "dev/", &format!("etc/{name}")] {
+                let mut header = tar::Header::new_gnu();
+                header.set_mode(0o755);
+                header.set_size(0);
+                let kind =
+                    if path.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular };
+                header.set_entry_type(kind);
+                tar.append_data(&mut header, path, std::io::empty()).unwrap();
+            }
+            tar.finish().unwrap();
+            fs::rename(scene.path().join("new.tar"), scene.path().join("tree.tar")).unwrap();
+            for _again in 0..2 {
+                let root = Rootlet::builder(&scene.base()).spawn().unwrap();
+                assert!(root.exists(format!("/etc/{name}")), "{from}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_told_later_redoes_nothing() {
     let Some(scene) = scene(RECIPES) else { return };
     scene.write("one", "1");

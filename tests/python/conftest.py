@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+import tarfile
 import textwrap
 from pathlib import Path
 
@@ -20,6 +21,18 @@ def debian() -> str:
     if not os.path.exists(tarball):
         pytest.skip("no tarball of debian")
     return f"tar:{tarball}"
+
+
+# Whether this run of the tests is one of one id, where some things differ as docs/differences.md says.
+ONE_ID = os.environ.get("ROOTLET_TIER") == "one-id"
+
+
+def packed(directory: Path) -> Path:
+    """A tarball of that directory, beside it."""
+    place = directory.with_suffix(".tar")
+    with tarfile.open(place, "w") as tar:
+        tar.add(directory, ".")
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """unittest, testtools and fixtures."""
 
+import sys
 import unittest
 
 import testtools
@@ -16,7 +17,7 @@ def outcome(case):
     return result
 
 
-def test_unittest():
+def test_unittest(capsys, monkeypatch):
     class Api(TestCase):
         rootlet = {"user": "app:4321:0"}
         roots = []
@@ -31,6 +32,9 @@ def test_unittest():
             self.root.path("/srv/changed").touch()
             self.assertPathExists("/srv/gone")
 
+        def test_is_refused(self):
+            self.root.run(["mkdir", "/etc/refused"], check=True)
+
         def test_two(self):
             self.roots.append(self.make_rootlet(user="root"))
             assert self.roots[-1].user.uid == 0
@@ -38,7 +42,14 @@ def test_unittest():
     assert outcome(Api("test_passes")).wasSuccessful() and outcome(Api("test_two")).wasSuccessful()
     assert all(root.closed for root in Api.roots) and len(Api.roots) == 2
     (failure,) = outcome(Api("test_fails")).failures
-    assert "/srv/gone does not exist" in failure[1] and "A /srv/changed" in failure[1] and "uid=4321(app)" in failure[1]
+    assert "/srv/gone does not exist" in failure[1]
+    # Before 3.11 an exception takes no notes.
+    said = failure[1] if sys.version_info >= (3, 11) else capsys.readouterr().err
+    assert "A /srv/changed" in said and "uid=4321(app)" in said and "ROOTLET_WHY=1" in said
+    monkeypatch.setenv("ROOTLET_WHY", "1")
+    (error,) = outcome(Api("test_is_refused")).errors
+    said = error[1] if sys.version_info >= (3, 11) else capsys.readouterr().err
+    assert "= EACCES" in said and "does not let uid 4321 write" in said
 
 
 def test_fixtures():
@@ -57,16 +68,20 @@ def test_fixtures():
         assert again.root.run(["true"]).returncode == 0
 
 
-def test_testtools():
+def test_testtools(monkeypatch):
     class Case(testtools.TestCase):
         def test(self):
             self.root = self.useFixture(RootletFixture(user="sam")).root
             self.root.path("/srv/x").touch()
+            self.root.run(["cat", "/etc/shadow"])
             self.fail("told")
 
     case = Case("test")
     (failure,) = outcome(case).failures
-    assert "A /srv/x" in failure[1] and case.root.closed
+    assert "A /srv/x" in failure[1] and case.root.closed and "EACCES" not in failure[1]
+    monkeypatch.setenv("ROOTLET_WHY", "1")
+    (failure,) = outcome(Case("test")).failures
+    assert "/etc/shadow\", O_RDONLY) = EACCES" in failure[1]
 
 
 def test_a_fixture_of_a_fixture():

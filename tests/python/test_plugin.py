@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from conftest import packed
 
 FRESH = """
 import pytest
@@ -147,10 +148,11 @@ def test_recipes(pytester, run):
     pytester.mkdir("tree")
     for name in ("etc", "bin", "proc", "dev"):
         (pytester.path / "tree" / name).mkdir()
+    tree = packed(pytester.path / "tree")
     pytester.makefile(
         ".toml",
-        rootlet='[root.good]\nfrom = "./tree"\nuser = { name = "app", uid = 4321 }\n'
-        '[root.bad]\nfrom = "./tree"\ncopy = [{ from = "gone", to = "/x" }]\n',
+        rootlet=f'[root.good]\nfrom = "tar:{tree}"\nuser = {{ name = "app", uid = 4321 }}\n'
+        f'[root.bad]\nfrom = "tar:{tree}"\ncopy = [{{ from = "gone", to = "/x" }}]\n',
     )
     pytester.makepyfile(
         """
@@ -198,10 +200,47 @@ def test_a_failure_tells_of_its_rootlet(pytester, run):
             "changed *A /srv/00 -rw-r--r-- 0:0",
             "*and 11 more",
             "running     1 process",
+            "refused     ROOTLET_WHY=1, or pytest --rootlet-why, says what and why",
         ]
     )
     result.stdout.no_fnmatch_line("*unheard-of*")
     result.stdout.no_fnmatch_line("*kept*")
+
+
+REFUSED = """
+import pytest
+{mark}
+def test_refused(rootlet):
+    rootlet.run(["mkdir", "/etc/refused"], check=True)
+"""
+SAYS = [
+    "*- rootlet -*",
+    "refused",
+    """  */mkdir?*?: mkdir("/etc/refused", 0777) = EACCES""",
+    "    directory /etc (owner 0:0, mode 0755) does not let uid 1000 write",
+    "    root would pass",
+]
+
+
+def test_a_failure_says_what_was_refused_when_asked(pytester, run, monkeypatch):
+    pytester.makepyfile(REFUSED.format(mark=""))
+    run().stdout.no_fnmatch_line("*EACCES*")
+    run("--rootlet-why").stdout.fnmatch_lines(SAYS)
+    run("--rootlet-why", "-n", "2").stdout.fnmatch_lines(SAYS)
+    titled = "::error title=test_a_failure*.py%3A%3Atest_refused%3A EACCES /etc/refused::*"
+    run("--rootlet-why=github").stdout.fnmatch_lines([titled])
+    monkeypatch.setenv("ROOTLET_WHY", "github")
+    run().stdout.fnmatch_lines([titled])
+    monkeypatch.setenv("ROOTLET_WHY", "1")
+    run().stdout.fnmatch_lines(SAYS)
+    monkeypatch.setenv("ROOTLET_WHY", "0")
+    run().stdout.no_fnmatch_line("*EACCES*")
+    pytester.makepyfile(REFUSED.format(mark="@pytest.mark.rootlet(why=True)"))
+    run().stdout.fnmatch_lines(SAYS)
+    pytester.makepyfile("import rootlet\n@rootlet.inside\ndef test_refused():\n    open('/etc/refused', 'w')")
+    inside = run("--rootlet-why").stdout
+    inside.fnmatch_lines(["refused", "  *openat(AT_FDCWD, \"/etc/refused\", *) = EACCES", "    root would pass"])
+    assert run("--rootlet-why=sarif").ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_a_failed_one_is_kept(pytester, run, data):
@@ -272,5 +311,5 @@ def test_what_may_be_left(pytester, run):
 
 def test_help(run):
     result = run("--help")
-    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-like*", "*--rootlet-user*", "*--rootlet-keep*"])
+    result.stdout.fnmatch_lines(["*--rootlet-base*", "*--rootlet-recipe*", "*--rootlet-like*", "*--rootlet-user*", "*--rootlet-keep*", "*--rootlet-why*"])
     run("--markers").stdout.fnmatch_lines(["@pytest.mark.rootlet(users=*"])

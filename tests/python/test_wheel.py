@@ -56,7 +56,7 @@ def test_the_readmes_example(clean, tmp_path, monkeypatch, data):
     for package in (data / "packages").iterdir():
         if not package.name.startswith("rootlet"):
             (tmp_path / "others" / package.name).symlink_to(package)
-    said = call(clean / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path, env=environment)
+    said = call(clean / "bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "test_readme.py", cwd=tmp_path, env=environment)
     assert "1 passed" in said
     where = call(clean / "bin/python", "-c", "import rootlet; print(rootlet.__file__)", env=environment)
     assert where.startswith(str(clean))

@@ -37,9 +37,17 @@ fn shared(name: &str) -> Option<PathBuf> {
 
 /// Debian's smallest root with an nginx and a python3, as a tarball; `None` where this machine has none.
 pub fn debian_tar() -> Option<PathBuf> {
-    let cached = || target().join("tests/debian.tar");
-    Some(env::var_os("ROOTLET_DEBIAN_TAR").map_or_else(cached, PathBuf::from))
-        .filter(|tarball| tarball.exists())
+    tarball("ROOTLET_DEBIAN_TAR", "debian.tar")
+}
+
+/// One with git, nginx, PostgreSQL and pip; `None` where this machine has none.
+pub fn services_tar() -> Option<PathBuf> {
+    tarball("ROOTLET_SERVICES_TAR", "services.tar")
+}
+
+fn tarball(variable: &str, name: &str) -> Option<PathBuf> {
+    let cached = || target().join("tests").join(name);
+    Some(env::var_os(variable).map_or_else(cached, PathBuf::from)).filter(|tarball| tarball.exists())
 }
 
 /// The POSIX file system suite that others wrote; `None` where nobody installed it.

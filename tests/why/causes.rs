@@ -62,6 +62,15 @@ fn a_directory_of_roots_is_not_written_in() {
 }
 
 #[test]
+fn ones_own_directory_without_the_right() {
+    let root = root!();
+    let explained = explain!(root, "mkdir -m 0555 /tmp/a; touch /tmp/a/b");
+    let refusal = only(&explained);
+    assert_eq!(by(refusal), ("/tmp/a", 1000, 1000, 0o555));
+    assert_eq!(refusal.fixes.dockerfile, "RUN chmod u+w /tmp/a");
+}
+
+#[test]
 fn a_directory_above_is_closed() {
     let root = root!();
     root.create_dir_all("/srv/a/b/c").unwrap();
@@ -78,6 +87,7 @@ fn a_directory_above_is_closed() {
 
 #[test]
 fn a_read_only_root() {
+    rootlet_tests::needs_namespaces!("a root that is mounted");
     let root = root!(|builder| builder.read_only(true));
     let explained = explain!(root, "echo x > /tmp/x");
     let refusal = only(&explained);

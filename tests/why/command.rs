@@ -4,7 +4,7 @@ use rootlet_tests::{Leftovers, assert_nothing_left, rootlet_command};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-fn why(options: &[&str], script: &str) -> Option<Output> {
+pub fn why(options: &[&str], script: &str) -> Option<Output> {
     let tar = rootlet_tests::alpine_tar()?;
     let mut command = rootlet_command();
     command.arg("why").arg("--base").arg(format!("tar:{}", tar.display())).args(options);

@@ -1,6 +1,6 @@
 //! Programs of all sorts are traced, and do not notice.
 
-use crate::{explain, explained, only, root};
+use crate::{alpine, explain, explained, made, only, root};
 use rootlet::why::Cause;
 use std::os::unix::process::ExitStatusExt;
 
@@ -122,4 +122,84 @@ fn users_may_gain_privileges_where_that_is_allowed() {
     let explained = explain!(root, "probe threads 2 /etc/shadow");
     assert!(explained.output.status.success(), "{}", explained.why);
     assert!(explained.why.refusals.is_empty(), "{}", explained.why);
+}
+
+/// Those of the root's whose commands are all traced.
+fn all_traced(builder: rootlet::Builder) -> rootlet::Builder {
+    builder.explain(true)
+}
+
+#[test]
+fn the_system_call_filter_refuses_as_it_does_without_a_tracer_and_is_seen() {
+    let script = "mount -t tmpfs none /mnt; echo $?; unshare -U true; echo $?; hostname x; echo $?; exit 1";
+    let (plain, traced) = (root!(), root!(all_traced));
+    let explained = explain!(traced, script);
+    let untraced = plain.command("sh").args(["-c", script]).output().unwrap();
+    let texts =
+        [&explained.output, &untraced].map(|output| [&output.stdout[..], &output.stderr[..]].concat());
+    assert_eq!(texts[0], texts[1], "{}", explained.why);
+    let seen: Vec<_> =
+        explained.why.refusals.iter().map(|refusal| (refusal.cause, refusal.missing.as_str())).collect();
+    assert_eq!(
+        seen,
+        [(Cause::Filter, "CAP_SYS_ADMIN"), (Cause::Filter, ""), (Cause::Filter, "CAP_SYS_ADMIN")],
+        "{}",
+        explained.why
+    );
+    let [hostname, unshare, mount] = &explained.why.refusals[..] else { panic!() };
+    assert_eq!(hostname.call, "sethostname(\"x\", 1)");
+    assert!(unshare.fixes.kubernetes.contains("Unconfined"), "{:?}", unshare.fixes);
+    assert_eq!((mount.path.as_deref(), mount.root_would_pass), (Some("/mnt"), Some(false)));
+    assert!(explained.why.not_seen.iter().all(|what| !what.contains("filter")), "{}", explained.why);
+    // Also what nobody asks to be explained is traced: without a tracer it would be told ENOSYS.
+    let output = traced.command("sh").args(["-c", script]).output().unwrap();
+    assert_eq!([&output.stdout[..], &output.stderr[..]].concat(), texts[1]);
+}
+
+#[test]
+fn a_hostile_program_gets_no_further_while_it_is_traced() {
+    rootlet_tests::needs_namespaces!("/proc, by which the program sees that it is inside");
+    let Some(base) = alpine() else { return };
+    for user in ["sam", "root"] {
+        let outcomes = [false, true].map(|explain| {
+            let root = made(&base, |builder| {
+                builder.bind_read_only(rootlet_tests::hostile(), "/hostile").user(user).explain(explain)
+            });
+            let output = root.command("/hostile").output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let lines = String::from_utf8(output.stdout).unwrap();
+            // A process has one tracer.
+            lines.lines().filter(|line| !line.contains("ptrace")).map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert!(outcomes[0].len() > 40, "{outcomes:?}");
+        assert_eq!(outcomes[0], outcomes[1]);
+    }
+}
+
+// linux/seccomp.h, asm/unistd.h
+const TRACE: u32 = 0x7ff0_0000;
+const ALLOW: u32 = 0x7fff_0000;
+const UNSHARE: u32 = if cfg!(target_arch = "aarch64") { 97 } else { 272 };
+
+/// A filter that hands unshare(2) to a tracer, and says to him what another one would.
+fn hands_over(told: u16) -> Vec<u8> {
+    let trace = TRACE | u32::from(told);
+    let program = [(0x20, 0, 0, 0), (0x15, 0, 1, UNSHARE), (0x06, 0, 0, trace), (0x06, 0, 0, ALLOW)];
+    let bytes = |(code, jt, jf, k): (u16, u8, u8, u32)| {
+        [&code.to_ne_bytes()[..], &[jt, jf], &k.to_ne_bytes()].concat()
+    };
+    program.into_iter().flat_map(bytes).collect()
+}
+
+#[test]
+fn a_filter_of_the_programs_own_lifts_nothing() {
+    let root =
+        root!(|builder: rootlet::Builder| all_traced(builder)
+            .bind_read_only(rootlet_tests::confine(), "/confine"));
+    for told in [0x5257, 0x5258, 1] {
+        root.write("/filter", hands_over(told)).unwrap();
+        let explained = explain!(root, "/confine /filter unshare -U echo through");
+        let text = String::from_utf8(explained.output.stderr).unwrap();
+        assert!(explained.output.stdout.is_empty() && text.contains("not permitted"), "{told:#x}: {text}");
+    }
 }

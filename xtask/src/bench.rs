@@ -18,6 +18,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     if let Some(debian) = peers.debian {
         bench.env("ROOTLET_BENCH_DEBIAN", debian);
     }
+    if let Some(large) = peers.large {
+        bench.env("ROOTLET_BENCH_DEBIAN_LARGE", large);
+    }
     if let Some(python) = python {
         bench.env("ROOTLET_BENCH_PYTHON", python.path).env("ROOTLET_BENCH_FAKECHROOT", python.fakechroot);
     }

@@ -16,6 +16,8 @@ use std::process::Command;
 pub struct Data {
     /// A Debian root, as a tarball.
     pub debian: Option<PathBuf>,
+    /// One with services.
+    pub services: Option<PathBuf>,
     /// The static program that prints facts.
     pub probe: PathBuf,
     /// The static program that tries to break out.
@@ -38,6 +40,7 @@ pub fn run() -> Result<Data> {
     python::packages()?;
     Ok(Data {
         debian: debian::tarball()?,
+        services: debian::services()?,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,
@@ -52,6 +55,8 @@ pub struct Peers {
     pub programs: PathBuf,
     /// A Debian root with real programs, as a tarball.
     pub debian: Option<PathBuf>,
+    /// One of many files.
+    pub large: Option<PathBuf>,
 }
 
 /// Makes what the measurements compare with.
@@ -62,7 +67,7 @@ pub fn peers() -> Result<Peers> {
     if is_root() {
         account::ensure()?;
     }
-    Ok(Peers { programs: bubblewrap()?, debian: debian::with_programs()? })
+    Ok(Peers { programs: bubblewrap()?, debian: debian::with_programs()?, large: debian::large()? })
 }
 
 /// PyPI's bubblewrap, newer than Debian's.
@@ -80,8 +85,10 @@ fn bubblewrap() -> Result<PathBuf> {
 
 /// What is there already, without set-up.
 pub fn existing() -> Result<Data> {
+    let [debian, services] = debian::cached();
     Ok(Data {
-        debian: debian::cached(),
+        debian,
+        services,
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,

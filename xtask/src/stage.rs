@@ -72,6 +72,7 @@ impl Stage {
     pub fn all_data(&self, data: &Data) -> Result<Data> {
         Ok(Data {
             debian: data.debian.as_deref().map(|file| self.data(file)).transpose()?,
+            services: data.services.as_deref().map(|file| self.data(file)).transpose()?,
             probe: self.data(&data.probe)?,
             hostile: self.data(&data.hostile)?,
             confine: self.data(&data.confine)?,

@@ -63,7 +63,7 @@ const PASSES: &[Pass] = &[
         root: false,
         tier: ONE_ID,
         place: Place::Here,
-        tests: &["engine", "library", "programs", "faults", "prepared", "parity"],
+        tests: &["engine", "library", "programs", "faults", "prepared", "parity", "python"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
     Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
@@ -216,6 +216,7 @@ fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>)
     tests.env("ROOTLET_PROBE", &data.probe).env("ROOTLET_HOSTILE", &data.hostile);
     tests.env("ROOTLET_CONFINE", &data.confine).env("ROOTLET_BIN", command);
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
+    tests.envs(data.services.as_deref().map(|tarball| ("ROOTLET_SERVICES_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
     tests.envs(data.python.as_deref().map(|directory| ("ROOTLET_PYTHON", directory)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));

@@ -408,6 +408,9 @@ pub struct From {
     /// `rootlet like FILE` says what is understood.
     #[arg(long, value_name = "FILE[#NAME]", allow_hyphen_values = true, value_hint = ValueHint::FilePath, help_heading = "Base")]
     pub like: Vec<String>,
+    /// Run the pod's init containers before, on the same root; what they leave in its volumes is there then
+    #[arg(long, requires = "like", help_heading = "Base")]
+    pub init_containers: bool,
     /// host, dir:PATH, tar:PATH, oci:PATH[:TAG], archive:PATH[:TAG], apt:SUITE, apk:RELEASE, or an image such as alpine:3.20
     /// [default: the image of --like, else host]
     #[arg(long, value_name = "BASE", help_heading = "Base")]

@@ -9,6 +9,7 @@ use crate::run::{builder, with_caller};
 use crate::runner;
 use rootlet::compare::{Difference, Ran, Side, Verdict, Writes, compare as run};
 use rootlet::spec::printable;
+use rootlet::why::{Refusal, Why};
 use rootlet::{Builder, Change};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ const MOST: usize = 20;
 /// `rootlet compare`.
 pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
     let project = args.project.then_some(&mut args.command);
-    let production = asked(args.root, &args.from, project, args.quiet)?;
+    let production = asked(args.root, &args.from, project, args.quiet)?.explain(args.why);
     let wanted = |side: &Side| args.side.is_empty() || args.side.iter().any(|name| name.text() == side.name);
     let sides: Vec<Side> = Side::usual(&production).into_iter().filter(wanted).collect();
     let ran = run(&sides, &args.command)?;
@@ -31,6 +32,9 @@ pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
     let mut text = overview(&ran);
     for (other, difference) in ran[1..].iter().zip(&differences) {
         text += &told(first, other, difference);
+    }
+    if !args.why && differences.iter().any(Difference::matters) {
+        text += "\nwith --why it is said what was refused, and what to change\n";
     }
     print(&text)?;
     if let Some(file) = &args.json {
@@ -100,7 +104,11 @@ fn status(ran: &Ran) -> String {
 }
 
 fn overview(ran: &[Ran]) -> String {
-    let heading = ["SIDE", "STATUS", "TESTS", "WROTE", "AS"].map(str::to_owned).to_vec();
+    let traced = ran.iter().any(|side| side.why.is_some());
+    let mut heading = ["SIDE", "STATUS", "TESTS", "WROTE", "AS"].map(str::to_owned).to_vec();
+    if traced {
+        heading.insert(3, "REFUSED".into());
+    }
     let rows = ran.iter().map(|side| {
         let tests = rootlet::compare::verdicts(&side.text());
         let count = |verdict| tests.values().filter(|known| **known == verdict).count();
@@ -113,13 +121,18 @@ fn overview(ran: &[Ran]) -> String {
                 count(Verdict::Skipped)
             ),
         };
-        vec![
+        let mut row = vec![
             side.name.into(),
             status(side),
             tests,
             format!("{} paths", side.changes.len()),
             side.user.to_string(),
-        ]
+        ];
+        if traced {
+            let calls = |why: &Why| format!("{} calls", why.refusals.len());
+            row.insert(3, side.why.as_ref().map_or("-".into(), calls));
+        }
+        row
     });
     table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
 }
@@ -147,7 +160,9 @@ fn told(first: &Ran, other: &Ran, difference: &Difference) -> String {
         (Some(Failed), Some(Skipped), format!("fails as {}, skipped as {}", first.name, other.name)),
     ];
     for (one, two, what) in groups {
-        list(&mut text, &what, of(one, two));
+        let reasons = |test: &&str| difference.refusals_of(test, other).into_iter().map(reason).collect();
+        let tests: Vec<(&str, Vec<String>)> = of(one, two).map(|test| (test, reasons(&test))).collect();
+        list_with(&mut text, &what, &tests);
     }
     let alone = |first_has: bool| {
         difference
@@ -165,17 +180,48 @@ fn told(first: &Ran, other: &Ran, difference: &Difference) -> String {
             difference.only_second.iter().map(String::as_str),
         );
     }
+    text + &refused(first, other, difference)
+}
+
+/// What the first was not refused: what made it fail, with what to change; then what programs went on from.
+fn refused(first: &Ran, other: &Ran, difference: &Difference) -> String {
+    let (handled, failed): (Vec<_>, Vec<_>) = difference.refusals.iter().partition(|refusal| refusal.handled);
+    let mut text = String::new();
+    if !failed.is_empty() {
+        let _ = writeln!(text, "  refused as {}, not as {}:", other.name, first.name);
+    }
+    for refusal in failed.iter().take(MOST) {
+        refusal.to_string().lines().for_each(|line| {
+            let _ = writeln!(text, "    {line}");
+        });
+    }
+    let more = failed.iter().skip(MOST).chain(&handled).map(|refusal| reason(refusal)).collect::<Vec<_>>();
+    list(&mut text, "refused as well, and gone on from", more.iter().map(String::as_str));
+    let not_seen = other.why.iter().flat_map(|why| &why.not_seen);
+    list(&mut text, "not seen", not_seen.map(String::as_str));
     text
 }
 
+/// In a line.
+fn reason(refusal: &Refusal) -> String {
+    format!("{} {}: {}", refusal.call, refusal.errno, refusal.reason())
+}
+
 fn list<'a>(text: &mut String, what: &str, items: impl Iterator<Item = &'a str>) {
-    let items: Vec<&str> = items.collect();
+    list_with(text, what, &items.map(|item| (item, Vec::new())).collect::<Vec<_>>());
+}
+
+/// A list, with some lines below each item.
+fn list_with(text: &mut String, what: &str, items: &[(&str, Vec<String>)]) {
     if items.is_empty() {
         return;
     }
     let _ = writeln!(text, "  {what}:");
-    for item in items.iter().take(MOST) {
+    for (item, below) in items.iter().take(MOST) {
         let _ = writeln!(text, "    {}", printable(item));
+        for line in below {
+            let _ = writeln!(text, "      {}", printable(line));
+        }
     }
     if items.len() > MOST {
         let _ = writeln!(text, "    and {} more", items.len() - MOST);
@@ -221,13 +267,15 @@ fn as_json(ran: &[Ran], differences: &[Difference]) -> Value {
             json!({
                 "matters": difference.matters(), "status": difference.status, "tests": difference.tests,
                 "only_first": difference.only_first, "only_here": difference.only_second,
+                "refusals": difference.refusals,
             })
         });
         json!({
             "side": side.name, "user": side.user, "status": side.status.code(), "signal": side.status.signal(),
             "seconds": side.took.as_secs_f64(), "changes": changes(&side.changes),
             "stdout": String::from_utf8_lossy(&side.stdout), "stderr": String::from_utf8_lossy(&side.stderr),
-            "tests": rootlet::compare::verdicts(&side.text()), "not_reproduced": side.not_reproduced, "difference": difference,
+            "tests": rootlet::compare::verdicts(&side.text()), "not_reproduced": side.not_reproduced,
+            "why": side.why, "difference": difference,
         })
     });
     json!({ "sides": sides.collect::<Vec<_>>() })

@@ -90,6 +90,9 @@ fn rows(like: &Like) -> Vec<Vec<String>> {
         row("limit", limit.to_string());
     }
     row("command", spec.argv().join(" "));
+    for init in &like.init {
+        row("before", format!("{}: {}", init.what, init.spec.argv().join(" ")));
+    }
     if !like.low_ports.is_empty() {
         let ports: Vec<_> = like.low_ports.iter().map(u16::to_string).collect();
         row("ports below 1024", format!("{}; with --net private they are its own", ports.join(", ")));

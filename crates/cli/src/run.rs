@@ -55,8 +55,7 @@ fn run_explained(args: Run, why: Option<Target>) -> Result<Outcome, Failure> {
     let job =
         Job { command: args.command, tty: args.tty, keep: args.keep, why: why.is_some(), ..Job::default() };
     reporter.explain_to(why);
-    let done =
-        perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &job.command, args.quiet));
+    let done = perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &job, args.quiet));
     reporter.finish(done)
 }
 
@@ -64,7 +63,7 @@ fn run_explained(args: Run, why: Option<Target>) -> Result<Outcome, Failure> {
 pub fn shell(args: Shell) -> Result<Outcome, Failure> {
     let mut reporter = Reporter::new(args.quiet, None)?;
     let job = Job { shell: true, tty: on_a_terminal(), keep: args.keep, ..Job::default() };
-    let done = perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &[], args.quiet));
+    let done = perform(&job, &mut reporter, || spawn(args.root, args.layer, &args.from, &job, args.quiet));
     reporter.finish(done)
 }
 
@@ -93,17 +92,12 @@ fn on_a_terminal() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-fn spawn(
-    root: Root,
-    layer: Layer,
-    from: &From,
-    command: &[OsString],
-    quiet: bool,
-) -> Result<Rootlet, Failure> {
+fn spawn(root: Root, layer: Layer, from: &From, job: &Job, quiet: bool) -> Result<Rootlet, Failure> {
     let mut spec = with_caller(|caller| root.spec(caller))?;
     spec.writable = layer.writable;
+    spec.explain = job.why;
     // Arguments need not be UTF-8: what runs is the words as given, this is what reports show.
-    spec.command = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    spec.command = job.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     rootlet(spec, from, quiet)
 }
 
@@ -117,7 +111,8 @@ pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builde
     let like = like::of(&from.like)?;
     let spec = like.as_ref().map_or(spec.clone(), |like| spec.over(like.spec.clone()));
     let name = like::base(from, like.as_ref());
-    if one {
+    // With init containers there are several.
+    if one && !from.init_containers {
         Rootlet::foresee(name, &spec);
     }
     let store = store::open(&from.store)?;
@@ -125,7 +120,7 @@ pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builde
         .map_err(|failure| like::explain(failure, from, name))?;
     let builder = Rootlet::builder(&base);
     let builder = like.as_ref().map_or(builder.clone(), |like| builder.like(like));
-    Ok(builder.spec(spec))
+    Ok(builder.spec(spec).init_containers(from.init_containers))
 }
 
 pub fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {
@@ -255,7 +250,8 @@ fn login_shell<'a>(root: &Rootlet, identity: &'a Identity) -> &'a str {
     if refuses || root.metadata(own).is_err() { "/bin/sh" } else { own }
 }
 
-fn wait(mut child: Child, signals: Signals, deadline: Option<Instant>) -> Result<Outcome, Failure> {
+/// Waits for a command, hands it the signals of this process, and is its terminal where it has one.
+pub fn wait(mut child: Child, signals: Signals, deadline: Option<Instant>) -> Result<Outcome, Failure> {
     let failed = |e| Failure::new("failed to wait for the command").caused_by(e);
     let tty = child.tty().map(|tty| tty.try_clone()).transpose().map_err(failed)?;
     let mut signals = if tty.is_some() { signals.and_resizes().map_err(failed)? } else { signals };

@@ -6,7 +6,6 @@ mod sarif;
 use crate::args::Format;
 use crate::exit::Outcome;
 use crate::failure::Failure;
-use rootlet::spec::printable;
 use rootlet::why::Why;
 use std::fs::File;
 use std::io::{Write, stderr};
@@ -33,7 +32,7 @@ impl Target {
         let text = match self.format {
             Format::Text => text(why, outcome),
             Format::Json => serde_json::to_string_pretty(why).expect("an explanation is plain data") + "\n",
-            Format::Github => annotations(why),
+            Format::Github => why.annotations(None),
             Format::Sarif => sarif::log(why),
             Format::Html => html::page(why, command),
         };
@@ -56,20 +55,4 @@ fn text(why: &Why, outcome: Outcome) -> String {
     let failed = outcome != Outcome::SUCCESS && why.refusals.iter().all(|refusal| refusal.handled);
     let note = if failed { "nothing that was refused explains the failure\n" } else { "" };
     format!("\n{note}{why}")
-}
-
-/// Workflow commands: a title and a message, in which some characters have a meaning.
-fn annotations(why: &Why) -> String {
-    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
-    let line = |refusal: &rootlet::why::Refusal| {
-        let level = if refusal.handled { "notice" } else { "error" };
-        let title = format!("{} {}", refusal.errno, refusal.path.as_deref().unwrap_or_default());
-        format!(
-            "::{level} title={}::{}\n",
-            property(printable(title.trim()).as_ref()),
-            escape(refusal.to_string().trim_end())
-        )
-    };
-    why.refusals.iter().map(line).collect()
 }

@@ -70,7 +70,7 @@ pub mod call_numbers {
     pub const UTIMES: usize = 235; pub const FUTIMESAT: usize = 261; pub const LINK: usize = 86; pub const UNLINK: usize = 87;
     pub const RMDIR: usize = 84; pub const RENAME: usize = 82; pub const OPEN: usize = 2; pub const CREAT: usize = 85;
     pub const MKDIR: usize = 83; pub const MKNOD: usize = 133; pub const STAT: usize = 4; pub const LSTAT: usize = 6;
-    pub const OPENAT: usize = 257; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 258; pub const MKNODAT: usize = 259;
+    pub const OPENAT: usize = 257; pub const MKDIRAT: usize = 258;
     pub const FSTAT: usize = 5; pub const NEWFSTATAT: usize = 262; pub const STATX: usize = 332;
 }
 #[cfg(target_arch = "aarch64")]
@@ -82,6 +82,6 @@ pub mod call_numbers {
     pub const FSETXATTR: usize = 7; pub const REMOVEXATTR: usize = 14; pub const LREMOVEXATTR: usize = 15; pub const FREMOVEXATTR: usize = 16;
     pub const SETUID: usize = 146; pub const SETGID: usize = 144; pub const SETREUID: usize = 145; pub const SETREGID: usize = 143;
     pub const SETRESUID: usize = 147; pub const SETRESGID: usize = 149; pub const SETGROUPS: usize = 159; pub const GETGROUPS: usize = 158;
-    pub const OPENAT: usize = 56; pub const OPENAT2: usize = 437; pub const MKDIRAT: usize = 34; pub const MKNODAT: usize = 33;
+    pub const OPENAT: usize = 56; pub const MKDIRAT: usize = 34;
     pub const FSTAT: usize = 80; pub const NEWFSTATAT: usize = 79; pub const STATX: usize = 291;
 }

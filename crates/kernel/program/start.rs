@@ -2,7 +2,9 @@
 //! the compiler calls.
 
 use crate::{nursery, sys};
-use core::arch::{asm, global_asm};
+#[cfg(target_arch = "x86_64")]
+use core::arch::asm;
+use core::arch::global_asm;
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(

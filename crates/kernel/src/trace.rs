@@ -6,6 +6,8 @@ use std::io;
 
 /// What a filter says with SECCOMP_RET_TRACE so that we know our own.
 pub const OURS: u16 = 0x5257;
+/// Likewise, of a call that is not to be made.
+pub const REFUSED: u16 = 0x5258;
 
 /// A stopped or ended thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +102,9 @@ fn message(pid: i32) -> io::Result<u64> {
     Ok(told)
 }
 
-/// Whether a call was handed to us by a filter of ours, and not by one that the program brought.
-pub fn is_ours(pid: i32) -> bool {
-    message(pid).is_ok_and(|data| data == u64::from(OURS))
+/// What the filter says that handed us the call which is about to be made: [`OURS`], [`REFUSED`], or what the program's own says.
+pub fn told(pid: i32) -> io::Result<u16> {
+    message(pid).map(|data| data as u16)
 }
 
 /// A call: its number and arguments.
@@ -226,6 +228,8 @@ mod registers {
             libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
         ptrace(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize)?;
         registers[0] = -(errno as i64) as u64;
+        let mut place =
+            libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
         ptrace(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize).map(drop)
     }
 }

@@ -24,13 +24,16 @@ pub struct Arguments {
     pub with: Option<Path>,
     /// What a test may leave behind.
     pub leaves: Option<Vec<LitStr>>,
+    /// Its commands are traced.
+    pub why: bool,
     seen: Vec<Ident>,
 }
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 20] = [
     "base",
     "recipe",
     "preset",
+    "like",
     "user",
     "users",
     "groups",
@@ -45,6 +48,7 @@ const KEYS: [&str; 18] = [
     "tier",
     "leaves",
     "inside",
+    "why",
     "with",
 ];
 
@@ -69,6 +73,7 @@ impl Arguments {
     fn one(&mut self, key: &Ident, input: ParseStream) -> Result<()> {
         match key.to_string().as_str() {
             "inside" => self.inside = Some(key.span()),
+            "why" => self.why = true,
             "base" | "recipe" | "preset" | "like" => self.origin.push((key.clone(), value(input)?)),
             "user" => {
                 let user = parsed::<UserSpec>(value(input)?)?;

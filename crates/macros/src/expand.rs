@@ -64,6 +64,7 @@ fn one(
         arguments.origin.iter().map(|(field, value)| quote!(#field: ::core::option::Option::Some(#value),));
     let leaves =
         arguments.leaves.iter().map(|paths| quote!(leaves: ::core::option::Option::Some(&[#(#paths),*]),));
+    let why = arguments.why;
     let text = name.to_string();
     let text = text.strip_prefix("r#").unwrap_or(&text);
     let (run, output) = if arguments.inside.is_none() {
@@ -83,6 +84,7 @@ fn one(
             configure: #configure,
             #(#origin)*
             #(#leaves)*
+            why: #why,
             ..::rootlet::testing::Test::NEW
         }
         .#run(#body, |text| ::std::eprint!("{text}"))

@@ -4,10 +4,12 @@ use crate::base::{Base, Like};
 use crate::error;
 use crate::files::Files;
 use crate::process::Process;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rootlet::base::BaseKind;
 use rootlet::spec::{SecurityOpt, Spec, Volume, limits, mount};
+use rootlet::why::Why;
 use rootlet::workspace::{Workspace, variables};
 use rootlet::{ChangeKind, Error, Identity, Stdio};
 use rootlet_spec::ParseError;
@@ -53,6 +55,8 @@ struct Options {
     pids_limit: Option<String>,
     cpus: Option<String>,
     ulimits: Vec<String>,
+    /// Its commands are traced.
+    why: bool,
     directory: PathBuf,
     /// A project that runs inside: its directories, what else it reads, where it starts.
     project: Option<(Vec<PathBuf>, Vec<PathBuf>, PathBuf)>,
@@ -90,6 +94,7 @@ impl Options {
             require: all(&self.require)?,
             faults: all(&self.faults)?,
             ulimits: all(&self.ulimits)?,
+            explain: self.why,
             ..Spec::default()
         };
         spec.caps.add = self.cap_add;
@@ -206,7 +211,7 @@ impl Rootlet {
     fn start(&self, py: Python<'_>, start: Start, held: &Bound<'_, PyList>) -> PyResult<()> {
         let live = self.live(py)?;
         let Some((program, arguments)) = start.argv.split_first() else {
-            return Err(pyo3::exceptions::PyValueError::new_err("a command needs a program"));
+            return Err(PyValueError::new_err("a command needs a program"));
         };
         let (stdin, stdout, stderr) = start.streams;
         let stream = |number| Stdio::from_number(number).map_err(|e| error::system(py, &e));
@@ -247,8 +252,20 @@ impl Rootlet {
     /// As JSON.
     fn report(&self, py: Python<'_>) -> PyResult<String> {
         let live = self.live(py)?;
-        serde_json::to_string(live.report())
-            .map_err(|e| pyo3::exceptions::PyRuntimeError::new_err(e.to_string()))
+        serde_json::to_string(live.report()).map_err(|e| PyRuntimeError::new_err(e.to_string()))
+    }
+
+    /// What its commands were refused, as `text`, as `json`, or as annotations whose titles begin with `of`; `None` where they are not
+    /// traced.
+    fn why(&self, py: Python<'_>, form: &str, of: Option<&str>) -> PyResult<Option<String>> {
+        let live = self.live(py)?;
+        let written = |why: Why| match form {
+            "text" => Ok(why.to_string()),
+            "json" => serde_json::to_string(&why).map_err(|e| PyRuntimeError::new_err(e.to_string())),
+            "github" => Ok(why.annotations(of)),
+            _ => Err(PyValueError::new_err(format!("{form:?} is none of text, json and github"))),
+        };
+        py.detach(|| live.why()).map(written).transpose()
     }
 
     fn changes(&self, py: Python<'_>) -> PyResult<Vec<Change>> {

@@ -23,6 +23,8 @@ pub struct Builder {
     wrong: Option<Arc<rootlet_spec::ParseError>>,
     #[cfg(feature = "like")]
     like: Option<Arc<rootlet_spec::parity::Like>>,
+    #[cfg(feature = "like")]
+    init_containers: bool,
 }
 
 impl Builder {
@@ -33,6 +35,8 @@ impl Builder {
             wrong: None,
             #[cfg(feature = "like")]
             like: None,
+            #[cfg(feature = "like")]
+            init_containers: false,
         }
     }
 
@@ -54,6 +58,14 @@ impl Builder {
     pub fn like(mut self, like: &rootlet_spec::parity::Like) -> Self {
         self.spec = like.spec.clone();
         self.like = Some(Arc::new(like.clone()));
+        self
+    }
+
+    /// The init containers of the pod that [`like`](Self::like) named run to their end before, each in a rootlet of its own on the same base;
+    /// what they leave in the pod's volumes is there then.
+    #[cfg(feature = "like")]
+    pub fn init_containers(mut self, run: bool) -> Self {
+        self.init_containers = run;
         self
     }
 
@@ -134,6 +146,14 @@ impl Builder {
         self
     }
 
+    /// Every command is traced, and [`Rootlet::why`] says what they were refused, also by the system call filter, which is otherwise not
+    /// seen. It slows calls that name paths or ids; where the host does not allow tracing, a command fails to start
+    /// ([`ErrorKind::Host`]). See docs/why.md.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.spec.explain = explain;
+        self
+    }
+
     /// The network that commands see.
     pub fn net(mut self, net: Net) -> Self {
         self.spec.net = net;
@@ -195,6 +215,19 @@ impl Builder {
         if self.spec.faults.contains(&Fault::NoNetwork) {
             self.spec.net = Net::None;
         }
+        #[cfg(feature = "like")]
+        if let Some(mut like) = self.like.take_if(|like| self.init_containers && !like.init.is_empty()) {
+            let volumes = crate::init_containers::run(&self, Arc::make_mut(&mut like))?;
+            self.like = Some(like);
+            volumes.show(&mut self.spec);
+            let root = self.spawn_completed()?;
+            return volumes.fill(&root).map(|()| root);
+        }
+        self.spawn_completed()
+    }
+
+    /// On the strongest tier that there is.
+    fn spawn_completed(&self) -> Result<Rootlet> {
         let mut refused = Vec::new();
         for tier in tier::tiers(&self.spec)? {
             match self.spawn_on(tier) {
@@ -308,7 +341,8 @@ impl Builder {
 
 /// What no command of a rootlet of this Spec gets beyond.
 pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
-    let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
+    // Where commands are traced, each brings the filter in another form (`why::filter`).
+    let filter = (!spec.seccomp_unconfined && !spec.explain).then_some(seccomp::filter as _);
     Ok(Bounds { capabilities: spec.caps.mask()?, filter })
 }
 

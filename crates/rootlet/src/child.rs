@@ -1,5 +1,6 @@
 //! A running command, as `std::process::Child`.
 
+use crate::why::Traced;
 use crate::{Error, ErrorKind, Result};
 use rootlet_kernel::{Ended, Init, Started};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,8 @@ pub struct Child {
     deadline: Option<(Instant, Duration)>,
     ended: Option<ExitStatus>,
     tty: Option<File>,
+    /// Who wants to know of its end besides.
+    traced: Option<Arc<Traced>>,
     /// The other end of its standard input, when that is a pipe.
     pub stdin: Option<PipeWriter>,
     /// The other end of its standard output, when that is a pipe.
@@ -49,7 +52,12 @@ impl Tty {
 impl Child {
     pub(crate) fn new(init: Arc<Init>, started: Started, timeout: Option<Duration>) -> Self {
         let deadline = timeout.and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
-        Self { init, started, deadline, ended: None, tty: None, stdin: None, stdout: None, stderr: None }
+        let (tty, traced, ended) = (None, None, None);
+        Self { init, started, deadline, ended, tty, traced, stdin: None, stdout: None, stderr: None }
+    }
+
+    pub(crate) fn traced(self, traced: Arc<Traced>) -> Self {
+        Self { traced: Some(traced), ..self }
     }
 
     pub(crate) fn on_tty(init: Arc<Init>, started: Started, timeout: Option<Duration>, master: File) -> Self {
@@ -115,6 +123,9 @@ impl Child {
             }
         };
         self.ended = Some(status);
+        if let Some(traced) = &self.traced {
+            traced.ended(status.success());
+        }
         Ok(Some(status))
     }
 

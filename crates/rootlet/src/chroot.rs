@@ -77,7 +77,8 @@ pub(crate) fn capabilities(spec: &Spec) -> Result<u64> {
 
 /// What no command of a rootlet of this Spec gets beyond.
 pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
-    let filter = (!spec.seccomp_unconfined).then_some(seccomp::filter as _);
+    // Where commands are traced, each brings the filter in another form (`why::filter`).
+    let filter = (!spec.seccomp_unconfined && !spec.explain).then_some(seccomp::filter as _);
     Ok(Bounds { capabilities: capabilities(spec)?, filter })
 }
 

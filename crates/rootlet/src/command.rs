@@ -296,9 +296,10 @@ impl<'a> Command<'a> {
         if self.stdin.is_none() {
             self.stdin = Some(Stdio::null());
         }
-        let (child, tracing) = self.start_traced(Stdio::piped)?;
+        let mut tracing = None;
+        let child = self.start_traced(Stdio::piped, &mut tracing)?;
         let output = child.wait_with_output()?;
-        Ok(Explained { why: tracing.why(Some(output.status.success())), output })
+        Ok(Explained { why: traced(tracing)?.why(Some(output.status.success())), output })
     }
 
     /// Starts the command, traced.
@@ -306,16 +307,18 @@ impl<'a> Command<'a> {
     /// # Errors
     /// Those of [`spawn`](Self::spawn), and [`ErrorKind::Host`] where the host does not allow tracing.
     pub fn spawn_explained(&mut self) -> Result<(Child, Tracing)> {
-        self.start_traced(Stdio::inherit)
+        let mut tracing = None;
+        let child = self.start_traced(Stdio::inherit, &mut tracing)?;
+        Ok((child, traced(tracing)?))
     }
 
-    fn start_traced(&mut self, otherwise: fn() -> Stdio) -> Result<(Child, Tracing)> {
-        let mut tracing: Option<Tracing> = None;
-        let child = self.start_by(otherwise, |command, exec, streams| {
+    /// `tracing`: is there, too, when what is traced failed to execute.
+    fn start_traced(&mut self, otherwise: fn() -> Stdio, tracing: &mut Option<Tracing>) -> Result<Child> {
+        self.start_by(otherwise, |command, exec, streams| {
             let live = command.rootlet.live();
             let waiting = live
                 .init
-                .exec_traced(exec, streams, &why::filter())
+                .exec_traced(exec, streams, &why::filter(live)?)
                 .map_err(|e| command.explain_error(e, &exec.workdir))?;
             let traced = tracing.insert(why::trace(live, exec, &waiting)?);
             waiting.go().map_err(|e| {
@@ -326,12 +329,22 @@ impl<'a> Command<'a> {
                     None => error,
                 }
             })
-        })?;
-        let lost = || Error::new(ErrorKind::Command, "the command is not traced");
-        Ok((child, tracing.ok_or_else(lost)?))
+        })
     }
 
     fn start(&mut self, otherwise: fn() -> Stdio) -> Result<Child> {
+        if let Some(gathered) = self.rootlet.gathered() {
+            let mut tracing = None;
+            let child = self.start_traced(otherwise, &mut tracing);
+            let Some(traced) = tracing.map(|tracing| gathered.add(tracing)) else { return child };
+            return match child {
+                Ok(child) => Ok(child.traced(traced)),
+                Err(error) => {
+                    traced.ended(false);
+                    Err(error)
+                }
+            };
+        }
         self.start_by(otherwise, |command, exec, streams| {
             command.rootlet.init().exec(exec, streams).map_err(|e| command.explain_error(e, &exec.workdir))
         })
@@ -541,6 +554,10 @@ impl<'a> Command<'a> {
         };
         Some(rootlet_spec::printable(&String::from_utf8_lossy(&name)).into_owned())
     }
+}
+
+fn traced(tracing: Option<Tracing>) -> Result<Tracing> {
+    tracing.ok_or_else(|| Error::new(ErrorKind::Command, "the command is not traced"))
 }
 
 /// What to do where a program was linked with another C library than the root has.

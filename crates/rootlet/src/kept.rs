@@ -32,6 +32,8 @@ impl Rootlet {
         let id = fresh_id();
         let name = format!("kept-{id}");
         let base = self.snapshot_as(&name)?;
+        // Who looks around in it asks for no reasons.
+        let spec = Spec { explain: false, ..spec };
         let record = Record { base: base.name().to_owned(), spec };
         let json = serde_json::to_vec_pretty(&record)
             .map_err(|e| Error::new(ErrorKind::Io, "failed to write down the rootlet's Spec").caused_by(e))?;

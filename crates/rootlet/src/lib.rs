@@ -30,6 +30,7 @@
 //! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. `like`: [`like`] production. `testing`: [`#[rootlet::test]`](test) and what goes
 //! with it. `compare`: [`compare`]. Without them, `host`, `dir:PATH` and what is in the store already.
 
+mod bpf;
 mod builder;
 mod cgroup;
 mod changes;
@@ -50,6 +51,8 @@ mod ground;
 mod host;
 mod host_directory;
 mod identity;
+#[cfg(feature = "like")]
+mod init_containers;
 mod kept;
 #[cfg(feature = "like")]
 pub mod like;

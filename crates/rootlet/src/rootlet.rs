@@ -12,6 +12,7 @@ use crate::plan::Area;
 use crate::prepared::{self, Prepared};
 use crate::report::Report;
 use crate::tier;
+use crate::why::{Gathered, Why};
 use crate::{Error, Identity, Result};
 use rootlet_base::flat::Skeleton;
 use rootlet_base::{Base, BaseKind, BaseName, Staging};
@@ -42,6 +43,8 @@ pub struct Rootlet {
     files: Files,
     live: Live,
     exec: Exec,
+    /// Where commands are traced.
+    gathered: Option<Gathered>,
 }
 
 /// What a rootlet consists of. Dropped in this order: first the processes, then what they used.
@@ -84,6 +87,14 @@ impl Drop for Live {
 }
 
 impl Live {
+    /// What root inside may have.
+    pub fn capabilities(&self) -> Result<u64> {
+        match self.report.tier {
+            Tier::Chroot => chroot::capabilities(&self.spec),
+            _ => Ok(self.spec.caps.mask()?),
+        }
+    }
+
     /// Lets an identity run commands.
     pub fn admit(&self, who: &Who) -> Result<()> {
         let Some((skeleton, _)) = &self.skeleton else { return Ok(()) };
@@ -147,7 +158,13 @@ impl Rootlet {
 
     pub(crate) fn new(live: Live) -> Result<Self> {
         let exec = exec_of(&live)?;
-        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec })
+        let gathered = live.spec.explain.then(Gathered::default);
+        Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec, gathered })
+    }
+
+    /// Where commands are traced, what they were refused.
+    pub(crate) fn gathered(&self) -> Option<&Gathered> {
+        self.gathered.as_ref()
     }
 
     pub(crate) fn init(&self) -> &Arc<Init> {
@@ -227,6 +244,12 @@ impl Rootlet {
         &self.live.report
     }
 
+    /// What its commands were refused so far, all together: first what made one fail, that of the last one before the others, then
+    /// what they were prepared for. `None` unless [`Builder::explain`] asked for it.
+    pub fn why(&self) -> Option<Why> {
+        self.gathered.as_ref().map(Gathered::why)
+    }
+
     /// How many processes there are besides pid 1: daemons that a command left, for instance.
     pub fn process_count(&self) -> std::io::Result<u32> {
         self.live.init.count()
@@ -285,10 +308,7 @@ fn exec_of(live: &Live) -> Result<Exec> {
 /// The rights of an identity: root has what is allowed, anyone else has none, though they could be gained by a setuid
 /// program where that is allowed (a real kubelet does the same with added capabilities).
 pub(crate) fn take_identity(exec: &mut Exec, identity: &Identity, live: &Live) -> Result<()> {
-    let allowed = match live.report.tier {
-        Tier::Chroot => chroot::capabilities(&live.spec)?,
-        _ => live.spec.caps.mask()?,
-    };
+    let allowed = live.capabilities()?;
     exec.who = who(identity);
     exec.effective = match identity.uid {
         0 => allowed,

@@ -1,9 +1,10 @@
 //! The system call filter: what docker's and Kubernetes' default profile (RuntimeDefault) refuse to a container, so that
 //! a program that tries it fails here as it does there. Refusals are EPERM, as theirs.
 
+use crate::bpf::{ANY_OF, ARCHITECTURE, EQUAL, GREATER_OR_EQUAL, LOAD, bytes, jump, load, stop};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    TargetArch, sock_filter,
 };
 use std::collections::BTreeMap;
 
@@ -104,7 +105,20 @@ const TIOCLINUX: u64 = 0x541c;
 /// The filter for commands that may have these capabilities, as [`rootlet_kernel::Bounds`] wants it.
 pub(crate) fn filter(capabilities: u64, pass: u64) -> Vec<u8> {
     // Compiling cannot fail for a table that the test below compiles; an empty program would be none.
-    bytes(&compile(capabilities, pass).unwrap_or_default())
+    bytes(&compile(capabilities, SeccompAction::Errno(libc::EPERM as u32), Some(pass)).unwrap_or_default())
+}
+
+/// The same filter for commands that are traced: it has the tracer refuse, to whom it says `told`. For pid 1's own calls it has no
+/// word, since pid 1 is not under it.
+pub(crate) fn traced(capabilities: u64, told: u16) -> BpfProgram {
+    compile(capabilities, SeccompAction::Trace(told.into()), None).unwrap_or_default()
+}
+
+/// The capability that would lift the refusal of a call, where there is one.
+pub(crate) fn lifted_by(call: u64) -> Option<u32> {
+    let of_namespaces = (libc::SYS_clone as u64 == call).then_some(&[CAP_SYS_ADMIN][..]);
+    let row = REFUSED.iter().find(|(_, calls)| calls.contains(&(call as i64)));
+    row.map(|(by, _)| *by).or(of_namespaces)?.first().copied()
 }
 
 /// Calls whose answer depends on who owns a file: what an owner may do whatever the bits say.
@@ -227,30 +241,19 @@ pub(crate) fn asking(asked: Asked, pass: u64) -> Vec<u8> {
     }
     answers.sort_unstable_by_key(|(call, _)| *call);
     // Another architecture's calls have other numbers; they are refused by the other filter, if there is one.
-    let mut program =
-        vec![load(4), jump(EQUAL, audit_architecture(), 1, 0), stop(libc::SECCOMP_RET_ALLOW), load(0)];
-    program.extend(dispatch(&answers, pass));
+    let mut program = vec![load(4), jump(EQUAL, ARCHITECTURE, 1, 0), stop(libc::SECCOMP_RET_ALLOW), load(0)];
+    program.extend(dispatch(&answers, EPERM, Some(pass)));
     bytes(&program)
-}
-
-/// AUDIT_ARCH_* of linux/audit.h.
-fn audit_architecture() -> u32 {
-    if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e }
-}
-
-/// As an array of `struct sock_filter`.
-fn bytes(program: &BpfProgram) -> Vec<u8> {
-    let instruction = |f: &seccompiler::sock_filter| {
-        let ([a, b], [c, d, e, g]) = (f.code.to_ne_bytes(), f.k.to_ne_bytes());
-        [a, b, f.jt, f.jf, c, d, e, g]
-    };
-    program.iter().flat_map(instruction).collect()
 }
 
 /// Where calls of rootlet's own carry the word that lets them through: the sixth argument, which none of them uses.
 const PASS: u8 = 5;
 
-fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
+fn compile(
+    capabilities: u64,
+    refuse: SeccompAction,
+    pass: Option<u64>,
+) -> std::result::Result<BpfProgram, seccompiler::BackendError> {
     let has = |caps: &[u32]| caps.iter().any(|cap| capabilities & 1 << cap != 0);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     // TIOCSTI and TIOCLINUX put words into the mouth of whoever holds the terminal. The kernel looks at 32 bits of the
@@ -268,7 +271,7 @@ fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, secc
         rules.insert(libc::SYS_clone, rules_of(any)?);
     }
     let arch = if cfg!(target_arch = "aarch64") { TargetArch::aarch64 } else { TargetArch::x86_64 };
-    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let refused_as = u32::from(refuse.clone());
     let looked_into = rules.keys().map(|&call| (call as u32, Answer::ByRules)).collect::<Vec<_>>();
     let mut program: BpfProgram =
         SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()?;
@@ -281,7 +284,7 @@ fn compile(capabilities: u64, pass: u64) -> std::result::Result<BpfProgram, secc
         answers.push((libc::SYS_clone3 as u32, Answer::Unknown));
     }
     answers.sort_unstable_by_key(|(call, _)| *call);
-    before_rules(&mut program, &dispatch(&answers, pass));
+    before_rules(&mut program, &dispatch(&answers, refused_as, pass));
     Ok(program)
 }
 
@@ -297,26 +300,8 @@ fn rules_of(
     conditions.into_iter().map(|c| SeccompRule::new(vec![c?])).collect()
 }
 
-// Instructions of classic BPF, as linux/bpf_common.h composes them.
-const LOAD: u16 = 0x20;
-const EQUAL: u16 = 0x15;
-const GREATER_OR_EQUAL: u16 = 0x35;
-const ANY_OF: u16 = 0x45;
-const RETURN: u16 = 0x06;
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-
-fn jump(comparison: u16, k: u32, if_true: u8, if_false: u8) -> seccompiler::sock_filter {
-    seccompiler::sock_filter { code: comparison, jt: if_true, jf: if_false, k }
-}
-
-fn load(offset: u32) -> seccompiler::sock_filter {
-    seccompiler::sock_filter { code: LOAD, jt: 0, jf: 0, k: offset }
-}
-
-fn stop(action: u32) -> seccompiler::sock_filter {
-    seccompiler::sock_filter { code: RETURN, jt: 0, jf: 0, k: action }
-}
 
 /// What becomes of a call that is not simply allowed. All but the last let it through where it carries the word.
 #[derive(Clone, Copy, PartialEq)]
@@ -371,8 +356,8 @@ fn distance(from: usize, to: usize) -> u8 {
     (to - from - 1) as u8
 }
 
-/// `answers` are sorted by call.
-fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
+/// `answers` are sorted by call; `refused` is what a refusal returns; `pass` the word that lets a call through.
+fn dispatch(answers: &[(u32, Answer)], refused: u32, pass: Option<u64>) -> BpfProgram {
     let mut search = Search::default();
     // The x32 interface has the same calls under other numbers.
     if cfg!(target_arch = "x86_64") {
@@ -390,26 +375,28 @@ fn dispatch(answers: &[(u32, Answer)], pass: u64) -> BpfProgram {
         }
     }
     let asked = (Answer::Asked, libc::SECCOMP_RET_USER_NOTIF);
-    for (answer, action) in [(Answer::Refused, EPERM), (Answer::Unknown, ENOSYS), asked] {
+    for (answer, action) in [(Answer::Refused, refused), (Answer::Unknown, ENOSYS), asked] {
         if answers.iter().all(|(_, known)| *known != answer) {
             continue;
         }
         search.lead(answer);
-        search.code.extend([
-            load(argument),
-            jump(EQUAL, pass as u32, 0, 3),
-            load(argument + 4),
-            jump(EQUAL, (pass >> 32) as u32, 0, 1),
-            stop(libc::SECCOMP_RET_ALLOW),
-            stop(action),
-        ]);
+        if let Some(pass) = pass {
+            search.code.extend([
+                load(argument),
+                jump(EQUAL, pass as u32, 0, 3),
+                load(argument + 4),
+                jump(EQUAL, (pass >> 32) as u32, 0, 1),
+                stop(libc::SECCOMP_RET_ALLOW),
+            ]);
+        }
+        search.code.push(stop(action));
     }
     search.lead(Answer::ByRules);
     search.code
 }
 
 /// Puts instructions right behind where the program loads the number of the call (offset 0 of struct seccomp_data).
-fn before_rules(program: &mut BpfProgram, instructions: &[seccompiler::sock_filter]) {
+fn before_rules(program: &mut BpfProgram, instructions: &[sock_filter]) {
     let at = program.iter().position(|f| f.code == LOAD && f.k == 0).map_or(0, |i| i + 1);
     program.splice(at..at, instructions.iter().cloned());
 }
@@ -424,51 +411,23 @@ mod tests {
     #[test]
     fn it_compiles_for_every_set() {
         for caps in [0, 1 << CAP_SYS_ADMIN, u64::MAX, DOCKERS] {
-            let program = compile(caps, PASS_WORD).unwrap();
+            let program = compile(caps, REFUSE, Some(PASS_WORD)).unwrap();
             // Jumps reach 255 instructions.
             assert!((10..250).contains(&program.len()), "{}", program.len());
         }
-        assert!(compile(0, 1).unwrap().len() > compile(u64::MAX, 1).unwrap().len());
+        assert!(compile(0, REFUSE, None).unwrap().len() > compile(u64::MAX, REFUSE, None).unwrap().len());
     }
 
-    /// What the kernel would do, for the instructions that filters here consist of (linux/bpf_common.h).
-    fn answer(program: &[seccompiler::sock_filter], call: u32, arguments: [u64; 6]) -> u32 {
-        const ARCH_X86_64: u32 = 0xc000_003e;
-        const ARCH_AARCH64: u32 = 0xc000_00b7;
-        let arch = if cfg!(target_arch = "aarch64") { ARCH_AARCH64 } else { ARCH_X86_64 };
-        let mut data = [call, arch, 0, 0].to_vec();
-        data.extend(arguments.iter().flat_map(|a| [*a as u32, (*a >> 32) as u32]));
-        let (mut at, mut a) = (0, 0);
-        loop {
-            let f = &program[at];
-            at += 1;
-            let taken = match f.code {
-                0x20 => {
-                    a = data[f.k as usize / 4];
-                    continue;
-                }
-                0x54 => {
-                    a &= f.k;
-                    continue;
-                }
-                0x05 => {
-                    at += f.k as usize;
-                    continue;
-                }
-                0x06 => return f.k,
-                0x15 => a == f.k,
-                0x25 => a > f.k,
-                0x35 => a >= f.k,
-                other => panic!("instruction {other:#x}"),
-            };
-            at += usize::from(if taken { f.jt } else { f.jf });
-        }
+    const REFUSE: SeccompAction = SeccompAction::Errno(libc::EPERM as u32);
+
+    fn answer(program: &[sock_filter], call: u32, arguments: [u64; 6]) -> u32 {
+        crate::bpf::answer(program, ARCHITECTURE, call, arguments)
     }
 
     #[test]
     fn every_call_is_answered_as_the_table_says() {
         for caps in [0, DOCKERS, 1 << CAP_SYS_ADMIN, u64::MAX] {
-            let program = compile(caps, PASS_WORD).unwrap();
+            let program = compile(caps, REFUSE, Some(PASS_WORD)).unwrap();
             for call in 0..1000 {
                 let row = REFUSED.iter().find(|(_, calls)| calls.contains(&i64::from(call)));
                 let lifted = |by: &[u32]| by.iter().any(|cap| caps & 1 << cap != 0);
@@ -487,8 +446,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tracer_is_told_of_the_same() {
+        for caps in [0, DOCKERS, u64::MAX] {
+            let (plain, told) = (compile(caps, REFUSE, Some(PASS_WORD)).unwrap(), traced(caps, 7));
+            for (call, argument) in (0..1000).flat_map(|call| [(call, 0), (call, 40), (call, CLONE_NEW)]) {
+                let arguments = [argument, TIOCSTI, 0, 0, 0, 0];
+                let wanted = match answer(&plain, call, arguments) {
+                    EPERM => libc::SECCOMP_RET_TRACE | 7,
+                    other => other,
+                };
+                assert_eq!(answer(&told, call, arguments), wanted, "call {call}, capabilities {caps:#x}");
+            }
+        }
+    }
+
+    #[test]
     fn arguments_are_looked_into() {
-        let program = compile(DOCKERS, PASS_WORD).unwrap();
+        let program = compile(DOCKERS, REFUSE, Some(PASS_WORD)).unwrap();
         let answer = |call: i64, first, second| answer(&program, call as u32, [first, second, 0, 0, 0, 0]);
         for (call, first, second) in [
             (libc::SYS_ioctl, 0, TIOCSTI),

@@ -148,8 +148,11 @@ pub(crate) fn lay_out(tree: &mut Tree, below: &str, entries: &[Entry], who: &Who
     Ok(())
 }
 
-/// What lies at and below an entry, as if it were all.
+/// What lies at and below an entry, as if it were all; below the empty path lies everything.
 pub(crate) fn below(entries: &[Entry], top: &str) -> Vec<Entry> {
+    if top.is_empty() {
+        return entries.to_vec();
+    }
     let rest = |entry: &Entry| {
         let rest = entry.path.strip_prefix(top)?;
         let path = if rest.is_empty() { rest } else { rest.strip_prefix('/')? };

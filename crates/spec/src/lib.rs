@@ -80,6 +80,8 @@ pub struct Spec {
     pub allow_new_privileges: bool,
     /// No system call filter (`--security-opt seccomp=unconfined`).
     pub seccomp_unconfined: bool,
+    /// Commands are traced, so that all that they are refused can be explained, also by the system call filter.
+    pub explain: bool,
     /// The network the command sees.
     pub net: Net,
     /// Kernel parameters of the rootlet's own namespaces: `net.ipv4.ip_unprivileged_port_start` and its value.

@@ -9,17 +9,34 @@ use std::path::PathBuf;
 /// Besides the essential packages: what the tests do inside.
 const INCLUDED: &str = "adduser,python3-minimal,nginx-light";
 
+const SERVICES_TAR: &str = "services.tar";
+/// What explains refusals of real services.
+const SERVICES: &str = "git,nginx-light,postgresql,python3-pip";
+
 /// What the measurements run inside.
 const MEASURED: &str = "python3,git";
+
+/// What a project is built and tested in: some fifty thousand files.
+const LARGE: &str = "build-essential,cmake,git,npm,python3-dev,python3-pip";
 
 /// The tests' tarball, made when it is not there; `None` where this machine cannot make one.
 pub fn tarball() -> Result<Option<PathBuf>> {
     make("debian.tar", INCLUDED)
 }
 
+/// The tarball with services, likewise.
+pub fn services() -> Result<Option<PathBuf>> {
+    make(SERVICES_TAR, SERVICES)
+}
+
 /// The measurements' tarball, likewise.
 pub fn with_programs() -> Result<Option<PathBuf>> {
     make("debian-programs.tar", MEASURED)
+}
+
+/// A larger one, to be compared with what others copy file by file.
+pub fn large() -> Result<Option<PathBuf>> {
+    make("debian-large.tar", LARGE)
 }
 
 fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {
@@ -48,9 +65,9 @@ fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {
     Ok(Some(place))
 }
 
-/// The tarball made earlier.
-pub fn cached() -> Option<PathBuf> {
-    Some(place("debian.tar")).filter(|tarball| tarball.exists())
+/// The tarballs made earlier: the tests', and the one with services.
+pub fn cached() -> [Option<PathBuf>; 2] {
+    ["debian.tar", SERVICES_TAR].map(|name| Some(place(name)).filter(|tarball| tarball.exists()))
 }
 
 fn place(name: &str) -> PathBuf {

@@ -35,6 +35,7 @@ pub const TESTS: &[Package] = &[
     Package(&["bats"], "an example of a suite in another language"),
     Package(&["golang-go"], "likewise"),
     Package(&["nodejs"], "likewise"),
+    Package(&["chromium"], "a browser, which opens the page that explains refusals"),
     Package(&["crun"], "another runtime: the same probe must print the same facts there"),
 ];
 

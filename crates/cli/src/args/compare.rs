@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   rootlet compare -v .:/src:O -w /src -- pytest -v
-  rootlet compare -r api -- api --self-test
+  rootlet compare -r api --why -- api --self-test
   rootlet compare --side root --side production -- make check
   cargo test --config \"target.'cfg(all())'.runner=['rootlet', 'compare', '--project']\"
 
@@ -31,6 +31,9 @@ pub struct Compare {
     /// Only this side; may be repeated [default: all]
     #[arg(long, value_enum, value_name = "SIDE", help_heading = "Output")]
     pub side: Vec<SideName>,
+    /// Say what each side was refused that root was not, and why, as `rootlet why` does; the command is traced
+    #[arg(long, help_heading = "Output")]
+    pub why: bool,
     /// Write all that was found to this file, as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub json: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use super::core::Kind;
 use super::flags::Reader;
 use super::level::{self, Chain, Refused, Said};
-use super::{Opened, described, here, open_shown, show, told, tree, within};
+use super::{Opened, described, enter, here, open_shown, show, told, tree, within};
 use crate::args::functions::Call;
 use crate::exit::Outcome;
 use crate::failure::Failure;
@@ -33,24 +33,30 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
     };
     let reader = Reader::new(&here()?, &schema);
     let words = if words.is_empty() { vec!["--help".into()] } else { words };
-    let chain = match level::read(program, &schema, &reader, &words, &mut options) {
+    let mut chain = match level::read(program, &schema, &reader, &words, &mut options) {
         Ok(Said::Chain(chain)) => chain,
         Ok(Said::Help(text)) => return print(&text).map(|()| Outcome::SUCCESS),
         Err(Refused::Option(error)) => return Ok(crate::usage(&error)),
         Err(Refused::Other(failure)) => return Err(failure),
     };
     progress.silence(options.module.quiet);
+    let terminal = chain.core.pop_if(|(function, _)| function.name == "terminal").map(|(_, args)| args);
     let Opened { module, engine, runtime } = opened;
     let (returns, inner) = (chain.returns.clone(), (module, engine.clone(), options.clone()));
+    let is_for_terminal = terminal.is_some();
     let done = within(options.timeout, &runtime, move || {
         let (module, engine, options) = inner;
-        perform(&module, &engine, *chain).and_then(|value| show::finished(&engine, value, &options))
+        let value = perform(&module, &engine, *chain)?;
+        if is_for_terminal { Ok(value) } else { show::finished(&engine, value, &options) }
     });
     let outcome = match done {
         None => late(&progress),
         Some(Ok(value)) => {
-            engine.end();
             progress.end();
+            if let Some(args) = terminal {
+                return enter::enter(&engine, &value, &args);
+            }
+            engine.end();
             show::result(&value, &returns, &options)?;
             Outcome::SUCCESS
         }

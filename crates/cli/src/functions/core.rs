@@ -46,6 +46,7 @@ Container rootfs() part Directory All of its files
 Container stderr() ask String What its last command said on standard error
 Container stdout() ask String What its last command said on standard output
 Container sync() ask Container It is made now
+Container terminal(cmd: [String]?) ask Void A shell in it, on this terminal
 Container up(ports: [Port]?) ask Void Runs it as a service until it is interrupted
 Container user() ask String Who runs commands
 Container workdir() ask String Where commands begin

@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod core;
 mod dagger;
+mod enter;
 mod flags;
 mod level;
 mod list;

@@ -14,7 +14,7 @@ details{border-left:2px solid var(--line);padding-left:.8rem;margin:.3rem 0}\
 summary{cursor:pointer}.bad{color:var(--bad);font-weight:600}.good{color:var(--good)}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem;margin:.4rem 0}dd{margin:0;min-width:0}\
 @media(max-width:40rem){dl{grid-template-columns:1fr}dt{font-weight:600}}\
-@media print{body{max-width:none}details{break-inside:avoid}}";
+@media print{body{max-width:none}details{break-inside:avoid}details::details-content{content-visibility:visible}}";
 
 pub fn page(why: &Why, command: &[String]) -> String {
     let title = escape(&command.join(" "));

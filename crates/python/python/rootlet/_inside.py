@@ -55,14 +55,14 @@ class Reporter:
             file.write(json.dumps(data, default=str) + "\n")
 
 
-def reports(item: pytest.Item, asked: dict[str, Any]) -> Iterator[pytest.TestReport]:
-    """Outside: runs a test inside, and gives what it reported."""
+def reports(item: pytest.Item, asked: dict[str, Any], why: str | None) -> Iterator[pytest.TestReport]:
+    """Outside: runs a test inside, and gives what it reported. ``why``: how it is told what a failed one was refused."""
     from ._root import Rootlet
 
     root_path = str(item.config.rootpath)
     try:
         with Rootlet(**asked, _project=([root_path], _libraries(), root_path)) as root:
-            yield from _run(item, root, root_path)
+            yield from _run(item, root, root_path, why)
     except Exception as error:
         yield _failed(item, f"{type(error).__name__}: {error}")
 
@@ -76,7 +76,7 @@ def _libraries() -> list[str]:
     return [place for place in own if not any(place.startswith(f"{above}/") for above in own)]
 
 
-def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestReport]:
+def _run(item: pytest.Item, root: Any, root_path: str, why: str | None) -> Iterator[pytest.TestReport]:
     from _pytest.reports import pytest_report_from_serializable
 
     from ._told import told
@@ -106,7 +106,7 @@ def _run(item: pytest.Item, root: Any, root_path: str) -> Iterator[pytest.TestRe
                 # Why it was skipped: JSON has no tuples.
                 report.longrepr = tuple(report.longrepr)
             if report.failed:
-                report.sections.append(("rootlet", told(root)))
+                report.sections.append(("rootlet", told(root, form=why, of=item.nodeid)))
             yield report
 
 

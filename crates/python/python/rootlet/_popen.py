@@ -14,12 +14,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from subprocess import DEVNULL, PIPE, STDOUT, CalledProcessError, CompletedProcess, TimeoutExpired
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, TypedDict, Union
+from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, TypedDict, Union
 
 from . import _rootlet
 from ._path import Path
 
 if TYPE_CHECKING:
+    from typing_extensions import Required
+
     Word = Union[str, bytes, os.PathLike[str], os.PathLike[bytes], Path]
     Argv = Union[Word, Sequence[Word]]
     Stream = Union[int, IO[Any], None]
@@ -40,6 +42,39 @@ class Options(TypedDict, total=False):
     """Another user of the rootlet: a name, a number, ``1000:0``."""
     shell: bool
     errors: str | None
+
+
+if TYPE_CHECKING:
+    # Whether a stream is of text or of bytes is said in one of three ways.
+
+    class Text(Options, total=False):
+        text: Required[Literal[True]]
+        encoding: str | None
+        universal_newlines: bool | None
+
+    class Encoded(Options, total=False):
+        encoding: Required[str]
+        text: bool | None
+        universal_newlines: bool | None
+
+    class Bytes(Options, total=False):
+        text: Literal[False] | None
+        encoding: None
+        universal_newlines: Literal[False] | None
+
+    class _Run(TypedDict, total=False):
+        capture_output: bool
+        timeout: float | None
+        check: bool
+
+    class RunText(Text, _Run, total=False):
+        input: str | None
+
+    class RunEncoded(Encoded, _Run, total=False):
+        input: str | None
+
+    class RunBytes(Bytes, _Run, total=False):
+        input: bytes | None
 
 
 def word(value: Word) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from subprocess import CompletedProcess
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _bases, _popen, _records, _rootlet
 from ._errors import Error
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ._popen import Argv, Options
+    from ._popen import Argv, Bytes, Encoded, RunBytes, RunEncoded, RunText, Text
 
 
 class Runner:
@@ -42,47 +42,11 @@ class Runner:
         return self._paths("/", *(str(part) for part in parts))
 
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        encoding: str | None = None,
-        universal_newlines: bool | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[str]: ...
+    def run(self, args: Argv, **options: Unpack[RunText]) -> CompletedProcess[str]: ...
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        encoding: str,
-        text: bool | None = None,
-        input: str | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        universal_newlines: bool | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[str]: ...
+    def run(self, args: Argv, **options: Unpack[RunEncoded]) -> CompletedProcess[str]: ...
     @overload
-    def run(
-        self,
-        args: Argv,
-        *,
-        text: Literal[False] | None = None,
-        input: bytes | None = None,
-        capture_output: bool = False,
-        timeout: float | None = None,
-        check: bool = False,
-        encoding: None = None,
-        universal_newlines: Literal[False] | None = None,
-        **options: Unpack[Options],
-    ) -> CompletedProcess[bytes]: ...
+    def run(self, args: Argv, **options: Unpack[RunBytes]) -> CompletedProcess[bytes]: ...
     def run(self, args: Argv, **options: Any) -> CompletedProcess[Any]:
         """Runs a command to its end, as ``subprocess.run``: ``check``, ``capture_output``, ``text``, ``input``, ``timeout``,
         ``env``, ``cwd``, and ``user``.
@@ -94,17 +58,11 @@ class Runner:
         return _popen.run(self._native, args, **options)
 
     @overload
-    def popen(
-        self, args: Argv, *, text: Literal[True], encoding: str | None = None, **options: Unpack[Options]
-    ) -> Popen[str]: ...
+    def popen(self, args: Argv, **options: Unpack[Text]) -> Popen[str]: ...
     @overload
-    def popen(
-        self, args: Argv, *, encoding: str, text: bool | None = None, **options: Unpack[Options]
-    ) -> Popen[str]: ...
+    def popen(self, args: Argv, **options: Unpack[Encoded]) -> Popen[str]: ...
     @overload
-    def popen(
-        self, args: Argv, *, text: Literal[False] | None = None, encoding: None = None, **options: Unpack[Options]
-    ) -> Popen[bytes]: ...
+    def popen(self, args: Argv, **options: Unpack[Bytes]) -> Popen[bytes]: ...
     def popen(self, args: Argv, **options: Any) -> Popen[Any]:
         """Starts a command, as ``subprocess.Popen``. It ends with the rootlet at the latest."""
         __tracebackhide__ = True  # pytest shows the test's own line.
@@ -134,6 +92,7 @@ class Rootlet(Runner):
     :param writable: where writes are held, ``memory`` or ``disk``.
     :param require: what must not be missing: ``exact``, ``namespaces``, ``proc``, ``everything``.
     :param faults: what is wrong on purpose: ``full-disk``, ``read-only:/PATH``, ``no-proc``, ``no-network``.
+    :param why: its commands are traced, for ``why()`` to say what they were refused. It slows them.
     :raises Error: what was asked for contradicts itself, or the base or the host cannot give it.
     """
 
@@ -167,6 +126,7 @@ class Rootlet(Runner):
         pids_limit: int | None = None,
         cpus: float | None = None,
         ulimits: Iterable[str] = (),
+        why: bool = False,
         _project: tuple[list[str], list[str], str] | None = None,
     ) -> None:
         __tracebackhide__ = True
@@ -193,6 +153,7 @@ class Rootlet(Runner):
             "pids_limit": None if pids_limit is None else str(pids_limit),
             "cpus": None if cpus is None else str(cpus),
             "ulimits": _words(ulimits, "ulimits"),
+            "why": bool(why),
             "directory": os.getcwd() if volumes or binds else "/",
             "project": _project,
         }
@@ -257,6 +218,15 @@ class Rootlet(Runner):
     def changes(self) -> list[Change]:
         """What differs from the base, sorted by path."""
         return [_records.change(*found) for found in self._native.changes()]
+
+    def why(self, form: str = "text", of: str | None = None) -> str | None:
+        """What its commands were refused so far, each refusal with its reason and what to change; ``None`` for a rootlet that was
+        made without ``why=True``.
+
+        :param form: ``text`` as ``rootlet why`` prints it, ``json``, or ``github``: annotations of a workflow, a line each.
+        :param of: what the titles of annotations begin with, such as the name of a test.
+        """
+        return self._native.why(form, of)
 
     def leftovers(self, allowed: Iterable[str] = ()) -> list[str]:
         """What is still there: processes, sockets that listen (in a network of its own), and changes other than at ``allowed``

@@ -41,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rootlet-keep", action="store_true", help="keep the root of a failed test, for `rootlet enter ID`"
     )
+    group.addoption(
+        "--rootlet-why",
+        nargs="?",
+        const="text",
+        choices=("text", "github"),
+        help="trace commands; a failed test says what they were refused and why (=github: as annotations of a workflow)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,7 +66,7 @@ def _keys() -> set[str]:
     return {
         *("base", "recipe", "preset", "directory", "like", "user", "users", "groups", "env", "workdir", "hostname", "net"),
         *("read_only", "writable", "volumes", "binds", "tmpfs", "cap_add", "cap_drop", "security_opt", "umask"),
-        *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "leaves"),
+        *("tier", "require", "faults", "memory", "pids_limit", "cpus", "ulimits", "why", "leaves"),
     }
 
 
@@ -147,7 +154,15 @@ def _asked(node: pytest.Item, mark: str = _MARK) -> dict[str, Any]:
         asked["like"] = _files(node, asked["like"], "like" in said)
     if (asked.get("recipe") or asked.get("preset")) and "directory" not in asked:
         asked["directory"] = _project(node)
+    if _why(config):
+        asked.setdefault("why", True)
     return asked
+
+
+def _why(config: pytest.Config) -> str | None:
+    """How a failed test is to tell what was refused, where that is asked for."""
+    form: str = config.getoption("rootlet_why") or os.environ.get("ROOTLET_WHY", "0")
+    return None if form in ("", "0") else form
 
 
 def _files(node: pytest.Item, like: Any, marked: bool) -> list[str]:
@@ -242,7 +257,8 @@ def pytest_runtest_makereport(
 
         item.stash[_failed] = True
         keep = item.config.getoption("rootlet_keep") or os.environ.get("ROOTLET_KEEP", "0") not in ("", "0")
-        report.sections += [("rootlet", told(root, keep)) for root in live]
+        why = _why(item.config)
+        report.sections += [("rootlet", told(root, keep, why, item.nodeid)) for root in live]
     return report
 
 
@@ -258,7 +274,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if _inside.is_inside():
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in _inside.reports(item, _asked(item, _INSIDE)):
+    for report in _inside.reports(item, _asked(item, _INSIDE), _why(item.config)):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True

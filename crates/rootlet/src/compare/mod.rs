@@ -11,12 +11,14 @@
 //! # Ok(()) }
 //! ```
 
+mod refused;
 mod verdicts;
 mod writes;
 
 pub use verdicts::{Verdict, verdicts};
 pub use writes::Writes;
 
+use crate::why::{Refusal, Why};
 use crate::{Builder, Change, Error, ErrorKind, Identity, Result, Rootlet};
 use rootlet_spec::{GroupSpec, Spec, UserSpec};
 use std::collections::BTreeMap;
@@ -49,6 +51,8 @@ pub struct Ran {
     pub stderr: Vec<u8>,
     /// What was changed.
     pub changes: Vec<Change>,
+    /// What it was refused, where commands of that root are traced ([`Builder::explain`]).
+    pub why: Option<Why>,
     /// How long it took.
     pub took: Duration,
     /// What this host cannot reproduce, a sentence each.
@@ -104,8 +108,8 @@ pub fn compare(sides: &[Side], command: &[OsString]) -> Result<Vec<Ran>> {
 fn run(side: &Side, command: &[OsString]) -> Result<Ran> {
     let root = side.builder.clone().spawn()?;
     let begin = Instant::now();
-    let output = match output(&root, command) {
-        Err(error) if side.name != "root" => not_started(&error)?,
+    let (output, why) = match output(&root, command) {
+        Err(error) if side.name != "root" => (not_started(&error)?, None),
         output => output?,
     };
     Ok(Ran {
@@ -114,20 +118,28 @@ fn run(side: &Side, command: &[OsString]) -> Result<Ran> {
         status: output.status,
         stdout: output.stdout,
         stderr: output.stderr,
+        why,
         took: begin.elapsed(),
         changes: root.changes()?,
         not_reproduced: root.report().not_reproduced.clone(),
     })
 }
 
-fn output(root: &Rootlet, command: &[OsString]) -> Result<Output> {
-    let Some((program, arguments)) = command.split_first() else {
-        let Some(mut command) = root.default_command() else {
-            return Err(Error::new(ErrorKind::Spec, "no command is given, and the base names none"));
-        };
-        return command.output();
+fn output(root: &Rootlet, command: &[OsString]) -> Result<(Output, Option<Why>)> {
+    let mut command = match command.split_first() {
+        Some((program, arguments)) => {
+            let mut command = root.command(program);
+            command.args(arguments);
+            command
+        }
+        None => root
+            .default_command()
+            .ok_or_else(|| Error::new(ErrorKind::Spec, "no command is given, and the base names none"))?,
     };
-    root.command(program).args(arguments).output()
+    match root.spec().explain {
+        true => command.explain().map(|explained| (explained.output, Some(explained.why))),
+        false => command.output().map(|output| (output, None)),
+    }
 }
 
 /// What a shell says of a command that it cannot start.
@@ -153,6 +165,8 @@ pub struct Difference {
     pub status: bool,
     /// Tests whose verdicts differ: the name, the first side's, the second's; `None` where it is not there.
     pub tests: BTreeMap<String, (Option<Verdict>, Option<Verdict>)>,
+    /// What the second side was refused and the first was not, where both were traced.
+    pub refusals: Vec<Refusal>,
     /// Lines that the first side alone wrote.
     pub only_first: Vec<String>,
     /// Lines that the second side alone wrote.
@@ -163,6 +177,12 @@ impl Difference {
     /// Whether the command did not do the same: other output alone is no such difference, since most has times in it.
     pub fn matters(&self) -> bool {
         self.status || !self.tests.is_empty()
+    }
+
+    /// Those of the refusals that belong to one of the tests, as far as that can be known; `second` is the side that was refused.
+    pub fn refusals_of<'a>(&'a self, test: &str, second: &Ran) -> Vec<&'a Refusal> {
+        let output = second.text();
+        self.refusals.iter().filter(|refusal| refused::belongs(refusal, test, &output)).collect()
     }
 
     /// Of two sides.
@@ -178,6 +198,7 @@ impl Difference {
         Self {
             status: first.status != second.status,
             tests,
+            refusals: refused::beyond(first.why.as_ref(), second.why.as_ref()),
             only_first: beyond(&one, &other),
             only_second: beyond(&other, &one),
         }
@@ -210,6 +231,7 @@ mod tests {
             stdout: stdout.into(),
             stderr: Vec::new(),
             changes: Vec::new(),
+            why: None,
             took: Duration::ZERO,
             not_reproduced: Vec::new(),
         }

@@ -4,7 +4,7 @@ use super::key::{Stamp, stamps};
 use super::lock::RootPin;
 use super::{Build, Lock, Locked, PINS, PackagePin, Step, StepState, step};
 use crate::{Error, ErrorKind, Result};
-use rootlet_base::{Base, Pin, Resolver};
+use rootlet_base::{Base, BaseName, Pin, Resolver};
 use rootlet_spec::recipe::{self, Recipe};
 use rootlet_spec::{preset, similar};
 use serde::{Deserialize, Serialize};
@@ -224,7 +224,7 @@ impl Project {
         let same = same_parent
             && built.recipe == *recipe
             && built.lock == self.lock
-            && self.stamps(recipe) == Some(built.stamps);
+            && self.stamps(recipe, resolver) == Some(built.stamps);
         Ok(same.then_some(base))
     }
 
@@ -234,10 +234,10 @@ impl Project {
             return;
         };
         let parent = resolver
-            .resolve(from)
+            .resolve(&self.build(resolver).named(from))
             .ok()
             .filter(|parent| resolver.known(parent.name()).ok().flatten().is_some());
-        let (Some(parent), Some(stamps)) = (parent, self.stamps(recipe)) else { return };
+        let (Some(parent), Some(stamps)) = (parent, self.stamps(recipe, resolver)) else { return };
         let built = Built {
             recipe: recipe.clone(),
             parent: (parent.name().into(), parent.id().into()),
@@ -249,8 +249,15 @@ impl Project {
         }
     }
 
-    fn stamps(&self, recipe: &Recipe) -> Option<Vec<Stamp>> {
+    /// Of what it copies, and of the file that it begins with: the store knows that by its name, whatever it holds by now.
+    fn stamps(&self, recipe: &Recipe, resolver: &Resolver) -> Option<Vec<Stamp>> {
         let mut all = Vec::new();
+        let from = recipe.from.as_deref().map(|from| self.build(resolver).named(from));
+        match from.and_then(|name| name.parse().ok()) {
+            Some(BaseName::Tar(path) | BaseName::Archive(path, _)) => all.extend(stamps(&path).ok()?),
+            Some(BaseName::Oci(path, _)) => all.extend(stamps(&path.join("index.json")).ok()?),
+            _ => {}
+        }
         for path in step::plan(recipe, &[]).iter().filter_map(Step::reads) {
             all.extend(stamps(&self.directory().join(path)).ok()?);
         }

@@ -88,8 +88,11 @@ impl Test {
         say: impl Fn(&str),
     ) -> std::result::Result<(), Failed> {
         if env::var(INSIDE).is_ok_and(|name| name == self.name) {
-            report(body);
-            return Ok(());
+            if report(body) {
+                return Ok(());
+            }
+            // Nobody listens any more: that the process fails is for who asks what it was refused.
+            resume_unwind(Box::new(()))
         }
         let root = match self.spawn_inside() {
             Ok(root) => root,
@@ -98,20 +101,20 @@ impl Test {
         match self.start(&root).and_then(|child| follow(&root, child, &say)) {
             Ok((Some(Outcome::Passed), _)) => Ok(()),
             Ok((Some(Outcome::Error(told)), _)) => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 Err(Failed(told))
             }
             Ok((Some(Outcome::Panic(told)), _)) => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 // Its words were printed, inside.
                 resume_unwind(Box::new(told))
             }
             Ok((None, status)) => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 panic!("the test ended inside before it came to an end: {status}")
             }
             Err(error) => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 panic!("{error:?}")
             }
         }
@@ -146,15 +149,16 @@ fn workdir() -> Result<std::path::PathBuf> {
     env::current_dir().map_err(|e| Error::io("failed to find the directory that the test runs in", e))
 }
 
-/// Inside: runs the body, and tells what came of it.
-fn report<R: Returned>(body: impl FnOnce() -> R) {
+/// Inside: runs the body, and tells what came of it; whether it passed.
+fn report<R: Returned>(body: impl FnOnce() -> R) -> bool {
     tell(BEGIN);
     let outcome = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(returned) => returned.error().map_or(Outcome::Passed, Outcome::Error),
         Err(panic) => Outcome::Panic(text_of(&*panic).unwrap_or("a panic without words").to_owned()),
     };
-    let outcome = serde_json::to_string(&outcome).unwrap_or_default();
-    tell(&format!("{END}{outcome}"));
+    let told = serde_json::to_string(&outcome).unwrap_or_default();
+    tell(&format!("{END}{told}"));
+    matches!(outcome, Outcome::Passed)
 }
 
 /// On a line of its own, past whatever captures what a test prints. Who closed his standard output cannot be heard.

@@ -29,10 +29,11 @@
 //! is the base where none is said); `user`, `groups`, `workdir`, `env = { NAME = "…" }`, `net`, `read_only`, `cap_add`, `cap_drop`, `umask`,
 //! `faults`, `tier`: see [`Builder`]; `with = function` (from a [`Builder`] to a [`Builder`]) for all else.
 //! `users = [...]` makes a test of each user, in a module of the function's name. `leaves = ["/var/lib/api"]`: a test that leaves a process, a
-//! listening socket or a change elsewhere fails. `inside`: see below.
+//! listening socket or a change elsewhere fails. `why`: commands are traced, and a failure says what they were refused. `inside`: see below.
 //!
 //! The function takes `root: &Rootlet`; it may be `async`, which needs the crate `tokio` (features `rt`, and `net` or `time` as used), and
 //! return a `Result`. After a failure the test's output says who ran, on what, what was not as in production and what was changed; with
+//! `ROOTLET_WHY=1` what commands were refused and why (docs/why.md), with `ROOTLET_WHY=github` as annotations of a workflow; with
 //! `ROOTLET_KEEP=1` the rootlet is kept, and the output has the command that enters it.
 //!
 //! # Inside

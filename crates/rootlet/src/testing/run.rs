@@ -1,5 +1,6 @@
 //! What a `#[rootlet::test]` becomes.
 
+use super::told::Form;
 use super::{Origin, told};
 use crate::{Builder, Result, Rootlet};
 use std::any::Any;
@@ -25,6 +26,8 @@ pub struct Test {
     pub configure: fn(Builder) -> Builder,
     /// Where it may leave something, with all below it; `None`: anywhere.
     pub leaves: Option<&'static [&'static str]>,
+    /// Whether its commands are traced, and a failure says what they were refused, also where `ROOTLET_WHY` does not ask for it.
+    pub why: bool,
 }
 
 /// Whether what a test returns is a failure.
@@ -62,6 +65,7 @@ impl Test {
         like: None,
         configure: |builder| builder,
         leaves: None,
+        why: false,
     };
 
     /// Runs a body with a fresh rootlet, and gives back what it returns. After a failure `say` is given what there is to know of the
@@ -77,16 +81,16 @@ impl Test {
         };
         match catch_unwind(AssertUnwindSafe(|| body(&root))) {
             Err(panic) => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 resume_unwind(panic)
             }
             Ok(verdict) if verdict.failed() => {
-                say(&told::of(&root));
+                say(&told::of(&root, self.name));
                 verdict
             }
             Ok(verdict) => {
                 if let Some(left) = self.left(&root) {
-                    say(&told::of(&root));
+                    say(&told::of(&root, self.name));
                     panic!("{left}");
                 }
                 verdict
@@ -118,7 +122,9 @@ impl Test {
             like: owned(self.like),
             directory: package(self.directory),
         };
-        Ok((self.configure)(origin.builder()?))
+        let mut builder = (self.configure)(origin.builder()?);
+        builder.spec.explain |= self.why || Form::asked().is_some();
+        Ok(builder)
     }
 
     /// As libtest names it: without the crate.

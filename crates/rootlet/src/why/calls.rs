@@ -2,7 +2,6 @@
 //! each does with its arguments is enough to print it as strace(1) does, and to know which right it needs.
 
 use super::cause::caps;
-use std::fmt::Write as _;
 
 /// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +16,8 @@ pub enum Arg {
     How,
     Octal,
     AccessMode,
+    /// Bits, or a number that is known in hexadecimal.
+    Flags,
     Number,
     Id,
     Pointer,
@@ -54,7 +55,7 @@ pub enum Does {
     Ptrace,
     /// Needs this capability.
     Capability(u32),
-    /// Not refused, but known to change what can be seen.
+    /// Nothing that needs a right; those that are traced are known to change what can be seen.
     Filter,
 }
 
@@ -67,9 +68,18 @@ pub struct Known {
     pub does: Does,
 }
 
+/// libc's, and what it has not for every machine.
+mod numbers {
+    pub use libc::*;
+
+    /// Linux 6.6; one number everywhere.
+    #[expect(non_upper_case_globals, reason = "as libc has its kin")]
+    pub const SYS_fchmodat2: i64 = 452;
+}
+
 macro_rules! calls {
     ($($(#[$only:meta])? $number:ident $name:literal [$($arg:ident)*] $does:expr;)*) => {
-        &[$($(#[$only])? Known { number: libc::$number, name: $name, args: &[$(Arg::$arg),*], does: $does }),*]
+        &[$($(#[$only])? Known { number: numbers::$number, name: $name, args: &[$(Arg::$arg),*], does: $does }),*]
     };
 }
 
@@ -149,13 +159,13 @@ pub const CALLS: &[Known] = calls! {
     SYS_setgroups "setgroups" [Number Pointer] Capability(caps::SETGID);
     SYS_capset "capset" [Pointer Pointer] Capability(caps::SETPCAP);
     SYS_chroot "chroot" [Path] Capability(caps::SYS_CHROOT);
-    SYS_mount "mount" [Path Path Text Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_mount "mount" [Text Path Text Number Pointer] Capability(caps::SYS_ADMIN);
     SYS_umount2 "umount2" [Path Number] Capability(caps::SYS_ADMIN);
     SYS_pivot_root "pivot_root" [Path Path] Capability(caps::SYS_ADMIN);
     SYS_fsopen "fsopen" [Text Number] Capability(caps::SYS_ADMIN);
     SYS_open_tree "open_tree" [Dir Path Number] Capability(caps::SYS_ADMIN);
     SYS_move_mount "move_mount" [Dir Path Dir Path Number] Capability(caps::SYS_ADMIN);
-    SYS_unshare "unshare" [Number] Capability(caps::SYS_ADMIN);
+    SYS_unshare "unshare" [Flags] Capability(caps::SYS_ADMIN);
     SYS_setns "setns" [Number Number] Capability(caps::SYS_ADMIN);
     SYS_sethostname "sethostname" [Text Number] Capability(caps::SYS_ADMIN);
     SYS_setdomainname "setdomainname" [Text Number] Capability(caps::SYS_ADMIN);
@@ -178,9 +188,56 @@ pub const CALLS: &[Known] = calls! {
     SYS_prctl "prctl" [Number Number Pointer] Filter;
 };
 
+/// Others, which the system call filter refuses whatever they are about. In no order.
+const FILTERED: &[Known] = calls! {
+    SYS_add_key "add_key" [Text Text Pointer Number Number] Filter;
+    SYS_clone "clone" [Flags Pointer Pointer Pointer Number] Filter;
+    SYS_fanotify_init "fanotify_init" [Number Number] Capability(caps::SYS_ADMIN);
+    SYS_fsconfig "fsconfig" [Number Number Text Pointer Number] Capability(caps::SYS_ADMIN);
+    SYS_fsmount "fsmount" [Number Number Number] Capability(caps::SYS_ADMIN);
+    SYS_fspick "fspick" [Dir Path Number] Capability(caps::SYS_ADMIN);
+    SYS_get_mempolicy "get_mempolicy" [Pointer Pointer Number Pointer Number] Filter;
+    SYS_io_uring_enter "io_uring_enter" [Number Number Number Number Pointer Number] Filter;
+    SYS_io_uring_register "io_uring_register" [Number Number Pointer Number] Filter;
+    SYS_io_uring_setup "io_uring_setup" [Number Pointer] Filter;
+    SYS_ioctl "ioctl" [Number Flags Pointer] Filter;
+    #[cfg(target_arch = "x86_64")] SYS_ioperm "ioperm" [Number Number Number] Capability(caps::SYS_RAWIO);
+    #[cfg(target_arch = "x86_64")] SYS_iopl "iopl" [Number] Capability(caps::SYS_RAWIO);
+    SYS_kcmp "kcmp" [Number Number Number Number Number] Ptrace;
+    SYS_kexec_file_load "kexec_file_load" [Number Number Number Text Number] Capability(caps::SYS_BOOT);
+    SYS_kexec_load "kexec_load" [Pointer Number Pointer Number] Capability(caps::SYS_BOOT);
+    SYS_keyctl "keyctl" [Number Number Number Number Number] Filter;
+    SYS_mbind "mbind" [Pointer Number Number Pointer Number Number] Filter;
+    SYS_migrate_pages "migrate_pages" [Number Number Pointer Pointer] Filter;
+    SYS_mount_setattr "mount_setattr" [Dir Path Number Pointer Number] Capability(caps::SYS_ADMIN);
+    SYS_move_pages "move_pages" [Number Number Pointer Pointer Pointer Number] Filter;
+    SYS_open_by_handle_at "open_by_handle_at" [Number Pointer Number] Capability(caps::DAC_READ_SEARCH);
+    SYS_personality "personality" [Flags] Filter;
+    SYS_pidfd_getfd "pidfd_getfd" [Number Number Number] Ptrace;
+    SYS_process_madvise "process_madvise" [Number Pointer Number Number Number] Ptrace;
+    SYS_quotactl_fd "quotactl_fd" [Number Number Number Pointer] Capability(caps::SYS_ADMIN);
+    SYS_request_key "request_key" [Text Text Pointer Number] Filter;
+    SYS_set_mempolicy "set_mempolicy" [Number Pointer Number] Filter;
+    SYS_set_mempolicy_home_node "set_mempolicy_home_node" [Pointer Number Number Number] Filter;
+    SYS_swapoff "swapoff" [Path] Capability(caps::SYS_ADMIN);
+    SYS_userfaultfd "userfaultfd" [Number] Filter;
+    SYS_vhangup "vhangup" [] Capability(caps::SYS_TTY_CONFIG);
+};
+
 /// The call of this number.
 pub fn known(number: u64) -> Option<&'static Known> {
-    CALLS.iter().find(|known| known.number as u64 == number)
+    CALLS.iter().chain(FILTERED).find(|known| known.number as u64 == number)
+}
+
+/// Whether a call may open a directory to read it, as walks through trees do: by a name that must be none of a symlink.
+pub fn opens_directory(number: u64, arguments: &[u64; 6]) -> bool {
+    let flags = match number as i64 {
+        libc::SYS_openat => arguments[2],
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => arguments[1],
+        _ => 0,
+    };
+    flags as i32 & (libc::O_DIRECTORY | libc::O_NOFOLLOW) != 0
 }
 
 /// A path that a call names: from which directory, and its address, none where the descriptor itself is meant.
@@ -231,123 +288,4 @@ impl Known {
         }
         self.args.iter().position(|arg| *arg == Arg::OpenFlags).map_or(0, |i| arguments[i] as i32)
     }
-
-    /// As strace(1) prints it, without the result. `strings` are the paths and texts in order, `flags` those of openat2.
-    pub fn print(
-        &self,
-        arguments: &[u64; 6],
-        strings: &[String],
-        address: Option<&str>,
-        flags: i32,
-    ) -> String {
-        let mut strings = strings.iter();
-        let mut text = format!("{}(", self.name);
-        for (i, arg) in self.args.iter().enumerate() {
-            let value = arguments[i];
-            if self.is_left_out(i, flags) {
-                break;
-            }
-            let comma = if i > 0 { ", " } else { "" };
-            let shown = match arg {
-                Arg::Dir if value as i32 == libc::AT_FDCWD => "AT_FDCWD".into(),
-                Arg::Dir | Arg::Fd | Arg::Number => (value as i32).to_string(),
-                Arg::Path | Arg::Text => match strings.next() {
-                    Some(string) => format!("\"{}\"", string.escape_debug()),
-                    None if value == 0 => "NULL".into(),
-                    None => format!("{value:#x}"),
-                },
-                Arg::OpenFlags => open_flags(value as i32),
-                Arg::How => format!("{{flags={}}}", open_flags(flags)),
-                Arg::Octal => format!("{:04o}", value as u32),
-                Arg::AccessMode => access_mode(value as i32),
-                Arg::Id => (value as u32 as i32).to_string(),
-                Arg::Pointer if value == 0 => "NULL".into(),
-                Arg::Pointer => "…".into(),
-                Arg::Signal => signal(value as i32),
-                Arg::Address => address.unwrap_or("…").to_owned(),
-            };
-            let _ = write!(text, "{comma}{shown}");
-        }
-        text + ")"
-    }
-
-    /// The mode of a call that makes nothing.
-    fn is_left_out(&self, i: usize, flags: i32) -> bool {
-        self.does == Does::Open
-            && self.args[i] == Arg::Octal
-            && self.name != "creat"
-            && flags & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) == 0
-    }
-}
-
-fn names(value: i32, table: &[(i32, &str)], begin: Option<&str>) -> String {
-    let mut rest = value;
-    let mut said: Vec<String> = begin.map(str::to_owned).into_iter().collect();
-    for &(bits, name) in table {
-        if bits != 0 && rest & bits == bits {
-            said.push(name.into());
-            rest &= !bits;
-        }
-    }
-    if rest != 0 || said.is_empty() {
-        said.push(format!("{rest:#x}"));
-    }
-    said.join("|")
-}
-
-fn open_flags(flags: i32) -> String {
-    let (access, name) = match flags & libc::O_ACCMODE {
-        libc::O_WRONLY => (libc::O_WRONLY, "O_WRONLY"),
-        libc::O_RDWR => (libc::O_RDWR, "O_RDWR"),
-        access => (access, "O_RDONLY"),
-    };
-    let table = [
-        (libc::O_TMPFILE, "O_TMPFILE"),
-        (libc::O_CREAT, "O_CREAT"),
-        (libc::O_EXCL, "O_EXCL"),
-        (libc::O_NOCTTY, "O_NOCTTY"),
-        (libc::O_TRUNC, "O_TRUNC"),
-        (libc::O_APPEND, "O_APPEND"),
-        (libc::O_NONBLOCK, "O_NONBLOCK"),
-        (libc::O_SYNC, "O_SYNC"),
-        (libc::O_DIRECT, "O_DIRECT"),
-        (0o100000, "O_LARGEFILE"),
-        (libc::O_DIRECTORY, "O_DIRECTORY"),
-        (libc::O_NOFOLLOW, "O_NOFOLLOW"),
-        (libc::O_NOATIME, "O_NOATIME"),
-        (libc::O_CLOEXEC, "O_CLOEXEC"),
-        (libc::O_PATH, "O_PATH"),
-    ];
-    if flags == access { name.into() } else { names(flags & !access, &table, Some(name)) }
-}
-
-fn access_mode(mode: i32) -> String {
-    let table = [(libc::R_OK, "R_OK"), (libc::W_OK, "W_OK"), (libc::X_OK, "X_OK")];
-    if mode == libc::F_OK { "F_OK".into() } else { names(mode, &table, None) }
-}
-
-fn signal(number: i32) -> String {
-    const NAMES: [&str; 20] = [
-        "0",
-        "SIGHUP",
-        "SIGINT",
-        "SIGQUIT",
-        "SIGILL",
-        "SIGTRAP",
-        "SIGABRT",
-        "SIGBUS",
-        "SIGFPE",
-        "SIGKILL",
-        "SIGUSR1",
-        "SIGSEGV",
-        "SIGUSR2",
-        "SIGPIPE",
-        "SIGALRM",
-        "SIGTERM",
-        "SIGSTKFLT",
-        "SIGCHLD",
-        "SIGCONT",
-        "SIGSTOP",
-    ];
-    NAMES.get(number as usize).map_or_else(|| number.to_string(), |name| (*name).into())
 }

@@ -15,6 +15,8 @@ pub(super) mod caps {
     pub const NET_BIND_SERVICE: u32 = 10;
     pub const NET_RAW: u32 = 13;
     pub const SYS_MODULE: u32 = 16;
+    #[cfg(target_arch = "x86_64")]
+    pub const SYS_RAWIO: u32 = 17;
     pub const SYS_CHROOT: u32 = 18;
     pub const SYS_PTRACE: u32 = 19;
     pub const SYS_ADMIN: u32 = 21;
@@ -22,6 +24,7 @@ pub(super) mod caps {
     pub const SYS_NICE: u32 = 23;
     pub const SYS_RESOURCE: u32 = 24;
     pub const SYS_TIME: u32 = 25;
+    pub const SYS_TTY_CONFIG: u32 = 26;
     pub const MKNOD: u32 = 27;
     pub const SYSLOG: u32 = 34;
 
@@ -54,6 +57,8 @@ pub enum Cause {
     NoExec,
     /// A capability is missing.
     MissingCapability,
+    /// The runtime's system call filter (seccomp).
+    Filter,
     /// A port below `net.ipv4.ip_unprivileged_port_start`.
     Port,
     /// A setuid or setgid program, or one with file capabilities, gains nothing, because no_new_privs is set.
@@ -64,6 +69,8 @@ pub enum Cause {
     OtherUser,
     /// The uid has no entry in /etc/passwd.
     NoEntry,
+    /// The program itself looks at the owner, or the mode, and goes no further.
+    Insists,
     /// The home directory is not there.
     NoHome,
     /// The program is running, and cannot be written.

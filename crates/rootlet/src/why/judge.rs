@@ -36,6 +36,19 @@ impl Asked<'_> {
         self.check(who).err().unwrap_or_else(|| No::new(None, "", Cause::Unknown))
     }
 
+    /// Why the system call filter refused it: for a capability that lifts that and is needed, or whatever the rights.
+    pub fn filtered(&self, who: &Asker) -> No {
+        // Namespaces can be had without a capability, together with a user namespace.
+        let needed = match self.known.does {
+            Does::Capability(cap) if self.known.number != libc::SYS_unshare => Some(cap),
+            _ => None,
+        };
+        let lifted_by = crate::seccomp::lifted_by(self.known.number as u64);
+        let missing = needed.filter(|cap| lifted_by == Some(*cap) && !who.has(*cap));
+        let missing = missing.map_or(String::new(), |cap| format!("CAP_{}", caps::name(cap)));
+        No { by: None, missing, cause: Cause::Filter }
+    }
+
     /// Whether somebody else would have been let through.
     pub fn passes(&self, who: &Asker) -> bool {
         self.check(who).is_ok()

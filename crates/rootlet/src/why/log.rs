@@ -14,6 +14,8 @@ const REMEMBERED: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub program: Vec<u8>,
+    /// Of the thread.
+    pub name: String,
     pub call: u64,
     pub errno: i32,
     pub paths: Vec<Vec<u8>>,
@@ -27,6 +29,8 @@ pub struct Log {
     index: HashMap<Key, usize>,
     /// By process: which refusal, by which thread, in its how manyth call; `u64::MAX`: it bears on all that the process does.
     open: HashMap<i32, Vec<(usize, i32, u64)>>,
+    /// By process: what it looked at and may not have liked, by which thread, in its how manyth call.
+    looked: HashMap<i32, (Refusal, i32, u64)>,
     not_kept: u64,
     not_seen: BTreeSet<String>,
     over: bool,
@@ -81,6 +85,11 @@ impl Log {
         }
     }
 
+    /// A process looked at what it may not like; it went well.
+    pub fn looked(&mut self, refusal: Refusal, process: i32, tid: i32, calls: u64) {
+        self.looked.insert(process, (refusal, tid, calls));
+    }
+
     fn remember(&mut self, at: usize, process: i32, tid: i32, calls: u64) {
         let open = self.open.entry(process).or_default();
         open.retain(|(known, ..)| *known != at);
@@ -92,7 +101,13 @@ impl Log {
 
     /// A thread ended, after so many calls; with its first one, the process.
     pub fn ended(&mut self, tid: i32, calls: u64, failed: bool) {
-        let Some(open) = self.open.remove(&tid) else { return };
+        let looked = self.looked.remove(&tid).filter(|(_, by, at)| *by == tid && calls <= at + NEAR);
+        let Some(open) = self.open.remove(&tid) else {
+            // Nobody refused it anything.
+            let looked = looked.filter(|_| failed && self.refusals.len() < MAX);
+            self.refusals.extend(looked.map(|(refusal, ..)| (refusal, Fate::Failed(0))));
+            return;
+        };
         if !failed {
             return;
         }

@@ -5,7 +5,8 @@
 //! pid 1        forks the command, which waits
 //! library      finds it on the host, seizes it (`tracer`), lets it go on
 //! command      comes under a filter (`filter`) that hands some calls to the tracer, and executes
-//! tracer       sees the result of each such call; of one that was refused it reads the arguments (`watch`, `calls`),
+//! tracer       refuses what the bounds of a root refuse whose commands are all traced (`Spec::explain`);
+//!              sees the result of each such call; of one that was refused it reads the arguments (`watch`, `calls`),
 //!              looks at each part of its path as root, through pid 1 (`look`), reads who asked (`process`),
 //!              and applies the kernel's rules (`judge`, `rights`) until one says no
 //! ```
@@ -14,19 +15,25 @@ mod calls;
 mod cause;
 mod filter;
 mod fixes;
+mod gathered;
+mod github;
+mod insist;
 mod judge;
 mod log;
 mod look;
+mod print;
 mod process;
+mod quiet;
 mod rights;
 mod text;
 mod tracer;
 mod watch;
 
 pub use cause::{Asker, Cause, Component, Fixes, Refusal};
+pub(crate) use gathered::{Gathered, Traced};
 
 use crate::rootlet::Live;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, seccomp};
 use rootlet_kernel::{Exec, Waiting};
 use serde::Serialize;
 use std::process::Output;
@@ -85,9 +92,17 @@ impl Tracing {
 const ONE_ID: &str = "with one id, calls that name owners and ids are answered by pid 1: chmod, chown, utimes, link, setuid and their kin";
 const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
 
-/// The filter that such a command is started with.
-pub(crate) fn filter() -> Vec<u8> {
-    filter::filter()
+/// The filter that such a command is started with: where all commands of a root are traced, its bounds' refusals come with it.
+pub(crate) fn filter(live: &Live) -> Result<Vec<u8>> {
+    Ok(filter::filter(bounds(live)?))
+}
+
+/// What the tracer refuses, as a filter that tells it so; empty where a filter of the nursery's does that, or none.
+fn bounds(live: &Live) -> Result<Vec<seccompiler::sock_filter>> {
+    if !live.spec.explain || live.spec.seccomp_unconfined {
+        return Ok(Vec::new());
+    }
+    Ok(seccomp::traced(live.capabilities()?, rootlet_kernel::trace::REFUSED))
 }
 
 /// Traces a command that waits for it.
@@ -98,7 +113,11 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
             .caused_by(e)
             .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
     })?;
-    Ok(Tracing { shared, one_id: live.map.one.is_some(), filtered: !live.spec.seccomp_unconfined })
+    Ok(Tracing {
+        shared,
+        one_id: live.map.one.is_some(),
+        filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
+    })
 }
 
 fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
@@ -107,19 +126,21 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
     let is_directory = |path: &[u8]| {
         live.init.stat(&who, 0, path, true).is_ok_and(|stat| stat.mode as u32 & libc::S_IFMT == libc::S_IFDIR)
     };
-    let home = variable(b"HOME").filter(|home| home.starts_with(b"/") && !is_directory(home));
+    let home = variable(b"HOME").filter(|home| home.starts_with(b"/"));
     let passwd = crate::Files::new(live.init.clone(), who.clone()).read("/etc/passwd").unwrap_or_default();
     let uid = exec.who.uid.to_string();
     let has_entry =
         passwd.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b':').nth(2) == Some(uid.as_bytes()));
     Ok(watch::Watch {
         init: live.init.clone(),
-        root: watch::root(live.spec.caps.mask()?),
+        root: watch::root(live.capabilities()?),
         groups: live.map.one.is_some().then(|| exec.who.groups.clone()),
-        missing_home: home.map(<[u8]>::to_vec),
+        home: home.map(|home| String::from_utf8_lossy(home).into_owned()),
+        missing_home: home.filter(|home| !is_directory(home)).map(<[u8]>::to_vec),
         nobody: (!has_entry).then_some(exec.who.uid),
         no_new_privs: exec.no_new_privs,
         base: base(live),
+        bounds: bounds(live)?,
         program: exec.argv.first().cloned().unwrap_or_default(),
     })
 }

@@ -2,6 +2,8 @@
 //! result is looked at.
 
 use super::Shared;
+use super::calls::opens_directory;
+use super::insist::Insists;
 use super::log::Log;
 use super::watch::Watch;
 use rootlet_kernel::trace::{self, Call, Stop};
@@ -18,6 +20,8 @@ pub struct Task {
     pub calls: u64,
     /// Where its registers will not tell any more.
     call: Option<Call>,
+    /// What its program looks at itself.
+    insists: Option<&'static Insists>,
 }
 
 /// Traces the waiting process `pid` in a thread of its own, until it and all that comes from it has ended.
@@ -41,6 +45,14 @@ impl Drop for Over {
         lock(&self.0.log).end();
         self.0.over.notify_all();
     }
+}
+
+/// What is to become of a call.
+enum Verdict {
+    Made,
+    Refused(Call),
+    /// A filter of the program's own hands it to a tracer, and there is none that it knows.
+    NotOurs,
 }
 
 struct Tracer {
@@ -86,6 +98,7 @@ impl Tracer {
                     self.tasks.insert(tid, task);
                 }
                 self.first = None;
+                self.tasks.entry(tid).or_default().insists = self.watch.insists(tid);
                 self.watch.executed(tid, &mut lock(&self.shared.log));
                 trace::resume(tid, 0)
             }
@@ -105,11 +118,23 @@ impl Tracer {
     fn call(&mut self, tid: i32) -> io::Result<()> {
         let task = self.tasks.entry(tid).or_default();
         task.calls += 1;
-        if self.foreign && !trace::is_ours(tid) {
-            // What it would get without a tracer.
-            trace::refuse(tid, libc::ENOSYS)?;
-            return trace::resume(tid, 0);
+        let calls = task.calls;
+        if self.foreign || self.watch.is_bounded() {
+            match self.verdict(tid)? {
+                Verdict::Made => {}
+                Verdict::Refused(call) => {
+                    trace::refuse(tid, libc::EPERM)?;
+                    self.watch.bounded(tid, &call, calls, &mut lock(&self.shared.log));
+                    return trace::resume(tid, 0);
+                }
+                Verdict::NotOurs => {
+                    // What it would get without a tracer.
+                    trace::refuse(tid, libc::ENOSYS)?;
+                    return trace::resume(tid, 0);
+                }
+            }
         }
+        let task = self.tasks.entry(tid).or_default();
         if trace::LOSES_ARGUMENTS || self.first.is_some() {
             let call = trace::call(tid)?;
             task.call = trace::LOSES_ARGUMENTS.then_some(call);
@@ -124,18 +149,38 @@ impl Tracer {
         trace::resume_to_end(tid, 0)
     }
 
+    /// What is to become of a call that is about to be made. A filter that the program brought may tell us what ours would: then
+    /// the bounds are asked themselves.
+    fn verdict(&self, tid: i32) -> io::Result<Verdict> {
+        let told = trace::told(tid)?;
+        if told == trace::REFUSED || self.foreign {
+            let call = trace::call(tid)?;
+            if self.watch.is_refused(&call) {
+                return Ok(Verdict::Refused(call));
+            }
+        }
+        Ok(if told == trace::OURS { Verdict::Made } else { Verdict::NotOurs })
+    }
+
     fn made(&mut self, tid: i32) -> io::Result<()> {
         let (call, result) = trace::made(tid)?;
+        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
+        let call = task.call.take().unwrap_or(call);
+        if result > 0 && opens_directory(call.number, &call.arguments) {
+            self.watch.opened(tid, &call, result, task.calls, &self.shared.log);
+        }
         if !self.watch.wants(result) {
             return Ok(());
         }
-        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
-        let call = task.call.take().unwrap_or(call);
         if result == 0 && [libc::SYS_seccomp, libc::SYS_prctl].contains(&(call.number as i64)) {
             self.foreign = true;
             return Ok(());
         }
-        self.watch.refused(tid, &call, result, task.calls, &mut lock(&self.shared.log));
+        let log = &mut lock(&self.shared.log);
+        match task.insists.filter(|_| result == 0) {
+            Some(insists) => self.watch.looked(tid, insists, &call, task.calls, log),
+            None => self.watch.refused(tid, &call, result, task.calls, log),
+        }
         Ok(())
     }
 }

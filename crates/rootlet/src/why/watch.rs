@@ -7,8 +7,11 @@ use super::judge::{Address, Asked};
 use super::log::{Key, Log};
 use super::look::{self, Walk};
 use super::process::{self, Process};
+use crate::bpf;
 use rootlet_kernel::trace::{self, Call};
+
 use rootlet_kernel::{Init, Who, errno_name};
+use seccompiler::sock_filter;
 use std::sync::Arc;
 
 /// What a command is held against.
@@ -19,6 +22,8 @@ pub struct Watch {
     pub root: Asker,
     /// The supplementary groups, where the kernel was not told them.
     pub groups: Option<Vec<u32>>,
+    /// Its variable HOME.
+    pub home: Option<String>,
     /// Its variable HOME, where that is no directory.
     pub missing_home: Option<Vec<u8>>,
     /// The user, if that has no entry in /etc/passwd.
@@ -26,21 +31,59 @@ pub struct Watch {
     pub no_new_privs: bool,
     /// Where the root lies on the host: `/` where it is the root of a mount namespace.
     pub base: Vec<u8>,
+    /// What is refused before it is made; empty where nothing is.
+    pub bounds: Vec<sock_filter>,
     /// What the command is called until it has executed.
     pub program: Vec<u8>,
 }
 
+/// Who refused.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// The kernel, with this errno; 0 where it did not, and something is amiss all the same.
+    Kernel(i32),
+    /// The system call filter, in whose place the tracer is.
+    Filter,
+}
+
+impl By {
+    fn errno(self) -> i32 {
+        match self {
+            Self::Kernel(errno) => errno,
+            Self::Filter => libc::EPERM,
+        }
+    }
+}
+
 /// What a call named.
 #[derive(Default)]
-struct Arguments {
+pub struct Arguments {
     /// Directory it is relative to, and path.
-    paths: Vec<(Vec<u8>, Vec<u8>)>,
-    strings: Vec<String>,
-    flags: i32,
-    address: Option<(Address, String)>,
+    pub paths: Vec<(Vec<u8>, Vec<u8>)>,
+    pub strings: Vec<String>,
+    pub flags: i32,
+    pub address: Option<(Address, String)>,
 }
 
 impl Watch {
+    /// Whether some calls are to be refused.
+    pub fn is_bounded(&self) -> bool {
+        !self.bounds.is_empty()
+    }
+
+    /// Whether this one is.
+    pub fn is_refused(&self, call: &Call) -> bool {
+        let refused = libc::SECCOMP_RET_TRACE | u32::from(trace::REFUSED);
+        bpf::answer(&self.bounds, bpf::ARCHITECTURE, call.number as u32, call.arguments) == refused
+    }
+
+    /// A call is refused that would be made otherwise.
+    pub fn bounded(&self, tid: i32, call: &Call, calls: u64, log: &mut Log) {
+        if let Some(known) = calls::known(call.number) {
+            self.note(tid, known, call, By::Filter, calls, log);
+        }
+    }
+
     /// Whether a result is worth a look. It is asked for every call.
     pub fn wants(&self, result: i64) -> bool {
         const EPERM: i64 = -(libc::EPERM as i64);
@@ -58,42 +101,6 @@ impl Watch {
         }
     }
 
-    /// A program was executed.
-    pub fn executed(&self, tid: i32, log: &mut Log) {
-        if !self.no_new_privs {
-            return;
-        }
-        let Ok(program) = std::fs::metadata(format!("/proc/{tid}/exe")) else { return };
-        use std::os::unix::fs::MetadataExt;
-        let mode = program.mode();
-        if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {
-            return;
-        }
-        let (Some(process), Some(path)) = (Process::read(tid), process::link(tid, "exe", &self.base)) else {
-            return;
-        };
-        let walk = look::walk(&self.init, b"/", &path, false, process.inside);
-        let Some(last) = walk.last() else { return };
-        let gains = |bit, owner, own| last.component.mode & bit != 0 && owner != own;
-        let c = &last.component;
-        if !process.who.no_new_privs
-            || !(gains(libc::S_ISUID, c.uid, process.who.fsuid)
-                || gains(libc::S_ISGID, c.gid, process.who.fsgid))
-        {
-            return;
-        }
-        let key =
-            Key { program: path.clone(), call: libc::SYS_execve as u64, errno: 0, paths: vec![], detail: 0 };
-        let no = super::rights::No::new(Some(last), "the rights of its owner", Cause::NoNewPrivs);
-        let call = format!("execve(\"{}\", …)", walk.path.escape_debug());
-        let seen =
-            Seen { process: &process, program: path, call, errno: 0, walks: std::slice::from_ref(&walk) };
-        // It bears on all that the program does until its end.
-        if !log.again(&key, process.process, tid, u64::MAX) && !log.is_full() {
-            log.add(key, self.refusal(seen, no, Some(true)), process.process, tid, u64::MAX);
-        }
-    }
-
     /// A call gave a result that is wanted.
     pub fn refused(&self, tid: i32, call: &Call, result: i64, calls: u64, log: &mut Log) {
         let Some(known) = calls::known(call.number) else { return };
@@ -101,8 +108,14 @@ impl Watch {
         if result >= 0 && !opens {
             return;
         }
-        let arguments = self.arguments(tid, known, call);
         let errno = if result < 0 { -result as i32 } else { 0 };
+        self.note(tid, known, call, By::Kernel(errno), calls, log);
+    }
+
+    /// Keeps what was refused, unless it is of no interest.
+    fn note(&self, tid: i32, known: &'static Known, call: &Call, by: By, calls: u64, log: &mut Log) {
+        let arguments = self.arguments(tid, known, call);
+        let errno = by.errno();
         if errno == 0 && !arguments.paths.iter().any(|(_, path)| path == b"/etc/passwd") {
             return;
         }
@@ -122,11 +135,18 @@ impl Watch {
             .unwrap_or_else(|| self.program.clone());
         let detail = detail(known, call);
         let paths = arguments.paths.iter().flat_map(|(dir, path)| [dir.clone(), path.clone()]).collect();
-        let key = Key { program: program.clone(), call: call.number, errno, paths, detail };
+        let key = Key {
+            program: program.clone(),
+            name: process.name.clone(),
+            call: call.number,
+            errno,
+            paths,
+            detail,
+        };
         if log.again(&key, process.process, tid, calls) || log.is_full() {
             return;
         }
-        let refusal = self.explain(&process, program, known, call, arguments, errno);
+        let refusal = self.explain(&process, program, known, call, arguments, by);
         if refusal.cause == Cause::Traced {
             log.not_seen(format!(
                 "{} traces others itself, which fails while it is traced: a process has one tracer",
@@ -150,8 +170,9 @@ impl Watch {
         known: &Known,
         call: &Call,
         arguments: Arguments,
-        errno: i32,
+        by: By,
     ) -> Refusal {
+        let errno = by.errno();
         let stays = known.stays(&call.arguments);
         let walk =
             |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
@@ -167,6 +188,8 @@ impl Watch {
             mounts: &mounts,
         };
         let (no, root) = match errno {
+            // The same for root, whose capabilities are in the filter.
+            _ if by == By::Filter => (asked.filtered(&process.who), Some(false)),
             0 => (
                 super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry),
                 None,
@@ -203,7 +226,7 @@ impl Watch {
         }
     }
 
-    fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
+    pub fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
         let Seen { process, program, call, errno, walks } = seen;
         // The path that refused, where there are two.
         let of = |walk: &&Walk| {
@@ -228,11 +251,11 @@ impl Watch {
             handled: false,
             fixes: Fixes::default(),
         };
-        refusal.fixes = fixes::of(&refusal);
+        refusal.fixes = fixes::of(&refusal, self.home.as_deref());
         refusal
     }
 
-    fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
+    pub fn arguments(&self, tid: i32, known: &Known, call: &Call) -> Arguments {
         let mut read = Arguments { flags: known.open_flags(&call.arguments), ..Arguments::default() };
         let from = |dir: i32| match dir {
             libc::AT_FDCWD => process::link(tid, "cwd", &self.base),
@@ -303,12 +326,13 @@ impl Arguments {
     }
 }
 
-struct Seen<'a> {
-    process: &'a Process,
-    program: Vec<u8>,
-    call: String,
-    errno: i32,
-    walks: &'a [Walk],
+/// What was seen of a call.
+pub struct Seen<'a> {
+    pub process: &'a Process,
+    pub program: Vec<u8>,
+    pub call: String,
+    pub errno: i32,
+    pub walks: &'a [Walk],
 }
 
 fn components(walk: &Walk) -> Vec<Component> {
@@ -317,11 +341,9 @@ fn components(walk: &Walk) -> Vec<Component> {
 
 /// What sets two refusals without paths apart: numbers, and not addresses.
 fn detail(known: &Known, call: &Call) -> u64 {
-    let numbers = known
-        .args
-        .iter()
-        .zip(call.arguments)
-        .filter(|(arg, _)| matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode));
+    let numbers = known.args.iter().zip(call.arguments).filter(|(arg, _)| {
+        matches!(arg, Arg::Id | Arg::Signal | Arg::OpenFlags | Arg::AccessMode | Arg::Flags)
+    });
     numbers.fold(0, |all: u64, (_, value)| all.wrapping_mul(31).wrapping_add(value))
 }
 

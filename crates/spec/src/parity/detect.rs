@@ -36,7 +36,7 @@ pub fn kind(name: &str, text: &str) -> Result<Found, Error> {
         }
     }
     let documents = yaml::documents(text)?;
-    tree(&documents, text).map(|kind| Found::Tree(kind, documents))
+    tree(&documents, text, &lower).map(|kind| Found::Tree(kind, documents))
 }
 
 /// The first that is neither empty nor a comment.
@@ -49,7 +49,7 @@ fn begins_a_dockerfile(line: &str) -> bool {
     matches!(words.next(), Some("FROM" | "from" | "ARG" | "arg")) && words.next().is_some()
 }
 
-fn tree(documents: &[Node], text: &str) -> Result<Kind, Error> {
+fn tree(documents: &[Node], text: &str, name: &str) -> Result<Kind, Error> {
     let Some(first) = documents.iter().find(|node| !node.is_null()) else {
         return Err(Error::new("there is nothing in it").with_hint(EXPECTED));
     };
@@ -59,7 +59,7 @@ fn tree(documents: &[Node], text: &str) -> Result<Kind, Error> {
     if has("kind") || has("apiVersion") {
         return Ok(Kind::Kubernetes);
     }
-    if has("services") {
+    if has("services") || has("include") && name.contains("compose") {
         return Ok(Kind::Compose);
     }
     let image = ["config", "Config", "rootfs", "RootFS"].iter().any(|name| one.get(name).is_some());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::fmt;
 
-/// A line and a column, both counted from 1; columns in characters. Line 0 is the whole file.
+/// A line and a column, both counted from 1; columns in characters. Line 0 is the whole file, or another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// From 1.
@@ -28,7 +28,10 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
+        match self.line {
+            0 => f.write_str("-"),
+            line => write!(f, "{line}:{}", self.column),
+        }
     }
 }
 

@@ -105,6 +105,9 @@ pub struct Like {
     pub non_root: bool,
     /// Ports below 1024 that are said, which the capability NET_BIND_SERVICE, or a milder runtime, is needed for.
     pub low_ports: Vec<u16>,
+    /// What a pod runs to its end before, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub init: Vec<Self>,
     /// What was not carried over.
     pub losses: Vec<Loss>,
 }
@@ -143,6 +146,7 @@ impl Like {
             group: None,
             non_root: false,
             low_ports: Vec::new(),
+            init: Vec::new(),
             losses: Vec::new(),
         }
     }

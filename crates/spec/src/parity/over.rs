@@ -35,6 +35,7 @@ impl Spec {
             ambient: join(below.ambient, self.ambient),
             allow_new_privileges: self.allow_new_privileges || below.allow_new_privileges,
             seccomp_unconfined: self.seccomp_unconfined || below.seccomp_unconfined,
+            explain: self.explain || below.explain,
             net: self.net,
             sysctls: join(below.sysctls, self.sysctls),
             lenient: join(below.lenient, self.lenient),

@@ -347,7 +347,8 @@ impl Engine {
             return Vec::new();
         }
         let explained = || -> Result<Vec<String>> {
-            let root = self.builder(before, exec, &Caches::default())?.net(Net::None).spawn()?;
+            let root =
+                self.builder(before, exec, &Caches::default())?.net(Net::None).explain(true).spawn()?;
             self.write_secrets(&root, before)?;
             let mut command = root.command(&words[0]);
             command.args(&words[1..]).stdin(input(&root, before, exec)?).timeout(WHY_TIME);

@@ -1,4 +1,4 @@
-//! How a service lies on the one that it extends: mappings are merged, lists follow each other, all else is replaced.
+//! How a service lies on the one that it extends, and a file on the one that it overrides: mappings are merged, lists follow each other, all else is replaced.
 
 use super::super::yaml::{Key, Node, Value};
 
@@ -6,6 +6,31 @@ use super::super::yaml::{Key, Node, Value};
 const REPLACED: [&str; 2] = ["command", "entrypoint"];
 /// What may be a list of `NAME=VALUE` or a mapping.
 const PAIRS: [&str; 4] = ["environment", "labels", "sysctls", "annotations"];
+
+/// One file on another: services by their names, all else likewise.
+pub fn files(base: Node, over: &Node) -> Node {
+    let Value::Map(more) = &over.value else { return base };
+    let Value::Map(mut entries) = base.value else { return over.clone() };
+    for (key, node) in more {
+        let Some((_, known)) = entries.iter_mut().find(|(known, _)| known.name == key.name) else {
+            entries.push((key.clone(), node.clone()));
+            continue;
+        };
+        match (&mut known.value, &node.value) {
+            // A service may be called as a field of one is.
+            (Value::Map(services), Value::Map(more)) if key.name == "services" => {
+                for (key, service) in more {
+                    match services.iter_mut().find(|(known, _)| known.name == key.name) {
+                        Some((_, known)) => *known = merge(known.clone(), service),
+                        None => services.push((key.clone(), service.clone())),
+                    }
+                }
+            }
+            _ => *known = merge(known.clone(), node),
+        }
+    }
+    Node { place: base.place, value: Value::Map(entries) }
+}
 
 pub fn merge(base: Node, over: &Node) -> Node {
     match (base.value, &over.value) {

@@ -81,10 +81,31 @@ pub fn read<'a>(
     volumes::read(&mut like, objects, workload, &mut pod, &mut container, &owner, &variables)?;
     ports(&mut like, &mut container)?;
     hostname(&mut like, workload, &mut pod)?;
+    if !init {
+        like.init = before(objects, workload, &mut pod, request, &mut like.losses)?;
+    }
     rest_of_pod(&mut like, pod, init)?;
     rest_of_container(&mut like, container)?;
     like.losses.sort_by_key(|loss| loss.place);
     Ok(like)
+}
+
+/// The init containers that end before the containers start.
+fn before<'a>(
+    objects: &Objects<'a>,
+    workload: &Workload<'a>,
+    pod: &mut Fields<'a>,
+    request: &Request,
+    losses: &mut Vec<super::super::Loss>,
+) -> Result<Vec<Like>, Error> {
+    let mut all = Vec::new();
+    for at in pod.list("initContainers")? {
+        match at.node.get("restartPolicy").and_then(|policy| policy.text()) {
+            Some("Always") => losses.push(at.loss("a sidecar: nothing runs beside the container")),
+            _ => all.push(read(objects, workload, &at, true, request)?),
+        }
+    }
+    Ok(all)
 }
 
 fn command(like: &mut Like, container: &mut Fields, variables: &Variables) -> Result<(), Error> {
@@ -165,7 +186,11 @@ fn rest_of_pod(like: &mut Like, mut pod: Fields, init: bool) -> Result<(), Error
     }
     pod.ignore(SCHEDULING);
     if !init {
-        pod.lose("initContainers", losses, "they are not run before; FILE#NAME runs one of them");
+        pod.lose(
+            "initContainers",
+            losses,
+            "they run before when that is asked for (--init-containers); FILE#NAME runs one of them",
+        );
     }
     pod.ignore(&["initContainers", "ephemeralContainers"]);
     for name in ["hostPID", "hostIPC", "shareProcessNamespace"] {

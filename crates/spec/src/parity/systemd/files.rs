@@ -1,9 +1,10 @@
 //! What of the file system a service may write, read and see.
 
 use super::super::error::Error;
-use super::super::{Like, MOST_MOUNTS};
+use super::super::{Like, MOST_MOUNTS, of_the_kernel};
 use super::unit::{Assignment, Settings};
 use crate::{Access, Mount, Rights, mode, mount};
+use std::path::Path;
 
 pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(), Error> {
     let mut mounts = Vec::new();
@@ -41,6 +42,7 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
             put(&mut mounts, Mount::Tmpfs { target, size: None, mode });
         }
     }
+    binds(like, settings, &mut mounts)?;
     let private = match settings.last("PrivateTmp") {
         Some(a) => a.value == "disconnected" || a.truth()?,
         None => dynamic,
@@ -57,6 +59,45 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
     }
     mounts.sort_by_key(Mount::depth);
     like.spec.mounts = mounts;
+    Ok(())
+}
+
+/// A place of the root at the same place, which is there whatever else hides it; what is bound from elsewhere is an empty directory.
+fn binds(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>) -> Result<(), Error> {
+    for (key, access) in [("BindPaths", Access::Writable), ("BindReadOnlyPaths", Access::ReadOnly)] {
+        for a in settings.take(key) {
+            for word in a.words()? {
+                let (word, optional) = match word.strip_prefix('-') {
+                    Some(word) => (word.to_owned(), true),
+                    None => (word, false),
+                };
+                let mut parts = word.split(':');
+                let source = path(&a, parts.next().unwrap_or_default())?;
+                let target = parts.next().filter(|target| !target.is_empty()).unwrap_or(&source);
+                let target = mount::lexical(&path(&a, target)?);
+                let covered = mounts.iter().any(|mount| {
+                    let hides =
+                        matches!(mount, Mount::Tmpfs { .. } | Mount::Itself { access: Access::Hidden, .. });
+                    hides && Path::new(&target).starts_with(mount.target())
+                });
+                if of_the_kernel(&target) {
+                    like.losses.push(super::loss(&a, "the rootlet's own stays there"));
+                } else if target == mount::lexical(&source) && !covered {
+                    put(mounts, Mount::Itself { target, access, optional });
+                } else {
+                    let why = format!(
+                        "what is at {source} is not bound: an empty directory of root's stands at {target}"
+                    );
+                    like.losses.push(super::loss(&a, why));
+                    let mut stand_in = directory(&target, Rights::root(0o755));
+                    if let Mount::Directory { read_only, .. } = &mut stand_in {
+                        *read_only = access == Access::ReadOnly;
+                    }
+                    put(mounts, stand_in);
+                }
+            }
+        }
+    }
     Ok(())
 }
 

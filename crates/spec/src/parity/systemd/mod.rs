@@ -1,14 +1,14 @@
 //! A service of systemd and its drop-ins, as systemd.exec(5) runs it.
 
 mod capabilities;
+mod env;
 mod files;
 mod limits;
 mod unit;
 
 use super::error::Error;
-use super::{Kind, Like, Loss, MOST_ENTRIES, Request, Room};
+use super::{Kind, Like, Loss, Request, Room};
 use crate::{GroupSpec, Memberships, Net, User, UserSpec, caps, mode};
-use std::collections::BTreeSet;
 use std::path::Path;
 use unit::{Assignment, Settings};
 
@@ -142,7 +142,7 @@ pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     let mut settings = Settings::of("Service", all);
     let mut like = Like::new(Kind::Systemd, file.to_owned());
     like.losses = losses;
-    service(&mut like, &mut settings, &names)?;
+    service(&mut like, &mut settings, &names, request)?;
     for key in SUPERVISION.iter().chain(SO_ALREADY) {
         settings.take(key);
     }
@@ -177,6 +177,8 @@ const KNOWN: &[&str] = &[
     "CacheDirectory",
     "LogsDirectory",
     "ConfigurationDirectory",
+    "BindPaths",
+    "BindReadOnlyPaths",
     "CapabilityBoundingSet",
     "AmbientCapabilities",
     "NoNewPrivileges",
@@ -194,18 +196,20 @@ const KNOWN: &[&str] = &[
 /// Settings that exist and that a rootlet does not apply.
 fn not_applied(key: &str) -> Option<&'static str> {
     Some(match key {
-        "SystemCallFilter" | "SystemCallErrorNumber" | "SystemCallArchitectures" | "SystemCallLog" => {
-            "the filter is not applied"
+        "SystemCallFilter" | "SystemCallErrorNumber" | "SystemCallLog" => {
+            "the filter is not applied: calls that systemd refuses, with SIGSYS or this errno, go through here"
         }
-        "RestrictAddressFamilies"
-        | "RestrictNamespaces"
-        | "RestrictRealtime"
-        | "RestrictSUIDSGID"
-        | "RestrictFileSystems"
-        | "LockPersonality"
-        | "MemoryDenyWriteExecute" => "this restriction is not applied",
+        "SystemCallArchitectures" => "programs of another architecture run here",
+        "RestrictAddressFamilies" => "sockets of all families can be made here; systemd answers EAFNOSUPPORT",
+        "RestrictNamespaces" => "namespaces can be made here; systemd answers EPERM",
+        "RestrictRealtime" => {
+            "realtime scheduling is asked of the kernel, which wants SYS_NICE; systemd answers EPERM"
+        }
+        "RestrictSUIDSGID" => "setuid and setgid bits can be set here; systemd answers EPERM",
+        "RestrictFileSystems" => "files of all kinds of file system can be opened here",
+        "LockPersonality" => "personality(2) can be called here; systemd answers EPERM",
+        "MemoryDenyWriteExecute" => "memory can be writable and executable here; systemd answers EPERM",
         "RootDirectory" | "RootImage" => "the root is the base: give it with --base dir:PATH",
-        "BindPaths" | "BindReadOnlyPaths" => "nothing of the machine is bound; --volume does it",
         "ExecPaths" | "NoExecPaths" => "what may be executed is not restricted",
         "LoadCredential" | "LoadCredentialEncrypted" | "SetCredential" | "ImportCredential" => {
             "credentials are not here"
@@ -231,7 +235,7 @@ fn loss(a: &Assignment, why: impl Into<String>) -> Loss {
     Loss { place: a.place, path, says, why: why.into() }
 }
 
-fn service(like: &mut Like, settings: &mut Settings, names: &Names) -> Result<(), Error> {
+fn service(like: &mut Like, settings: &mut Settings, names: &Names, request: &Request) -> Result<(), Error> {
     let spec = &mut like.spec;
     // A service has no filter, all capabilities, and may raise its rights, unless it says otherwise.
     spec.seccomp_unconfined = true;
@@ -248,7 +252,7 @@ fn service(like: &mut Like, settings: &mut Settings, names: &Names) -> Result<()
     if let Some(a) = settings.last("UMask") {
         like.spec.umask = Some(mode::parse_umask(&a.value).map_err(|e| a.error(e.reason()))?);
     }
-    environment(like, settings)?;
+    env::read(like, settings, request)?;
     files::read(like, settings, dynamic)?;
     limits::read(like, settings)?;
     if settings.truth("PrivateNetwork")? == Some(true) {
@@ -294,28 +298,6 @@ fn dynamic_user(name: &str) -> UserSpec {
         shell: "/usr/sbin/nologin".into(),
         ..User::new(name, uid, uid)
     })
-}
-
-fn environment(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
-    for a in settings.take("Environment") {
-        for word in a.words()? {
-            let (name, value) = word.split_once('=').ok_or_else(|| a.error("expected NAME=VALUE"))?;
-            like.spec.env.retain(|(known, _)| known != name);
-            like.spec.env.push((name.into(), value.into()));
-            if like.spec.env.len() > MOST_ENTRIES {
-                return Err(a.error(format!("more than {MOST_ENTRIES} variables are set")));
-            }
-        }
-    }
-    for a in settings.take("EnvironmentFile") {
-        like.losses.push(loss(&a, "a file of the machine, which is not read: give it with --env-file"));
-    }
-    for a in settings.take("UnsetEnvironment") {
-        like.spec.env_remove.extend(a.words()?);
-    }
-    let removed: BTreeSet<&str> = like.spec.env_remove.iter().map(String::as_str).collect();
-    like.spec.env.retain(|(name, _)| !removed.contains(name.as_str()));
-    Ok(())
 }
 
 /// The last ExecStart, without what its first characters ask of systemd.

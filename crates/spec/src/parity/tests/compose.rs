@@ -1,6 +1,6 @@
 //! Compose: what a service says, extends and names.
 
-use super::{Files, at, like, lost, try_with, wrong};
+use super::{Files, at, like, lost, try_with, wrong, wrong_with};
 use crate::{Access, Content, Mount, Rights, UserSpec};
 use std::path::Path;
 
@@ -104,6 +104,54 @@ fn services_extend_services() {
     );
     let circle = "services: {a: {extends: b}, b: {extends: a}}";
     assert!(wrong("compose.yaml#a", circle).contains("in a circle"));
+}
+
+#[test]
+fn an_override_lies_on_the_file_that_docker_finds_by_itself() {
+    let over = "services: {web: {user: '7', command: [b], environment: {B: 2}, volumes: ['fresh:/data'], devices: [/dev/x]}, command: {image: j}}";
+    let files = Files([("compose.override.yaml", over)].into());
+    let text = "services: {web: {image: i, command: [a], environment: [A=1], volumes: ['./src:/data'], cap_drop: [ALL]}, command: {image: i}}";
+    let web = try_with("compose.yaml#web", text, &files).unwrap();
+    assert_eq!((web.image.as_deref(), &web.spec.user), (Some("i"), &Some(UserSpec::Id(7, None))));
+    assert_eq!(web.spec.argv(), ["b"]);
+    assert_eq!(web.spec.env, [("A".into(), "1".into()), ("B".into(), "2".into())]);
+    assert_eq!(web.spec.mounts, [Mount::Volume { target: "/data".into() }]);
+    // Its place is none of this file's.
+    let loss = web.losses.iter().find(|loss| loss.path == "services.web.devices").unwrap();
+    assert_eq!(loss.place.to_string(), "-");
+    assert_eq!(try_with("compose.yaml#command", text, &files).unwrap().image.as_deref(), Some("j"));
+    // `docker compose -f` takes none.
+    assert_eq!(try_with("production.yaml#web", text, &files).unwrap().spec.user, None);
+}
+
+#[test]
+fn projects_are_included_with_paths_of_their_own() {
+    let files = Files(
+        [
+            ("db/compose.yaml", "include: [deeper/more.yaml]\nservices: {db: {image: 'd:${TAG}', volumes: ['./data:/data'], gpus: all}}"),
+            ("db/.env", "TAG=5"),
+            ("db/data", ""),
+            ("db/deeper/more.yaml", "services: {cache: {image: c, env_file: [c.env]}}"),
+            ("db/deeper/c.env", "C=1"),
+            ("over.yaml", "services: {db: {user: '9'}}"),
+            ("circle.yaml", "include: [circle.yaml, circle.yaml, circle.yaml]"),
+        ]
+        .into(),
+    );
+    let text = "include: [{path: [db/compose.yaml, over.yaml]}]\nservices: {web: {image: i}}";
+    let db = try_with("compose.yaml#db", text, &files).unwrap();
+    assert_eq!((db.image.as_deref(), db.spec.user.clone()), (Some("d:5"), Some(UserSpec::Id(9, None))));
+    let source = Path::new("/project/db/data").to_owned();
+    assert_eq!(*at(&db, "/data"), Mount::Bind { source, target: "/data".into(), read_only: false });
+    assert_eq!(lost(&db), ["db/compose.yaml: services.db.gpus"]);
+    let cache = try_with("compose.yaml#cache", text, &files).unwrap();
+    assert_eq!(cache.spec.env, [("C".into(), "1".into())]);
+    assert!(wrong_with("compose.yaml", text, &files).contains("several services: web, db"));
+    assert!(wrong_with("compose.yaml#no", text, &files).contains("no service no"));
+    assert!(wrong_with("compose.yaml#a", "include: [circle.yaml]", &files).contains("in a circle?"));
+    assert!(wrong("compose.yaml", "include: [gone.yaml]").contains("gone.yaml is not there"));
+    let only = try_with("compose.yaml", "include: [db/deeper/more.yaml]", &files).unwrap();
+    assert_eq!(only.image.as_deref(), Some("c"));
 }
 
 #[test]

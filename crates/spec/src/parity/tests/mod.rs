@@ -55,7 +55,12 @@ fn like(name: &str, text: &str) -> Like {
 
 #[track_caller]
 fn wrong(name: &str, text: &str) -> String {
-    let e = try_read(name, text).unwrap_err();
+    wrong_with(name, text, &Files::default())
+}
+
+#[track_caller]
+fn wrong_with(name: &str, text: &str, files: &Files) -> String {
+    let e = try_with(name, text, files).unwrap_err();
     format!("{e} ({})", e.hint().unwrap_or_default())
 }
 

@@ -1,7 +1,9 @@
 //! Units and their drop-ins.
 
 use super::{Files, at, like, lost, try_with, wrong};
+use crate::parity::{Request, Surroundings, read};
 use crate::{Access, GroupSpec, Memberships, Mount, Net, Rights, UserSpec, caps};
+use std::path::Path;
 
 fn unit(text: &str) -> crate::parity::Like {
     like("app@one.service", &format!("[Unit]\nDescription=x\n[Service]\n{text}\n"))
@@ -138,4 +140,60 @@ fn what_is_not_known_is_listed() {
     assert!(like.losses[0].why.contains("did you mean User?"), "{}", like.losses[0]);
     assert_eq!(like.losses[0].place.line, 5);
     assert!(wrong("a.service", "[Unit]\nA=1\n").contains("no [Service]"));
+}
+
+#[test]
+fn what_is_bound() {
+    let like = unit(
+        "TemporaryFileSystem=/var:ro\nBindPaths=/srv/data -/srv/more:/srv/more:rbind /dev/x\nBindReadOnlyPaths=/var/lib/x /etc/a:/etc/b",
+    );
+    let itself =
+        |target: &str, optional| Mount::Itself { target: target.into(), access: Access::Writable, optional };
+    assert_eq!(*at(&like, "/srv/data"), itself("/srv/data", false));
+    assert_eq!(*at(&like, "/srv/more"), itself("/srv/more", true));
+    for target in ["/var/lib/x", "/etc/b"] {
+        assert!(matches!(at(&like, target), Mount::Directory { read_only: true, .. }), "{target}");
+    }
+    assert_eq!(lost(&like), ["BindPaths", "BindReadOnlyPaths", "BindReadOnlyPaths"]);
+    assert!(like.losses[2].why.contains("what is at /etc/a is not bound"), "{}", like.losses[2]);
+}
+
+/// A tree with a unit in its place.
+struct Packaged;
+
+impl Surroundings for Packaged {
+    fn directory(&self) -> &Path {
+        Path::new("/pkg/usr/lib/systemd/system")
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, String> {
+        Ok((path == Path::new("/pkg/etc/default/app")).then(|| b"A=file\nB='x y'\n".to_vec()))
+    }
+
+    fn list(&self, _: &Path) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn exists(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn files_of_variables_of_the_tree_that_the_unit_lies_in() {
+    let text = "[Service]\nEnvironmentFile=-/etc/default/../default/%p\nEnvironment=A=unit C=1\nEnvironmentFile=-/etc/gone\n\
+                EnvironmentFile=/etc/missing\nExecStart=/bin/app $B";
+    let request = Request { name: "app.service", select: None, openshift: None, around: &Packaged };
+    let like = read(text.as_bytes(), &request).unwrap();
+    let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["C=1", "A=file", "B=x y"], "what the file says wins");
+    assert_eq!(lost(&like), ["EnvironmentFile"]);
+    assert!(like.losses[0].why.contains("would not start"), "{}", like.losses[0]);
+    let elsewhere = unit("EnvironmentFile=-/etc/default/app");
+    assert!(elsewhere.losses[0].why.contains("--env-file"), "{}", elsewhere.losses[0]);
+    assert!(wrong("a.service", "[Service]\nEnvironmentFile=x").contains("absolute"));
 }
