@@ -169,6 +169,15 @@ fn help_is_what_the_author_wrote() {
     let help = place.does(&["call", "color", "-h"]);
     assert!(help.contains("What it is painted: one of red, dark-blue [default: red]"), "{help}");
     assert!(place.does(&["call", "container", "--base=x", "--help"]).contains("--base <Container>"));
+    // Also where what goes before it is missing.
+    let strict = Place::with(
+        "from rootlet import function, object_type\n\n@object_type\nclass Test:\n    name: str\n\n    @function\n    \
+         def f(self, n: int) -> str:\n        \"\"\"Does it.\"\"\"\n        return self.name * n\n",
+    );
+    assert!(strict.does(&["call", "f", "--help"]).starts_with("Does it.\n"));
+    assert_eq!(strict.does(&["call", "--name=a", "f", "--n=3"]), "aaa\n");
+    strict.fails(125, &["call", "f", "--n=3"], &["--name <String>"]);
+    strict.fails(125, &["call", "--name=-h", "f", "--n=-h"], &["invalid value '-h'"]);
     // Where there is no module, in general.
     assert!(Place::default().does(&["call", "--help"]).contains("rootlet call whoami-check"));
 }

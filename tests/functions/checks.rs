@@ -76,7 +76,7 @@ fn they_run_at_once() {
         let made = std::process::Command::new("mkfifo").arg(place.at(name)).status().unwrap();
         assert!(made.success());
     }
-    assert_eq!(place.does(&["check", "left", "right"]).lines().count(), 2);
+    assert_eq!(place.does(&["check", "left", "right", "--timeout=1m"]).lines().count(), 2);
 }
 
 #[test]

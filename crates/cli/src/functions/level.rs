@@ -156,7 +156,11 @@ fn matches(
         .disable_help_flag(true)
         .max_term_width(100)
         .override_usage(usage(line, !args.is_empty(), &functions))
-        .args(args.iter().map(|arg| reader.option(arg)));
+        .args(args.iter().map(|arg| {
+            let option = reader.option(arg);
+            // Whoever asks for help does not know them yet; who does not is told by the module.
+            if asks_help(words) { option.required(false) } else { option }
+        }));
     if let Some(list) = listed(&functions) {
         command = command.after_help(list);
     }
@@ -181,6 +185,10 @@ fn matches(
         .remove_subcommand()
         .map(|(name, mut inner)| (name, inner.remove_many::<OsString>("").into_iter().flatten().collect()));
     Ok(Level::Said(matches, rest))
+}
+
+fn asks_help(words: &[OsString]) -> bool {
+    words.iter().any(|word| word == "--help" || word == "-h")
 }
 
 /// The options that every level takes, as far as they were said here.

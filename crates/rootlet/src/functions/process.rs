@@ -53,11 +53,12 @@ impl Runtime {
         Self { printed: Some(printed), ..self.clone() }
     }
 
-    /// Ends all processes that run.
+    /// Ends all processes that run, and waits until they have ended.
     pub fn end(&self) {
         for child in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
             // One that has ended by itself is none to be ended.
-            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+            let _ = child.kill().and_then(|()| child.wait());
         }
     }
 
@@ -73,6 +74,11 @@ impl Runtime {
 
     /// The directory of Python's SDK, in the store.
     fn sdk(&self) -> Result<PathBuf> {
+        if self.sdk.is_empty() {
+            let text =
+                "this rootlet was built without the SDK of Python, so that modules in Python cannot be run";
+            return Err(Error::new(ErrorKind::Module, text));
+        }
         let write = |directory: &Path| {
             self.sdk.iter().chain([&START]).try_for_each(|(path, text)| {
                 let file = directory.join(path);
