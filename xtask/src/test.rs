@@ -63,10 +63,10 @@ const PASSES: &[Pass] = &[
         root: false,
         tier: ONE_ID,
         place: Place::Here,
-        tests: &["engine", "library", "programs", "faults", "prepared", "parity", "python"],
+        tests: &["engine", "library", "programs", "faults", "prepared", "parity", "python", "containers"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
-    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
+    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults", "containers"] },
     // They have the same program run outside as well, for which docker's container has not the means.
     Pass { root: true, tier: CHROOT, place: Place::Here, tests: &["programs"] },
 ];
