@@ -66,7 +66,12 @@ const PASSES: &[Pass] = &[
         tests: &["engine", "library", "programs", "faults", "prepared", "parity", "python", "containers"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
-    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults", "containers"] },
+    Pass {
+        root: true,
+        tier: CHROOT,
+        place: Place::Docker,
+        tests: &["engine", "library", "faults", "containers"],
+    },
     // They have the same program run outside as well, for which docker's container has not the means.
     Pass { root: true, tier: CHROOT, place: Place::Here, tests: &["programs"] },
 ];
