@@ -28,7 +28,8 @@
 //! # Cargo features
 //! `tarball`: bases from tarballs, OCI layouts and archives. `registry`: bases from a registry. `packages`: bases made of packages,
 //! `apt:SUITE` and `apk:RELEASE`. `recipes`: [`recipe`]s. `like`: [`like`] production. `testing`: [`#[rootlet::test]`](test) and what goes
-//! with it. `compare`: [`compare`]. Without them, `host`, `dir:PATH` and what is in the store already.
+//! with it. `compare`: [`compare`]. `module`: what a
+//! module of [`functions`] is written with; `functions`: their engine, too. Without them, `host`, `dir:PATH` and what is in the store already.
 
 mod bpf;
 mod builder;
@@ -102,6 +103,11 @@ pub use rootlet_spec::{Lenient, Require, Tier};
 #[cfg(all(doctest, feature = "recipes"))]
 #[doc = include_str!("../../../docs/recipes.md")]
 struct Recipes;
+
+/// Likewise.
+#[cfg(all(doctest, feature = "functions"))]
+#[doc = include_str!("../../../docs/functions.md")]
+struct FunctionsDocument;
 
 /// Likewise.
 #[cfg(all(doctest, feature = "like"))]
