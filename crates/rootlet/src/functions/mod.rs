@@ -46,76 +46,30 @@
 
 mod api;
 #[cfg(feature = "functions")]
-mod build;
-#[cfg(feature = "functions")]
 mod engine;
 mod failed;
 #[cfg(feature = "functions")]
-mod git;
-#[cfg(feature = "functions")]
-mod hears;
-#[cfg(feature = "functions")]
-pub mod init;
-#[cfg(feature = "functions")]
-pub mod install;
-#[cfg(feature = "functions")]
-mod locate;
-#[cfg(feature = "functions")]
-mod module;
-#[cfg(feature = "functions")]
-mod names;
-#[cfg(feature = "functions")]
-mod presets;
-#[cfg(feature = "functions")]
-mod process;
-#[cfg(feature = "functions")]
-mod project;
+mod modules;
 pub mod schema;
 pub mod serve;
-#[cfg(feature = "functions")]
-pub mod session;
-#[cfg(feature = "functions")]
-mod stamps;
 
 pub use api::{
     Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
     FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 #[cfg(feature = "functions")]
-pub use engine::{Engine, Entered, Options};
+pub use engine::{Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};
 pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
-pub use hears::{Hears, Outcome, Silent};
-#[cfg(feature = "functions")]
-pub use locate::from_host;
-#[cfg(feature = "functions")]
-pub use module::{Module, Values};
-#[cfg(feature = "functions")]
-pub use process::{Printed, Runtime};
-#[cfg(feature = "functions")]
-pub use project::{Dependency, Form, Project, Sdk};
-pub use serve::{Result, serve};
-
+pub use modules::{
+    Dependency, Form, Module, Printed, Project, Runtime, Sdk, Values, from_host, init, install,
+};
 pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
-
-#[cfg(feature = "functions")]
-use rootlet_spec::pipeline::Call;
-#[cfg(feature = "functions")]
-use serde_json::Value;
+pub use serve::{Result, serve};
 
 /// What a module in Rust begins with.
 pub mod prelude {
     pub use super::{
         CacheVolume, Container, Directory, Exec, Expect, Failed, File, Result, Secret, Service, dag, serve,
     };
-}
-
-#[cfg(feature = "functions")]
-/// Who can call the functions of modules.
-pub trait Modules: Send + Sync {
-    /// Calls functions of a module, one upon the other, and gives what the last one gave, in the form of [`spec::pipeline`](crate::spec::pipeline).
-    ///
-    /// # Errors
-    /// No such module or function; what it said where it failed.
-    fn call(&self, engine: &Engine, call: &Call) -> Result<Value>;
 }

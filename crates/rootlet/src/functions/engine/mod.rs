@@ -13,17 +13,20 @@ mod directory;
 mod enter;
 mod exec;
 mod file;
+mod hears;
 mod memo;
 mod pattern;
 mod place;
 mod secret;
 mod service;
+pub mod session;
 mod state;
 mod write;
 
 pub use enter::Entered;
+pub use hears::{Hears, Outcome, Silent};
 
-use super::{Failed, Hears, Modules, Outcome, Silent};
+use super::Failed;
 use crate::{Error, Rootlet};
 use memo::{Memo, key};
 use rootlet_base::{Base, Resolver};
@@ -60,6 +63,16 @@ struct Inner {
     /// A directory for files of the session's own, removed with it.
     scratch: Mutex<Option<PathBuf>>,
     next: AtomicU64,
+}
+
+/// Who can call the functions of modules.
+pub trait Modules: Send + Sync {
+    /// Calls functions of a module, one upon the other, and gives what the last one gave, in the form of
+    /// [`spec::pipeline`](crate::spec::pipeline).
+    ///
+    /// # Errors
+    /// No such module or function; what it said where it failed.
+    fn call(&self, engine: &Engine, call: &Call) -> Result<Value>;
 }
 
 /// What an engine is made with.

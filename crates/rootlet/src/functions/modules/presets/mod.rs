@@ -1,7 +1,7 @@
 //! The module `lib`: rootlet's own presets, with the names, arguments and defaults of the library that the tutorial uses.
 
-use super::schema::{Arg, Function, Object, Schema};
-use super::{Failed, FailedKind};
+use crate::functions::schema::{Arg, Function, Object, Schema};
+use crate::functions::{Failed, FailedKind};
 use rootlet_spec::pipeline::{Call, Container, ContainerStep, Directory, FileStep};
 use rootlet_spec::preset;
 use rootlet_spec::recipe::{Recipe, RecipeUser};
@@ -117,7 +117,7 @@ pub(super) fn schema() -> Schema {
         name: (*name).into(),
         doc: (*doc).into(),
         args: args.iter().map(|text| arg(text)).collect(),
-        returns: super::schema::Type::Named((*returns).into()),
+        returns: crate::functions::schema::Type::Named((*returns).into()),
         check: false,
         cache: Value::Null,
     });

@@ -2,8 +2,8 @@
 
 use super::git::{Place, Version};
 use super::presets;
-use super::project::{Dependency, Project};
-use super::schema::Arg;
+use super::project::{Dependency, Form, Project};
+use crate::functions::schema::Arg;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::Store;
 use rootlet_spec::similar::nearest;
@@ -45,7 +45,7 @@ pub(super) fn locate(directory: &Path, one: &Dependency, store: &Store) -> Resul
 }
 
 fn has_manifest(path: &Path) -> bool {
-    [super::Form::Rootlet, super::Form::Dagger].iter().any(|form| path.join(form.file()).exists())
+    [Form::Rootlet, Form::Dagger].iter().any(|form| path.join(form.file()).exists())
 }
 
 pub(super) fn circular(line: &[PathBuf]) -> Error {

@@ -1,7 +1,8 @@
 //! The process that runs a module's code, from its start to its end.
 
+use super::build;
 use super::project::{Project, Sdk};
-use super::{Engine, Failed, build, session};
+use crate::functions::{Engine, Failed, session};
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Digest, Store};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -5,8 +5,9 @@ use super::locate::{Located, circular, default_place, from_host, locate, no_depe
 use super::names::rename;
 use super::process::{Process, Runtime, interpreter};
 use super::project::{Dependency, Project};
-use super::schema::{Arg, Object, Schema};
-use super::{Engine, Failed, FailedKind, Modules, presets, stamps};
+use super::{presets, stamps};
+use crate::functions::schema::{Arg, Object, Schema};
+use crate::functions::{Engine, Failed, FailedKind, Modules};
 use crate::{Error, Result};
 use rootlet_base::Digest;
 use rootlet_spec::pipeline::Call;

@@ -9,7 +9,8 @@
 //!
 //! A module may ask many things at once; each is answered when its answer is there.
 
-use super::{Engine, Failed};
+use super::Engine;
+use crate::functions::Failed;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Write};
