@@ -17,8 +17,8 @@ pub fn beyond(first: Option<&Why>, second: Option<&Why>) -> Vec<Refusal> {
 /// The kernel keeps so many bytes of a thread's name.
 const KEPT: usize = 15;
 
-/// Whether a refusal belongs to a test: the thread is called as the test is (libtest), or the line that has the test's verdict names what was
-/// refused (pytest's summary).
+/// Whether a refusal belongs to a test: the thread is called as the test is (libtest), or what was refused is named in the line that has the
+/// test's verdict, or in what is told of its failure (pytest, libtest).
 pub fn belongs(refusal: &Refusal, test: &str, output: &str) -> bool {
     let mut end = test.len().min(KEPT);
     while !test.is_char_boundary(end) {
@@ -27,11 +27,33 @@ pub fn belongs(refusal: &Refusal, test: &str, output: &str) -> bool {
     if refusal.name == test[..end] {
         return true;
     }
-    let path = refusal.path.as_deref().filter(|path| path.len() > 1);
-    let says = |line: &str, path: &str| {
-        line.contains(test) && line.contains(path) && verdicts(line).contains_key(test)
-    };
-    path.is_some_and(|path| output.lines().any(|line| says(line, path)))
+    let Some(path) = refusal.path.as_deref().filter(|path| path.len() > 1) else { return false };
+    let mut within = false;
+    output.lines().any(|line| {
+        if let Some(header) = header(line) {
+            within = is_of(header, test);
+        }
+        line.contains(path) && (within || line.contains(test) && verdicts(line).contains_key(test))
+    })
+}
+
+/// The test that the next lines are about: `____ C.test_a ____` and `---- a::b stdout ----`; what ends them is of none.
+fn header(line: &str) -> Option<&str> {
+    if let Some(name) = line.strip_prefix("---- ") {
+        return name.strip_suffix(" stdout ----");
+    }
+    if line.starts_with("==") || line == "failures:" {
+        return Some("");
+    }
+    // Underscores alone separate what is told of one test.
+    let name = line.strip_prefix('_')?.strip_suffix('_')?.trim_matches('_');
+    let name = name.strip_prefix(' ')?.strip_suffix(' ')?;
+    name.contains(|c| c != '_' && c != ' ').then_some(name)
+}
+
+/// Whether a header names a test; pytest leaves the file's name out there.
+fn is_of(header: &str, test: &str) -> bool {
+    header == test || test.split_once(".py::").is_some_and(|(_, name)| header == name.replace("::", "."))
 }
 
 #[cfg(test)]
@@ -69,6 +91,19 @@ mod tests {
         let paths: Vec<_> = beyond(Some(&root), Some(&sam)).into_iter().map(|refusal| refusal.path).collect();
         assert_eq!(paths, [Some("/b".into())]);
         assert!(beyond(None, Some(&sam)).is_empty());
+    }
+
+    #[test]
+    fn what_is_told_of_a_failure_is_of_its_test() {
+        let told = "=== FAILURES ===\n____ C.a ____\n>   write()\n_ _ _ _ _\nE  PermissionError: '/etc/new'\n----- Captured -----\n\
+                    ____ b ____\ntouch: '/usr/x'\n=== short test summary info ===\nFAILED t.py::d - Permission…\n/usr/y";
+        let of = |path: &str, test: &str| belongs(&refusal("python3", path), test, told);
+        assert!(of("/etc/new", "t.py::C::a") && of("/usr/x", "t.py::b"));
+        assert!(!of("/usr/x", "t.py::C::a") && !of("/usr/y", "t.py::b"));
+        let libtest =
+            "failures:\n\n---- a::b stdout ----\ncannot write /etc/new\n\nfailures:\n    a::b\n/usr/y";
+        let of = |path: &str, test: &str| belongs(&refusal("sh", path), test, libtest);
+        assert!(of("/etc/new", "a::b") && !of("/usr/y", "a::b") && !of("/etc/new", "a::c"));
     }
 
     #[test]
