@@ -68,6 +68,19 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
+/// As [`duplicate`], of a descriptor that this process was started with: what it starts itself does not get it.
+///
+/// # Errors
+/// `EBADF` when nothing is open under this number.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    let own = duplicate(number)?;
+    // SAFETY: as above.
+    match unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } {
+        0.. => Ok(own),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::duplicate;

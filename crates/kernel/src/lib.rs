@@ -31,7 +31,7 @@ pub mod tree;
 mod wire;
 
 pub use attached::start_attached;
-pub use descriptor::duplicate;
+pub use descriptor::{duplicate, inherited};
 pub use errno::errno_name;
 pub use idmap::{IdMap, IdRange, OneId, SubIds};
 pub use init::{Ended, Exec, ExecError, ExecStep, Init, Started, Streams, Waiting, Who};

@@ -495,6 +495,10 @@ fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
         Some(libc::EPERM) if what.contains("procfs") => {
             Some("this container hides parts of /proc; run `rootlet doctor`")
         }
+        Some(libc::ENOENT | libc::EACCES) if what.contains("/src/") => Some(
+            "something that the root stands on could not be mounted, a layer most likely: the store's directories must be ones that the \
+             user may enter without the rights of a group; `rootlet doctor` says more",
+        ),
         Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
         _ => None,
     }

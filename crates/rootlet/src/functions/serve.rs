@@ -194,7 +194,7 @@ pub fn serve<M: Served>() -> Result<()> {
             .with_hint("`rootlet functions` lists them, `rootlet call` calls one")
     })?;
     let gone = |e| Error::io("failed to talk to the command that called", e);
-    let socket: UnixStream = rootlet_kernel::duplicate(number).map_err(gone)?.into();
+    let socket: UnixStream = rootlet_kernel::inherited(number).map_err(gone)?.into();
     let mut reader = BufReader::new(socket.try_clone().map_err(gone)?);
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line).map_err(gone)?;
