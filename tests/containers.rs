@@ -308,6 +308,8 @@ fn secrets_are_told_to_nobody() {
     let found =
         after.with_exec(["sh", "-c", "env; cat /run/secrets/token 2>&1; true"]).stdout().wait().unwrap();
     assert!(!found.contains("hunter2") && found.contains("No such file"), "{found}");
+    let listed = with.with_exec(["sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '"]).stdout().wait().unwrap();
+    assert!(listed.contains("cmdline") && !listed.contains("***"), "{listed}");
     let failed = with.with_exec(["sh", "-c", "echo $TOKEN >&2; exit 1"]).sync().wait().unwrap_err();
     assert_eq!(failed.exec.as_ref().unwrap().stderr, "***\n");
     assert!(!format!("{failed:?}").contains("hunter2"), "{failed:?}");
@@ -337,6 +339,24 @@ fn a_service_is_reached_by_its_name() {
     let failed = alpine.with_service_binding("x", &dies).with_exec(["true"]).sync().wait().unwrap_err();
     assert_eq!(failed.exec.map(|exec| (exec.exit_code, exec.stderr)), Some((3, "cannot\n".into())));
     session.engine.end();
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    rootlet_tests::needs_namespaces!("private network");
+    let (Some(one), Some(other)) = (session(), session()) else { return };
+    // Each service is known by a number of its own, which two questions of one session hear both.
+    let script = "cat /proc/sys/kernel/random/uuid > /id; while :; do nc -l -p 80 < /id; done";
+    let asked = |session: &Session, n: u32| {
+        let alpine = session.dag.container().from_(&session.alpine);
+        let service = alpine.with_exposed_port(80).as_service_of(["sh", "-c", script]);
+        let client = alpine.with_service_binding("www", &service).with_env_variable("N", n.to_string());
+        client.with_exec(["sh", "-c", "nc www 80"]).stdout()
+    };
+    let answers = [asked(&one, 1), asked(&other, 1), asked(&one, 2), asked(&other, 2)];
+    let [a, b, again_a, again_b] = answers.map(|answer| answer.wait().unwrap());
+    assert_eq!((&a, &b), (&again_a, &again_b));
+    assert_ne!(a, b);
 }
 
 #[test]
