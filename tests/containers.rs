@@ -391,3 +391,15 @@ fn a_container_of_many_steps() {
     }
     assert_eq!(container.with_exec(["wc", "-l", "/numbers"]).stdout().wait().unwrap(), "150 /numbers\n");
 }
+
+#[test]
+fn what_needs_what_was_made_before() {
+    rootlet_tests::needs_namespaces!("layer");
+    let Some(session) = session() else { return };
+    let mut container = session.dag.container().from_(&session.alpine).with_new_file("/0", "text");
+    for number in 1..100 {
+        let before = container.file(format!("/{}", number - 1));
+        container = session.dag.container().from_(&session.alpine).with_file(format!("/{number}"), &before);
+    }
+    assert_eq!(container.file("/99").contents().wait().unwrap(), "text");
+}

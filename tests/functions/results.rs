@@ -141,3 +141,19 @@ fn a_container_is_entered() {
     let ran = entered(&["terminal"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
 }
+
+#[test]
+fn what_needs_what_was_made_before() {
+    let Some(alpine) = alpine() else { return };
+    let place = Place::with(
+        "from rootlet import dag, function, object_type\n\n@object_type\nclass Test:\n    @function\n    \
+         async def nested(self, base: str, deep: int) -> str:\n        \
+         made = dag.container().from_(base).with_new_file('/0', 'text')\n        \
+         for n in range(1, deep):\n            \
+         made = dag.container().from_(base).with_file(f'/{n}', made.file(f'/{n - 1}'))\n        \
+         return await made.file(f'/{deep - 1}').contents()\n",
+    );
+    let nested = |deep: &str| ["call", "-q", "nested", "--base", &alpine, "--deep", deep].map(str::to_owned);
+    assert_eq!(place.does(&nested("60").each_ref().map(String::as_str)), "text\n");
+    place.fails(1, &nested("190").each_ref().map(String::as_str), &["values in values"]);
+}

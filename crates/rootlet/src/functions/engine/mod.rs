@@ -9,6 +9,7 @@
 mod asks;
 mod cache;
 mod capture;
+mod deep;
 mod directory;
 mod enter;
 mod exec;
@@ -121,7 +122,7 @@ impl Engine {
     /// # Errors
     /// The question is not known, or its arguments are not; a command did not end as it was to; what it stands on cannot be made.
     pub fn ask(&self, name: &str, on: &Value, with: &Map<String, Value>) -> Result<Value> {
-        asks::answer(self, name, on, with)
+        deep::with_room(|| asks::answer(self, name, on, with))
     }
 
     /// Ends what still runs, services above all, and forgets what was done. What is being asked meanwhile fails.

@@ -9,7 +9,7 @@
 //!
 //! A module may ask many things at once; each is answered when its answer is there.
 
-use super::Engine;
+use super::{Engine, deep};
 use crate::functions::Failed;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -48,31 +48,37 @@ pub fn serve(engine: &Engine, socket: UnixStream, job: &Value) -> Result<Value, 
     let writer = Arc::new(Mutex::new(socket.try_clone().map_err(gone)?));
     // One that has ended already is told by what is read.
     let _ = tell(&writer, job);
-    let mut reader = BufReader::new(socket);
-    {
-        loop {
-            let Some(line) = line(&mut reader)? else {
-                return Err(Failed::query("the module's process ended before its function did"));
-            };
-            match serde_json::from_slice(&line) {
-                Ok(Said::Done { done }) => return Ok(done),
-                Ok(Said::Failed { failed }) => return Err(failed),
-                Ok(Said::Ask(ask)) => {
-                    let (writer, engine) = (writer.clone(), engine.clone());
-                    std::thread::spawn(move || {
-                        let answer = match engine.ask(&ask.ask, &ask.on, &ask.with) {
-                            Ok(answer) => json!({"id": ask.id, "answer": answer}),
-                            Err(failed) => json!({"id": ask.id, "error": failed}),
-                        };
-                        // Who does not wait for it any more has ended.
-                        let _ = tell(&writer, &answer);
-                    });
-                }
-                Err(e) => {
-                    return Err(Failed::query(format!(
-                        "the module's process says what is not understood: {e}"
-                    )));
-                }
+    let reader = BufReader::new(socket);
+    deep::with_room(|| converse(engine, reader, &writer))
+}
+
+fn converse(
+    engine: &Engine,
+    mut reader: BufReader<UnixStream>,
+    writer: &Arc<Mutex<UnixStream>>,
+) -> Result<Value, Failed> {
+    loop {
+        let Some(line) = line(&mut reader)? else {
+            return Err(Failed::query("the module's process ended before its function did"));
+        };
+        match deep::read(&line) {
+            Ok(Said::Done { done }) => return Ok(done),
+            Ok(Said::Failed { failed }) => return Err(failed),
+            Ok(Said::Ask(ask)) => {
+                let (writer, engine) = (writer.clone(), engine.clone());
+                std::thread::spawn(move || {
+                    let answer = match engine.ask(&ask.ask, &ask.on, &ask.with) {
+                        Ok(answer) => json!({"id": ask.id, "answer": answer}),
+                        Err(failed) => json!({"id": ask.id, "error": failed}),
+                    };
+                    // Who does not wait for it any more has ended.
+                    let _ = tell(&writer, &answer);
+                });
+            }
+            Err(why) => {
+                return Err(Failed::query(format!(
+                    "the module's process says what is not understood: {why}"
+                )));
             }
         }
     }
