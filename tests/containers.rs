@@ -326,9 +326,10 @@ fn a_service_is_reached_by_its_name() {
     let Some(session) = session() else { return };
     let alpine = session.dag.container().from_(&session.alpine);
     let serving = |text: &str| {
-        // Alpine's nc serves one connection after the other.
-        let script = format!("while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n{text}' | nc -l -p 80; done");
-        alpine.with_exposed_port(80).as_service_of(["sh", "-c", &script])
+        let answer = format!("#!/bin/sh\nprintf 'HTTP/1.0 200 OK\\r\\n\\r\\n{text}'\n");
+        let executable = FileOptions { permissions: Some(0o755), ..FileOptions::default() };
+        let container = alpine.with_new_file_as("/answer", answer, executable).with_exposed_port(80);
+        container.as_service_of(["nc", "-lk", "-p", "80", "-e", "/answer"])
     };
     let (one, other) = (serving("one"), serving("other"));
     let client = alpine.with_service_binding("www", &one).with_service_binding("db.local", &other);
@@ -346,7 +347,7 @@ fn two_runs_at_once_do_not_meet() {
     rootlet_tests::needs_namespaces!("private network");
     let (Some(one), Some(other)) = (session(), session()) else { return };
     // Each service is known by a number of its own, which two questions of one session hear both.
-    let script = "cat /proc/sys/kernel/random/uuid > /id; while :; do nc -l -p 80 < /id; done";
+    let script = "cat /proc/sys/kernel/random/uuid > /id; exec nc -lk -p 80 -e cat /id";
     let asked = |session: &Session, n: u32| {
         let alpine = session.dag.container().from_(&session.alpine);
         let service = alpine.with_exposed_port(80).as_service_of(["sh", "-c", script]);

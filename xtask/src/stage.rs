@@ -143,8 +143,10 @@ pub fn run_as_test_user(stage: &str, program: &str, arguments: &[&str]) -> Resul
     command.args(arguments).uid(user.uid).gid(user.gid).env_clear().envs(std::env::vars_os().filter(
         |(name, _)| {
             let name = name.to_string_lossy();
-            ["CARGO_", "ROOTLET_", "RUST_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
-                || ["CI", "LANG", "TERM", "TMPDIR", "http_proxy", "https_proxy", "no_proxy"].contains(&&*name)
+            // With which mirrors, and whose certificates, pip and others work here.
+            ["CARGO_", "ROOTLET_", "RUST_", "LC_", "PIP_"].iter().any(|prefix| name.starts_with(prefix))
+                || ["CI", "LANG", "TERM", "TMPDIR", "SSL_CERT_FILE"].contains(&&*name)
+                || name.to_lowercase().ends_with("_proxy")
         },
     ));
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH"] {

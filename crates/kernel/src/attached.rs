@@ -50,7 +50,9 @@ mod tests {
         let other = std::fs::File::open("/dev/null").unwrap();
         rustix::io::fcntl_setfd(&other, rustix::io::FdFlags::empty()).unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", "ls /proc/$$/fd | wc -l >&$SOCKET; exec sleep 1000"]);
+        // The list itself takes a descriptor, which is gone when they are counted.
+        let count = "n=0; for fd in /proc/$$/fd/*; do [ ! -L $fd ] || n=$((n+1)); done; echo $n >&$SOCKET; exec sleep 1000";
+        command.args(["-c", count]);
         let mut child = start_attached(command, theirs.into(), "SOCKET").unwrap();
         let mut said = [0; 2];
         ours.read_exact(&mut said).unwrap();
