@@ -55,6 +55,10 @@ impl By {
     }
 }
 
+/// Where who traces may not read everything of who is traced, as root in docker's default container.
+const UNREAD: &str =
+    "paths that begin where a program stands: without CAP_SYS_PTRACE, this process may not see where that is";
+
 /// What a call named.
 #[derive(Default)]
 pub struct Arguments {
@@ -63,6 +67,8 @@ pub struct Arguments {
     pub strings: Vec<String>,
     pub flags: i32,
     pub address: Option<(Address, String)>,
+    /// A path could not be read, or where it begins: nothing can be said of it.
+    pub unread: bool,
 }
 
 impl Watch {
@@ -123,6 +129,10 @@ impl Watch {
             return;
         }
         let Some(mut process) = Process::read(tid) else { return };
+        if arguments.unread {
+            log.not_seen(UNREAD.to_owned());
+            return;
+        }
         let who = process.who.clone();
         if let (Some(groups), true) = (&self.groups, who.effective == 0) {
             process.who.groups.clone_from(groups);
@@ -267,13 +277,19 @@ impl Watch {
             let path = match named.address {
                 // NULL: the descriptor itself, as futimens(3) has it.
                 None | Some(0) => Vec::new(),
-                Some(address) => trace::read_string(tid, address).unwrap_or_default(),
+                Some(address) => trace::read_string(tid, address).unwrap_or_else(|| {
+                    read.unread = true;
+                    Vec::new()
+                }),
             };
             let path = if path.starts_with(b"/") { [&root[..], &path].concat() } else { path };
             let dir = if path.starts_with(b"/") {
                 Vec::new()
             } else {
-                from(named.dir).unwrap_or_else(|| b"/".to_vec())
+                from(named.dir).unwrap_or_else(|| {
+                    read.unread = true;
+                    Vec::new()
+                })
             };
             read.paths.push((dir, path));
         }
