@@ -63,7 +63,7 @@ const PASSES: &[Pass] = &[
         root: false,
         tier: ONE_ID,
         place: Place::Here,
-        tests: &["engine", "library", "programs", "faults", "prepared", "parity", "python", "containers"],
+        tests: &["engine", "library", "programs", "faults", "prepared", "parity", "containers"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
     Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },

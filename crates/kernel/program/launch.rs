@@ -223,6 +223,16 @@ impl Launcher {
         sys::futex_wake(&self.state);
     }
 
+    /// What was done becomes idle between any two looks at it: only work is work.
+    fn wait_for_work(&self) {
+        loop {
+            match self.state.load(Ordering::Acquire) {
+                WORK => return,
+                other => sys::futex_wait(&self.state, other),
+            }
+        }
+    }
+
     fn wait_while(&self, state: u32) {
         while self.state.load(Ordering::Acquire) == state {
             sys::futex_wait(&self.state, state);
@@ -236,8 +246,7 @@ extern "C" fn launch(arg: *mut u8) -> ! {
     launcher.asked.install();
     launcher.tell(IDLE);
     loop {
-        launcher.wait_while(IDLE);
-        launcher.wait_while(DONE);
+        launcher.wait_for_work();
         let job = launcher.job.load(Ordering::Acquire).cast::<Exec>();
         // SAFETY: the main thread waits until this is done, and uses its `Exec` no sooner.
         exec::clone_and_execute(unsafe { &mut *job });
