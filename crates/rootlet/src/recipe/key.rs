@@ -133,12 +133,30 @@ fn digest(path: &Path) -> Result<Digest> {
 
 /// Enough of a file to see, without reading it, that it is as it was: nobody sets the time of its last change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     path: PathBuf,
     size: u64,
     inode: u64,
     /// Seconds and nanoseconds.
     changed: (i64, i64),
+}
+
+impl Stamp {
+    fn new(path: PathBuf, m: &fs::Metadata) -> Self {
+        Self { path, size: m.size(), inode: m.ino(), changed: (m.ctime(), m.ctime_nsec()) }
+    }
+
+    /// That of the file which a path leads to.
+    #[cfg(feature = "functions")]
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(path.to_owned(), &fs::metadata(path)?))
+    }
+
+    /// Whether that file is the same still.
+    #[cfg(feature = "functions")]
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        Self::of(&self.path).is_ok_and(|now| now == *self)
+    }
 }
 
 /// The stamps of a file, or of all that is in a directory.
@@ -151,7 +169,7 @@ pub(super) fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
                 left.push(entry?.path());
             }
         }
-        stamps.push(Stamp { path, size: m.size(), inode: m.ino(), changed: (m.ctime(), m.ctime_nsec()) });
+        stamps.push(Stamp::new(path, &m));
     }
     stamps.sort();
     Ok(stamps)

@@ -17,6 +17,9 @@ mod perform;
 mod project;
 mod step;
 
+#[cfg(feature = "functions")]
+pub(crate) use key::Stamp;
+#[cfg(feature = "functions")]
 pub(crate) use perform::{authorities, inside, surroundings};
 
 pub use lock::{LOCK_FILE, Lock, Locked, PackagePin};

@@ -1,7 +1,7 @@
 //! The program of a module that is written in Rust: cargo builds it when something that it is made of has changed.
 
 use super::project::Project;
-use super::stamps::{Stamp, stamp};
+use crate::recipe::Stamp;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::Store;
 use serde::{Deserialize, Serialize};
@@ -64,9 +64,9 @@ fn cargo(project: &Project) -> Result<Built> {
         programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     let program =
         program.ok_or_else(|| failed().caused_by("it has no program").with_hint("write a src/main.rs"))?;
-    let mut of: Vec<Stamp> = sources(&program).iter().filter_map(|path| stamp(path).ok()).collect();
+    let mut of: Vec<Stamp> = sources(&program).iter().filter_map(|path| Stamp::of(path).ok()).collect();
     let own = ["Cargo.toml", "Cargo.lock"].map(|name| project.source().join(name));
-    of.extend(own.iter().chain([&program]).filter_map(|path| stamp(path).ok()));
+    of.extend(own.iter().chain([&program]).filter_map(|path| Stamp::of(path).ok()));
     Ok(Built { program, of })
 }
 
