@@ -222,3 +222,13 @@ def test_modules_that_are_not_there_are_said(tmp_path):
     assert "no code" in failed(run(tmp_path, {"job": "describe"}))["message"]
     (tmp_path / "rootlet.json").write_text("{")
     assert "no JSON" in failed(run(tmp_path, {"job": "describe"}))["message"]
+
+
+def test_the_sdks_lines_are_nobodys_wherever_it_lies():
+    from rootlet.functions import _failure
+
+    try:
+        _failure._hint(type("Odd", (Exception,), {"hint": property(lambda self: 1 / 0)})())
+    except ZeroDivisionError as error:
+        told = _failure.traceback(error, "/")
+    assert "test_functions_failures.py" in told and "_failure.py" not in told.replace("test_functions_failures.py", "")

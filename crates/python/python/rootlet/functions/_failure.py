@@ -7,6 +7,9 @@ from traceback import TracebackException
 
 from ._errors import DaggerError, ExecError, QueryError, UnserialisableError, UsageError
 
+# The store, which this lies in, may itself lie in the module's directory.
+_OWN = os.path.dirname(os.path.realpath(__file__)) + os.sep
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -70,7 +73,7 @@ def _hint(error: BaseException) -> str | None:
 def traceback(error: BaseException, directory: str) -> str:
     """As Python prints it, without the lines that are not the author's; empty, where none is."""
     whole = TracebackException.from_exception(error)
-    here = os.path.realpath(directory) + os.sep
+    here = os.path.join(os.path.realpath(directory), "")
     if not _strip(whole, here, set()):
         return ""
     return "".join(whole.format())
@@ -98,4 +101,4 @@ def _type(part: Any) -> type:
 
 def _authors(file: str, here: str) -> bool:
     path = os.path.realpath(file)
-    return path.startswith(here) and "site-packages" not in path
+    return path.startswith(here) and not path.startswith(_OWN) and "site-packages" not in path
