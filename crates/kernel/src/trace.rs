@@ -1,6 +1,13 @@
 //! Tracing processes: ptrace(2), and what is asked of a stopped one. Ptrace knows threads: whoever seizes a process is the only one
 //! who may do the rest.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "trace/no_detour.rs")]
+pub mod detour;
+#[cfg(target_arch = "x86_64")]
+mod registers;
+
+#[cfg(target_arch = "x86_64")]
+use registers::Registers;
 use std::ffi::c_void;
 use std::io;
 
@@ -8,6 +15,8 @@ use std::io;
 pub const OURS: u16 = 0x5257;
 /// Likewise, of a call that is not to be made.
 pub const REFUSED: u16 = 0x5258;
+/// Likewise, of a call that a slot of [`detour`] has made before, for its result.
+pub const MADE: u16 = 0x5259;
 
 /// A stopped or ended thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +29,14 @@ pub enum Stop {
     Signal(i32),
     /// It was stopped with its whole process.
     Group,
-    /// It is new, or made another one; that is traced, too.
+    /// It is new.
     New,
+    /// It began another one, of this number; that is traced, too.
+    Began(i32),
     /// It executed a program, and was the thread of this number.
     Executed(i32),
+    /// It is about to end; told only where [`detour`] asked for it.
+    Exits,
     /// It ended with this status of wait(2).
     Ended(i32),
 }
@@ -36,14 +49,21 @@ fn ptrace(request: u32, pid: i32, address: usize, data: usize) -> io::Result<i64
 
 /// Traces a process and all that comes from it; they are killed when the calling thread ends.
 pub fn seize(pid: i32) -> io::Result<()> {
-    let options = libc::PTRACE_O_TRACEFORK
-        | libc::PTRACE_O_TRACEVFORK
-        | libc::PTRACE_O_TRACECLONE
-        | libc::PTRACE_O_TRACEEXEC
-        | libc::PTRACE_O_EXITKILL
-        | libc::PTRACE_O_TRACESYSGOOD
-        | libc::PTRACE_O_TRACESECCOMP;
-    ptrace(libc::PTRACE_SEIZE, pid, 0, options as usize).map(drop)
+    ptrace(libc::PTRACE_SEIZE, pid, 0, OPTIONS as usize).map(drop)
+}
+
+const OPTIONS: i32 = libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_EXITKILL
+    | libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACESECCOMP;
+
+/// From now on its end is told before, too, and that of all that comes from it.
+#[cfg(target_arch = "x86_64")]
+fn also_tell_exit(pid: i32) -> io::Result<()> {
+    ptrace(libc::PTRACE_SETOPTIONS, pid, 0, (OPTIONS | libc::PTRACE_O_TRACEEXIT) as usize).map(drop)
 }
 
 /// Lets it run to its next stop, with a signal or none (0).
@@ -89,6 +109,10 @@ fn stop(pid: i32, status: i32) -> Stop {
         (_, libc::PTRACE_EVENT_STOP) => Stop::New,
         (_, libc::PTRACE_EVENT_SECCOMP) => Stop::Call,
         (_, libc::PTRACE_EVENT_EXEC) => Stop::Executed(message(pid).unwrap_or(pid as u64) as i32),
+        (_, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
+            message(pid).map_or(Stop::New, |new| Stop::Began(new as i32))
+        }
+        (_, libc::PTRACE_EVENT_EXIT) => Stop::Exits,
         (_, 0) if signal == libc::SIGTRAP | 0x80 => Stop::Made,
         (signal, 0) => Stop::Signal(signal),
         _ => Stop::New,
@@ -147,25 +171,53 @@ pub fn call(pid: i32) -> io::Result<Call> {
 /// Whether the registers at the end of a call no longer hold all of its arguments, so that [`call`] has to be asked before.
 pub const LOSES_ARGUMENTS: bool = cfg!(target_arch = "aarch64");
 
-/// The call that has been made, where the registers still hold it, and what it gave: a value, or an errno, negated.
-#[cfg(target_arch = "x86_64")]
-pub fn made(pid: i32) -> io::Result<(Call, i64)> {
-    let mut words = [0u64; size_of::<libc::user_regs_struct>() / 8];
-    ptrace(libc::PTRACE_GETREGS, pid, 0, words.as_mut_ptr() as usize)?;
-    // struct user_regs_struct: r10, r9, r8, rax, rdx, rsi, rdi and orig_rax lie here.
-    let arguments = [words[14], words[13], words[12], words[7], words[9], words[8]];
-    Ok((Call { number: words[15], arguments }, words[10] as i64))
+/// A call that has been made.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// Where the registers still hold it.
+    pub call: Call,
+    /// A value, or an errno, negated.
+    pub result: i64,
+    /// The address of the next instruction.
+    pub next: u64,
 }
 
-/// What a call that has been made gave: a value, or an errno, negated.
-#[cfg(not(target_arch = "x86_64"))]
-pub fn made(pid: i32) -> io::Result<(Call, i64)> {
-    Ok((Call::default(), info(pid)?.words[0] as i64))
+/// The call that has been made.
+pub fn done(pid: i32) -> io::Result<Done> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let now = Registers::read(pid)?;
+        Ok(Done { call: now.call(), result: now.result(), next: now.next() })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let now = info(pid)?;
+        Ok(Done { call: Call::default(), result: now.words[0] as i64, next: now.instruction })
+    }
 }
 
 /// Has the call that is about to be made not be made, but give this errno. Its exit is still seen.
+#[cfg(target_arch = "x86_64")]
 pub fn refuse(pid: i32, errno: i32) -> io::Result<()> {
-    registers::refuse(pid, errno)
+    let mut registers = Registers::read(pid)?;
+    registers.give(-i64::from(errno));
+    registers.write(pid)
+}
+
+/// Likewise.
+#[cfg(target_arch = "aarch64")]
+pub fn refuse(pid: i32, errno: i32) -> io::Result<()> {
+    const NT_PRSTATUS: usize = 1;
+    const NT_ARM_SYSTEM_CALL: usize = 0x404;
+    let mut number = -1i32;
+    let mut place = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
+    ptrace(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, (&raw mut place) as usize)?;
+    let mut registers = [0u64; 34];
+    let mut place = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    ptrace(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize)?;
+    registers[0] = -(errno as i64) as u64;
+    let mut place = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    ptrace(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize).map(drop)
 }
 
 /// Copies out of the memory of a traced process: as much as lies there in one piece.
@@ -184,33 +236,50 @@ pub fn read_memory(pid: i32, address: u64, room: &mut [u8]) -> io::Result<usize>
     }
 }
 
+const WORD: usize = size_of::<u64>();
+
 /// As [`read_memory`], slowly.
 fn peek(pid: i32, address: u64, room: &mut [u8]) -> io::Result<usize> {
-    const WORD: usize = size_of::<u64>();
     let mut read = 0;
     while read < room.len() {
         let at = address + read as u64;
         let (start, within) = (at & !(WORD as u64 - 1), (at % WORD as u64) as usize);
-        let mut word = 0u64;
-        // SAFETY: the kernel's own call, unlike the C library's, writes what it read to where the last argument points.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_ptrace,
-                libc::PTRACE_PEEKDATA as usize,
-                pid,
-                start as usize,
-                &raw mut word,
-            )
+        let word = match peek_word(pid, start) {
+            Ok(word) => word,
+            Err(_) if read > 0 => return Ok(read),
+            Err(e) => return Err(e),
         };
-        if done < 0 {
-            return if read > 0 { Ok(read) } else { Err(io::Error::last_os_error()) };
-        }
-        let bytes = &word.to_ne_bytes()[within..];
+        let bytes = &word[within..];
         let n = bytes.len().min(room.len() - read);
         room[read..read + n].copy_from_slice(&bytes[..n]);
         read += n;
     }
     Ok(read)
+}
+
+fn peek_word(pid: i32, address: u64) -> io::Result<[u8; WORD]> {
+    let mut word = [0; WORD];
+    // SAFETY: the kernel's own call, unlike the C library's, writes what it read to where the last argument points.
+    let done = unsafe {
+        libc::syscall(libc::SYS_ptrace, libc::PTRACE_PEEKDATA as usize, pid, address as usize, &raw mut word)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(word) }
+}
+
+/// Writes into the memory of a traced process, also where it may not itself: it gets pages of its own.
+#[cfg(target_arch = "x86_64")]
+fn poke(pid: i32, address: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        let at = address + written as u64;
+        let (start, within) = (at & !(WORD as u64 - 1), (at % WORD as u64) as usize);
+        let n = (WORD - within).min(bytes.len() - written);
+        let mut word = peek_word(pid, start)?;
+        word[within..within + n].copy_from_slice(&bytes[written..written + n]);
+        ptrace(libc::PTRACE_POKEDATA, pid, start as usize, usize::from_ne_bytes(word))?;
+        written += n;
+    }
+    Ok(())
 }
 
 /// A string of at most 4096 bytes, up to its NUL.
@@ -235,37 +304,4 @@ pub fn read_string(pid: i32, address: u64) -> Option<Vec<u8>> {
 pub fn kill(pid: i32) {
     // SAFETY: numbers only.
     let _ = unsafe { libc::kill(pid, libc::SIGKILL) };
-}
-
-#[cfg(target_arch = "x86_64")]
-mod registers {
-    use super::{io, ptrace};
-
-    pub fn refuse(pid: i32, errno: i32) -> io::Result<()> {
-        let number = std::mem::offset_of!(libc::user_regs_struct, orig_rax);
-        let value = std::mem::offset_of!(libc::user_regs_struct, rax);
-        ptrace(libc::PTRACE_POKEUSER, pid, number, usize::MAX)?;
-        ptrace(libc::PTRACE_POKEUSER, pid, value, -(errno as isize) as usize).map(drop)
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-mod registers {
-    use super::{io, ptrace};
-
-    pub fn refuse(pid: i32, errno: i32) -> io::Result<()> {
-        const NT_PRSTATUS: usize = 1;
-        const NT_ARM_SYSTEM_CALL: usize = 0x404;
-        let mut number = -1i32;
-        let mut place = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
-        ptrace(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, (&raw mut place) as usize)?;
-        let mut registers = [0u64; 34];
-        let mut place =
-            libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
-        ptrace(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize)?;
-        registers[0] = -(errno as i64) as u64;
-        let mut place =
-            libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
-        ptrace(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, (&raw mut place) as usize).map(drop)
-    }
 }

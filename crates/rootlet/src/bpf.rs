@@ -19,7 +19,19 @@ pub fn jump(comparison: u16, k: u32, if_true: u8, if_false: u8) -> sock_filter {
     sock_filter { code: comparison, jt: if_true, jf: if_false, k }
 }
 
-/// Offsets in struct seccomp_data: number 0, architecture 4, arguments from 16 on.
+pub fn and(k: u32) -> sock_filter {
+    sock_filter { code: AND, jt: 0, jf: 0, k }
+}
+
+/// The lower half of the next instruction's address, in struct seccomp_data.
+pub const INSTRUCTION: u32 = 8;
+
+/// The lower half of an argument, in struct seccomp_data.
+pub fn argument(number: u32) -> u32 {
+    16 + 8 * number
+}
+
+/// Offsets in struct seccomp_data: number 0, architecture 4; the others see above.
 pub fn load(offset: u32) -> sock_filter {
     sock_filter { code: LOAD, jt: 0, jf: 0, k: offset }
 }
@@ -28,11 +40,11 @@ pub fn stop(action: u32) -> sock_filter {
     sock_filter { code: RETURN, jt: 0, jf: 0, k: action }
 }
 
-/// One program: where the first would allow a call, the second is asked.
-pub fn then(mut first: Vec<sock_filter>, second: Vec<sock_filter>) -> Vec<sock_filter> {
+/// One program: where the first would give this action, the second is asked.
+pub fn then(mut first: Vec<sock_filter>, action: u32, second: Vec<sock_filter>) -> Vec<sock_filter> {
     let length = first.len();
     for (at, instruction) in first.iter_mut().enumerate() {
-        if *instruction == stop(libc::SECCOMP_RET_ALLOW) {
+        if *instruction == stop(action) {
             *instruction = sock_filter { code: JUMP, jt: 0, jf: 0, k: (length - at - 1) as u32 };
         }
     }

@@ -229,17 +229,6 @@ pub fn known(number: u64) -> Option<&'static Known> {
     CALLS.iter().chain(FILTERED).find(|known| known.number as u64 == number)
 }
 
-/// Whether a call may open a directory to read it, as walks through trees do: by a name that must be none of a symlink.
-pub fn opens_directory(number: u64, arguments: &[u64; 6]) -> bool {
-    let flags = match number as i64 {
-        libc::SYS_openat => arguments[2],
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_open => arguments[1],
-        _ => 0,
-    };
-    flags as i32 & (libc::O_DIRECTORY | libc::O_NOFOLLOW) != 0
-}
-
 /// A path that a call names: from which directory, and its address, none where the descriptor itself is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Named {

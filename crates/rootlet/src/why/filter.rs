@@ -1,7 +1,9 @@
 //! The filter that hands the calls of `calls` to the tracer, and lets all others run as if nobody was there.
 
 use super::calls::CALLS;
-use crate::bpf::{ARCHITECTURE, EQUAL, GREATER_OR_EQUAL, bytes, jump, load, stop, then};
+use crate::bpf::{
+    ANY_OF, ARCHITECTURE, EQUAL, GREATER_OR_EQUAL, INSTRUCTION, and, argument, bytes, jump, load, stop, then,
+};
 use rootlet_kernel::trace;
 use seccompiler::sock_filter;
 
@@ -9,19 +11,21 @@ const TRACE: u32 = libc::SECCOMP_RET_TRACE | trace::OURS as u32;
 
 /// An argument, and the value that it has in the calls that are traced, where not all of this number are.
 fn sometimes(call: i64) -> Option<(u32, u32)> {
+    (call == libc::SYS_prctl).then_some((0, libc::PR_SET_SECCOMP as u32))
+}
+
+/// Which argument has the flags, of those that may be about an open descriptor, as fstat(3) is: nobody is refused that.
+fn flags(call: i64) -> Option<u32> {
     match call {
-        // By a descriptor: of what is open already (fstat(3)), or of one name after another in a directory, as walks through trees do.
-        // These are a good part of all calls of such programs, and what is refused there, the right to search that directory, is
-        // refused again when the name is used.
-        libc::SYS_newfstatat | libc::SYS_statx => Some((0, libc::AT_FDCWD as u32)),
-        libc::SYS_prctl => Some((0, libc::PR_SET_SECCOMP as u32)),
+        libc::SYS_newfstatat => Some(3),
+        libc::SYS_statx => Some(2),
         _ => None,
     }
 }
 
 /// As an array of `struct sock_filter`; with `bounds`, the filter that refuses, in front.
 pub fn filter(bounds: Vec<sock_filter>) -> Vec<u8> {
-    bytes(&then(bounds, program()))
+    bytes(&then(bounds, libc::SECCOMP_RET_ALLOW, program()))
 }
 
 fn program() -> Vec<sock_filter> {
@@ -29,7 +33,23 @@ fn program() -> Vec<sock_filter> {
     numbers.sort_unstable();
     let mut program = vec![load(4), jump(EQUAL, ARCHITECTURE, 1, 0), stop(libc::SECCOMP_RET_ALLOW), load(0)];
     search(&numbers, &mut program);
-    program
+    match trace::detour::KNOWN_BY {
+        Some(known_by) => then(program, TRACE, detours(known_by)),
+        None => program,
+    }
+}
+
+/// Of the calls that are traced, those that look at their results themselves.
+fn detours([bits, made, stops]: [u32; 3]) -> Vec<sock_filter> {
+    vec![
+        load(INSTRUCTION),
+        and(bits),
+        jump(EQUAL, made, 0, 1),
+        stop(libc::SECCOMP_RET_ALLOW),
+        jump(EQUAL, stops, 0, 1),
+        stop(libc::SECCOMP_RET_TRACE | u32::from(trace::MADE)),
+        stop(TRACE),
+    ]
 }
 
 /// Finds a number in halves.
@@ -43,12 +63,17 @@ fn search(numbers: &[i64], program: &mut Vec<sock_filter>) {
         return search(above, program);
     }
     for &number in numbers {
-        let Some((argument, value)) = sometimes(number) else {
+        if let Some(flags) = flags(number) {
+            program.extend([jump(EQUAL, number as u32, 0, 6), load(argument(0))]);
+            program.extend([jump(EQUAL, libc::AT_FDCWD as u32, 2, 0), load(argument(flags))]);
+            program.extend([jump(ANY_OF, libc::AT_EMPTY_PATH as u32, 1, 0), stop(TRACE)]);
+            program.push(stop(libc::SECCOMP_RET_ALLOW));
+        } else if let Some((known, value)) = sometimes(number) {
+            program.extend([jump(EQUAL, number as u32, 0, 4), load(argument(known))]);
+            program.extend([jump(EQUAL, value, 1, 0), stop(libc::SECCOMP_RET_ALLOW), stop(TRACE)]);
+        } else {
             program.extend([jump(EQUAL, number as u32, 0, 1), stop(TRACE)]);
-            continue;
-        };
-        program.extend([jump(EQUAL, number as u32, 0, 4), load(16 + 8 * argument), jump(EQUAL, value, 1, 0)]);
-        program.extend([stop(libc::SECCOMP_RET_ALLOW), stop(TRACE)]);
+        }
     }
     program.push(stop(libc::SECCOMP_RET_ALLOW));
 }
@@ -69,18 +94,20 @@ mod tests {
             let other = answer(&program, ARCHITECTURE ^ 1, call, [0; 6]);
             assert_eq!(other, libc::SECCOMP_RET_ALLOW, "call {call}");
         }
-        let of = |call: i64, argument: i32| {
-            answer(&program, ARCHITECTURE, call as u32, [argument as u32 as u64, 0, 0, 0, 0, 0])
-        };
-        assert_eq!(of(libc::SYS_prctl, libc::PR_SET_SECCOMP), TRACE);
-        for (dir, wanted) in [(libc::AT_FDCWD, TRACE), (5, libc::SECCOMP_RET_ALLOW)] {
-            assert_eq!(of(libc::SYS_newfstatat, dir), wanted);
+        let of = |call: i64, arguments| answer(&program, ARCHITECTURE, call as u32, arguments);
+        assert_eq!(of(libc::SYS_prctl, [libc::PR_SET_SECCOMP as u64, 0, 0, 0, 0, 0]), TRACE);
+        let (here, empty) = (libc::AT_FDCWD as u32 as u64, libc::AT_EMPTY_PATH as u64);
+        for (dir, flags, wanted) in
+            [(here, 0, TRACE), (here, empty, TRACE), (5, 0, TRACE), (5, empty, libc::SECCOMP_RET_ALLOW)]
+        {
+            assert_eq!(of(libc::SYS_newfstatat, [dir, 0, 0, flags, 0, 0]), wanted);
+            assert_eq!(of(libc::SYS_statx, [dir, 0, flags, 0, 0, 0]), wanted);
         }
     }
 
     #[test]
     fn what_the_bounds_refuse_is_told_as_that() {
-        let all = then(crate::seccomp::traced(0, trace::REFUSED), program());
+        let all = then(crate::seccomp::traced(0, trace::REFUSED), libc::SECCOMP_RET_ALLOW, program());
         let of = |call: i64| answer(&all, ARCHITECTURE, call as u32, [0; 6]);
         assert_eq!(of(libc::SYS_mount), libc::SECCOMP_RET_TRACE | u32::from(trace::REFUSED));
         assert_eq!(of(libc::SYS_keyctl), libc::SECCOMP_RET_TRACE | u32::from(trace::REFUSED));

@@ -28,12 +28,12 @@ pub fn by(program: &[u8]) -> Option<&'static Insists> {
     INSISTS.iter().find(|known| known.program.as_bytes() == name)
 }
 
-/// Where a call that looked has written what it found: a `struct stat`.
-fn found(call: &Call) -> Option<u64> {
-    match call.number as i64 {
-        libc::SYS_newfstatat => Some(call.arguments[2]),
+/// The argument that says where a call that looks writes what it finds, a `struct stat`.
+pub fn found(call: u64) -> Option<usize> {
+    match call as i64 {
+        libc::SYS_newfstatat => Some(2),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_stat | libc::SYS_lstat => Some(call.arguments[1]),
+        libc::SYS_stat | libc::SYS_lstat => Some(1),
         _ => None,
     }
 }
@@ -49,7 +49,8 @@ impl Insists {
 /// some programs.
 pub fn directory(tid: i32, call: &Call) -> Option<(u32, u32)> {
     let mut found_there = [0; size_of::<libc::stat>()];
-    let n = trace::read_memory(tid, found(call)?, &mut found_there).unwrap_or(0);
+    let address = call.arguments[found(call.number)?];
+    let n = trace::read_memory(tid, address, &mut found_there).unwrap_or(0);
     let word =
         |offset: usize| found_there[..n].get(offset..)?.first_chunk().map(|word| u32::from_ne_bytes(*word));
     let mode = word(std::mem::offset_of!(libc::stat, st_mode))

@@ -13,6 +13,7 @@
 
 mod calls;
 mod cause;
+mod detours;
 mod filter;
 mod fixes;
 mod gathered;

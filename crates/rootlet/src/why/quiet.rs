@@ -1,5 +1,4 @@
-//! What is told although no call was refused: a setuid program that gains nothing, a directory that its reader does not like, or may not
-//! search.
+//! What is told although no call was refused: a setuid program that gains nothing, a directory that its reader does not like.
 
 use super::calls::{self, Does};
 use super::cause::Cause;
@@ -7,13 +6,10 @@ use super::insist::{self, Insists};
 use super::log::{Key, Log};
 use super::look;
 use super::process::{self, Process};
-use super::rights::{EXECUTE, No, allows};
-use super::tracer::lock;
+use super::rights::No;
 use super::watch::{Seen, Watch};
 use rootlet_kernel::Who;
 use rootlet_kernel::trace::Call;
-use std::os::unix::fs::PermissionsExt;
-use std::sync::Mutex;
 
 impl Watch {
     /// A program was executed.
@@ -84,25 +80,5 @@ impl Watch {
         let seen = Seen { process: &process, program, call, errno: 0, walks: std::slice::from_ref(&walk) };
         let refusal = self.refusal(seen, insist::no(&by, process.who.fsuid), None);
         log.looked(refusal, process.process, tid, calls);
-    }
-
-    /// A directory was opened. Who may read it and not search it is refused each name in it, by calls that go by its descriptor and are
-    /// not traced: it is told where that process fails, and nothing else explains it.
-    pub fn opened(&self, tid: i32, call: &Call, fd: i64, calls: u64, log: &Mutex<Log>) {
-        // Most let everybody.
-        let Ok(found) = std::fs::metadata(format!("/proc/{tid}/fd/{fd}")) else { return };
-        if !found.is_dir() || found.permissions().mode() & 0o111 == 0o111 {
-            return;
-        }
-        let (Some(known), Some(process)) = (calls::known(call.number), Process::read(tid)) else { return };
-        let Some(path) = process::link(tid, &format!("fd/{fd}"), &self.base) else { return };
-        let walk = look::walk(&self.init, b"/", &path, true, process.inside);
-        let Some(Err(no)) = walk.last().map(|last| allows(&process.who, last, EXECUTE)) else { return };
-        let Some(program) = process::link(tid, "exe", &self.base) else { return };
-        let arguments = self.arguments(tid, known, call);
-        let call = known.print(&call.arguments, &arguments.strings, None, arguments.flags);
-        let passes = walk.last().is_some_and(|last| allows(&self.root, last, EXECUTE).is_ok());
-        let seen = Seen { process: &process, program, call, errno: 0, walks: std::slice::from_ref(&walk) };
-        lock(log).looked(self.refusal(seen, no, Some(passes)), process.process, tid, calls);
     }
 }

@@ -1,8 +1,8 @@
 //! The thread that traces a command and all that comes from it. It does little for a call that goes well: two stops, and the
-//! result is looked at.
+//! result is looked at; none, where the program makes it from the same place again and again (`detours`).
 
 use super::Shared;
-use super::calls::opens_directory;
+use super::detours::{Detours, Instead};
 use super::insist::Insists;
 use super::log::Log;
 use super::watch::Watch;
@@ -14,14 +14,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// What is known of a thread that is traced.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Task {
+#[derive(Debug, Default)]
+struct Task {
     /// How many calls were handed to us.
-    pub calls: u64,
+    stops: u64,
     /// Where its registers will not tell any more.
     call: Option<Call>,
     /// What its program looks at itself.
     insists: Option<&'static Insists>,
+    detours: Detours,
+}
+
+impl Task {
+    /// How many calls it has made of those that are looked at.
+    fn calls(&self) -> u64 {
+        self.stops + self.detours.calls()
+    }
 }
 
 /// Traces the waiting process `pid` in a thread of its own, until it and all that comes from it has ended.
@@ -91,19 +99,25 @@ impl Tracer {
             Stop::Signal(signal) => trace::resume(tid, signal),
             Stop::Group => trace::listen(tid),
             Stop::New => trace::resume(tid, 0),
-            Stop::Executed(was) => {
-                if was != tid {
-                    // A thread that executes takes its process' number.
-                    let task = self.tasks.remove(&was).unwrap_or_default();
-                    self.tasks.insert(tid, task);
+            Stop::Began(new) => {
+                let inherited = self.tasks.get(&tid).map(|task| task.detours.inherited());
+                if let Some(inherited) = inherited {
+                    self.tasks.entry(new).or_default().detours.inherit(inherited);
                 }
-                self.first = None;
-                self.tasks.entry(tid).or_default().insists = self.watch.insists(tid);
-                self.watch.executed(tid, &mut lock(&self.shared.log));
+                trace::resume(tid, 0)
+            }
+            Stop::Executed(was) => {
+                self.executed(tid, was);
+                trace::resume(tid, 0)
+            }
+            Stop::Exits => {
+                if let Some(task) = self.tasks.get_mut(&tid) {
+                    task.detours.count(tid);
+                }
                 trace::resume(tid, 0)
             }
             Stop::Ended(status) => {
-                let calls = self.tasks.remove(&tid).map_or(0, |task| task.calls);
+                let calls = self.tasks.remove(&tid).map_or(0, |task| task.calls());
                 let mut log = lock(&self.shared.log);
                 log.ended(tid, calls, status != 0);
                 if tid == self.command {
@@ -115,12 +129,31 @@ impl Tracer {
         }
     }
 
-    fn call(&mut self, tid: i32) -> io::Result<()> {
+    fn executed(&mut self, tid: i32, was: i32) {
+        if was != tid {
+            // A thread that executes takes its process' number.
+            let task = self.tasks.remove(&was).unwrap_or_default();
+            self.tasks.insert(tid, task);
+        }
+        self.first = None;
         let task = self.tasks.entry(tid).or_default();
-        task.calls += 1;
-        let calls = task.calls;
+        task.insists = self.watch.insists(tid);
+        task.stops = task.calls();
+        task.detours = Detours::default();
+        self.watch.executed(tid, &mut lock(&self.shared.log));
+    }
+
+    fn call(&mut self, tid: i32) -> io::Result<()> {
+        let told = trace::told(tid)?;
+        let task = self.tasks.entry(tid).or_default();
+        task.detours.count(tid);
+        if told == trace::MADE && !self.foreign {
+            return self.made_before(tid);
+        }
+        task.stops += 1;
+        let calls = task.calls();
         if self.foreign || self.watch.is_bounded() {
-            match self.verdict(tid)? {
+            match self.verdict(tid, told)? {
                 Verdict::Made => {}
                 Verdict::Refused(call) => {
                     trace::refuse(tid, libc::EPERM)?;
@@ -146,13 +179,20 @@ impl Tracer {
                 }
             }
         }
-        trace::resume_to_end(tid, 0)
+        let instead = if self.foreign { Instead::Nothing } else { task.detours.begin(tid)? };
+        if instead != Instead::Nothing {
+            // It comes back to its call.
+            task.stops -= 1;
+        }
+        match instead {
+            Instead::Detour => trace::resume(tid, 0),
+            _ => trace::resume_to_end(tid, 0),
+        }
     }
 
     /// What is to become of a call that is about to be made. A filter that the program brought may tell us what ours would: then
     /// the bounds are asked themselves.
-    fn verdict(&self, tid: i32) -> io::Result<Verdict> {
-        let told = trace::told(tid)?;
+    fn verdict(&self, tid: i32, told: u16) -> io::Result<Verdict> {
         if told == trace::REFUSED || self.foreign {
             let call = trace::call(tid)?;
             if self.watch.is_refused(&call) {
@@ -163,25 +203,42 @@ impl Tracer {
     }
 
     fn made(&mut self, tid: i32) -> io::Result<()> {
-        let (call, result) = trace::made(tid)?;
         let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
-        let call = task.call.take().unwrap_or(call);
-        if result > 0 && opens_directory(call.number, &call.arguments) {
-            self.watch.opened(tid, &call, result, task.calls, &self.shared.log);
-        }
-        if !self.watch.wants(result) {
+        if task.detours.made_room(tid)? {
             return Ok(());
         }
-        if result == 0 && [libc::SYS_seccomp, libc::SYS_prctl].contains(&(call.number as i64)) {
+        let done = trace::done(tid)?;
+        let call = task.call.take().unwrap_or(done.call);
+        task.detours.seen(&call, &done, &self.watch, task.insists);
+        if !self.watch.wants(done.result) {
+            return Ok(());
+        }
+        if done.result == 0 && [libc::SYS_seccomp, libc::SYS_prctl].contains(&(call.number as i64)) {
             self.foreign = true;
             return Ok(());
         }
+        self.look(tid, &call, done.result);
+        Ok(())
+    }
+
+    /// A call was made that did not stop, and gave what is worth a look.
+    fn made_before(&mut self, tid: i32) -> io::Result<()> {
+        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
+        let (call, result) = task.detours.made(tid)?;
+        // What the bounds refuse has been told.
+        if !(result == -i64::from(libc::EPERM) && self.watch.is_bounded() && self.watch.is_refused(&call)) {
+            self.look(tid, &call, result);
+        }
+        trace::resume(tid, 0)
+    }
+
+    fn look(&self, tid: i32, call: &Call, result: i64) {
+        let Some(task) = self.tasks.get(&tid) else { return };
         let log = &mut lock(&self.shared.log);
         match task.insists.filter(|_| result == 0) {
-            Some(insists) => self.watch.looked(tid, insists, &call, task.calls, log),
-            None => self.watch.refused(tid, &call, result, task.calls, log),
+            Some(insists) => self.watch.looked(tid, insists, call, task.calls(), log),
+            None => self.watch.refused(tid, call, result, task.calls(), log),
         }
-        Ok(())
     }
 }
 

@@ -1,0 +1,257 @@
+//! Calls that go well and stop nobody. A program makes most of its calls from a few places. Once such a place is known, it is changed
+//! to jump to a few instructions that make the call and look at the result themselves; only a result of interest stops the thread:
+//!
+//! ```text
+//! place:  mov $NUMBER,%eax     becomes  jmp slot                slot:  incl count
+//!         syscall                       syscall                        mov $NUMBER,%eax
+//!         cmp …               ◀─────────────────────────────┐          syscall              runs, since the filter knows where it is
+//!                                                           │          …is %eax an errno of interest?
+//!                                                           │          shl $32,%rax; or $NUMBER,%rax
+//!                                                           │          syscall              stops, and is not made
+//!                                                           └───────── jmp place + 7
+//! ```
+//!
+//! The C libraries load the number right before the instruction, which leaves room for the jump; whatever else comes by the
+//! instruction itself is traced as before. A call changes rax, rcx and r11, and no compiler keeps flags over one: nothing else is
+//! touched, not even the stack. A fork takes its places and slots along; what a program executes has none.
+//!
+//! The slots lie in a page of their own, within reach of a jump. The filter knows them by the lower half of the address, the same in
+//! all processes. Code of a program that lies at such an address by chance, with an instruction at the very byte, would be taken for
+//! ours: that is once in some hundred thousand processes.
+
+use super::registers::Registers;
+use super::{Call, also_tell_exit, poke, read_memory};
+use std::io;
+
+/// What slots have in common, of the lower 31 bits of their addresses: a page, of which the second holds what is counted.
+const PAGE: u64 = 0x5257_0000;
+const HALF: u64 = 1 << 31;
+const PAGE_SIZE: u64 = 4096;
+const SLOT: u64 = 128;
+const SLOTS: u64 = PAGE_SIZE / SLOT;
+/// In a slot: what is next after the call, and after the one that stops.
+const MADE: u64 = 13;
+const STOPS: u64 = 79;
+/// At the start of both pages.
+const OURS: u64 = u64::from_le_bytes(*b"rootlet\0");
+/// In the second page: calls (32 bits), and the next free slot.
+const COUNT: u64 = 8;
+const FREE: u64 = 16;
+/// Of the instruction that loads the number, and of the one that calls.
+const LOAD: u64 = 5;
+const CALL: u64 = 2;
+
+/// How a filter tells calls from slots: bits of the lower half of the address of the next instruction, and their values where the
+/// call is to be made, and where it is to stop.
+pub const KNOWN_BY: Option<[u32; 3]> =
+    Some([(HALF - PAGE_SIZE + SLOT - 1) as u32, (PAGE + MADE) as u32, (PAGE + STOPS) as u32]);
+
+/// Which results are of interest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// A bit for each errno below 32.
+    pub errnos: u32,
+    /// The argument that points to a `struct stat`, where 0 is of interest too if that tells of a directory.
+    pub directory: Option<usize>,
+}
+
+/// A thread before a call.
+#[derive(Debug)]
+pub struct Before(Registers);
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub enum Attempt {
+    /// The place makes its calls without a stop from now on. The page, for [`counted`].
+    Done(u64),
+    /// Another call is made first; [`made_room`] wants to see its end.
+    MakesRoom(Before),
+    /// Here it cannot be.
+    Not,
+}
+
+/// A thread that is stopped before a call, if it makes it from this place: the address of the instruction behind it.
+pub fn at(tid: i32, next: u64) -> io::Result<Option<Before>> {
+    let registers = Registers::read(tid)?;
+    Ok((registers.next() == next).then_some(Before(registers)))
+}
+
+/// Changes the place. Nobody else may run there.
+pub fn attempt(tid: i32, Before(registers): Before, interest: Interest) -> io::Result<Attempt> {
+    let place = registers.next().wrapping_sub(LOAD + CALL);
+    let Some(number) = number_at(tid, place) else { return Ok(Attempt::Not) };
+    for page in pages(place) {
+        match (word(tid, page), word(tid, page + PAGE_SIZE)) {
+            (Some(OURS), Some(OURS)) => return change(tid, registers, place, page, number, interest),
+            (None, None) => return room(tid, registers, page, libc::PROT_READ | libc::PROT_EXEC),
+            (Some(OURS), None) => {
+                return room(tid, registers, page + PAGE_SIZE, libc::PROT_READ | libc::PROT_WRITE);
+            }
+            _ => {}
+        }
+    }
+    Ok(Attempt::Not)
+}
+
+/// The number that is loaded right before a call.
+fn number_at(tid: i32, place: u64) -> Option<u32> {
+    let mut code = [0; (LOAD + CALL) as usize];
+    let n = read_memory(tid, place, &mut code).ok()?;
+    match code {
+        [0xb8, a, b, c, d, 0x0f, 0x05] if n == code.len() => Some(u32::from_le_bytes([a, b, c, d])),
+        _ => None,
+    }
+}
+
+/// Where slots may lie that this place can jump to.
+fn pages(place: u64) -> impl Iterator<Item = u64> {
+    let near = (place & !(HALF - 1)) | PAGE;
+    let reach = HALF - 2 * PAGE_SIZE;
+    [near.wrapping_sub(HALF), near, near + HALF]
+        .into_iter()
+        .filter(move |page| page.abs_diff(place) < reach && *page < (1 << 47) - 2 * PAGE_SIZE)
+}
+
+fn word(tid: i32, address: u64) -> Option<u64> {
+    let mut word = [0; 8];
+    (read_memory(tid, address, &mut word).ok()? == word.len()).then(|| u64::from_le_bytes(word))
+}
+
+/// Has the thread map a page in place of its call.
+fn room(tid: i32, registers: Registers, page: u64, rights: i32) -> io::Result<Attempt> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    let arguments = [page, PAGE_SIZE, rights as u64, flags as u64, u64::MAX, 0];
+    let mut other = registers;
+    other.replace(&Call { number: libc::SYS_mmap as u64, arguments });
+    other.write(tid)?;
+    Ok(Attempt::MakesRoom(Before(registers)))
+}
+
+/// The other call has been made: the thread goes back to its own. Whether there is room now.
+pub fn made_room(tid: i32, Before(mut before): Before) -> io::Result<bool> {
+    let now = Registers::read(tid)?;
+    let page = now.call().arguments[0];
+    let done = now.result() as u64 == page;
+    if done {
+        poke(tid, page, &OURS.to_le_bytes())?;
+        if page % HALF != PAGE {
+            poke(tid, page + FREE, &1u64.to_le_bytes())?;
+        }
+    }
+    before.go_on(before.next() - CALL - LOAD);
+    before.write(tid)?;
+    Ok(done)
+}
+
+fn change(
+    tid: i32,
+    mut registers: Registers,
+    place: u64,
+    page: u64,
+    number: u32,
+    interest: Interest,
+) -> io::Result<Attempt> {
+    let free = word(tid, page + PAGE_SIZE + FREE).unwrap_or(SLOTS);
+    if !(1..SLOTS).contains(&free) {
+        return Ok(Attempt::Not);
+    }
+    let slot = page + free * SLOT;
+    poke(tid, slot, &code(slot, place, number, interest))?;
+    poke(tid, page + PAGE_SIZE + FREE, &(free + 1).to_le_bytes())?;
+    poke(tid, place, &jump(place, slot))?;
+    also_tell_exit(tid)?;
+    registers.go_on(place);
+    registers.write(tid)?;
+    Ok(Attempt::Done(page))
+}
+
+/// `jmp`, with a distance from what comes behind it.
+fn jump(from: u64, to: u64) -> [u8; LOAD as usize] {
+    let [a, b, c, d] = (to.wrapping_sub(from + LOAD) as u32).to_le_bytes();
+    [0xe9, a, b, c, d]
+}
+
+fn code(slot: u64, place: u64, number: u32, interest: Interest) -> Vec<u8> {
+    const STOP: usize = STOPS as usize - 12;
+    let mut code = Vec::with_capacity(SLOT as usize);
+    let count = (slot & !(PAGE_SIZE - 1)) + PAGE_SIZE + COUNT;
+    code.extend([0xff, 0x05]); // incl count(%rip)
+    code.extend((count.wrapping_sub(slot + 6) as u32).to_le_bytes());
+    code.push(0xb8); // mov $number,%eax
+    code.extend(number.to_le_bytes());
+    code.extend([0x0f, 0x05]); // syscall
+    if let Some(argument) = interest.directory {
+        let test = code.len();
+        code.extend([0x85, 0xc0, 0x75, 19]); // test %eax,%eax; jne behind these
+        let base = [0x4f, 0x4e, 0x4a][argument.min(2)]; // rdi, rsi, rdx
+        code.extend([0x8b, base, std::mem::offset_of!(libc::stat, st_mode) as u8]); // mov st_mode(base),%ecx
+        code.extend([0x81, 0xe1]); // and $S_IFMT,%ecx
+        code.extend(libc::S_IFMT.to_le_bytes());
+        code.extend([0x81, 0xf9]); // cmp $S_IFDIR,%ecx
+        code.extend(libc::S_IFDIR.to_le_bytes());
+        code.extend([0x74, (STOP - test - 21) as u8]); // je stop
+        code.extend([0xeb, (STOPS as usize - test - 23) as u8]); // jmp back
+    }
+    let test = code.len();
+    code.extend([0x89, 0xc1, 0xf7, 0xd9]); // mov %eax,%ecx; neg %ecx
+    code.extend([0x83, 0xf9, 31]); // cmp $31,%ecx
+    code.extend([0x77, (STOPS as usize - test - 9) as u8]); // ja back
+    code.extend([0x41, 0xbb]); // mov $errnos,%r11d
+    code.extend(interest.errnos.to_le_bytes());
+    code.extend([0x41, 0x0f, 0xa3, 0xcb]); // bt %ecx,%r11d
+    code.extend([0x73, (STOPS as usize - test - 21) as u8]); // jnc back
+    code.resize(STOP, 0x90);
+    code.extend([0x48, 0xc1, 0xe0, 32]); // stop: shl $32,%rax
+    code.extend([0x48, 0x0d]); // or $number,%rax
+    code.extend(number.to_le_bytes());
+    code.extend([0x0f, 0x05]); // syscall
+    code.extend(jump(slot + STOPS, place + LOAD + CALL)); // back: jmp place + 7
+    code
+}
+
+/// The call that a slot has made, and what it gave; the thread, stopped by it, goes on with that. And the page, for [`counted`].
+pub fn made(tid: i32) -> io::Result<(Call, i64, u64)> {
+    let mut registers = Registers::read(tid)?;
+    let mut call = registers.call();
+    let result = call.number as i64 >> 32;
+    call.number = u64::from(call.number as u32);
+    registers.give(result);
+    registers.write(tid)?;
+    Ok((call, result, registers.next() & !(PAGE_SIZE - 1)))
+}
+
+/// How many calls were made from the slots of a page, or were in the process that the thread's was forked from.
+pub fn counted(tid: i32, page: u64) -> Option<u64> {
+    word(tid, page + PAGE_SIZE + COUNT).map(|count| u64::from(count as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_laid_out_as_the_filter_knows_it() {
+        for directory in [None, Some(1), Some(2)] {
+            let code = code(PAGE + SLOT, 0x40_0000, 262, Interest { errnos: 1 << 13, directory });
+            assert!(code.len() <= SLOT as usize);
+            for end in [MADE as usize, STOPS as usize] {
+                assert_eq!(code[end - 2..end], [0x0f, 0x05]);
+            }
+            assert_eq!(code.windows(2).filter(|pair| *pair == [0x0f, 0x05]).count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_page_is_within_reach_wherever_a_program_lies() {
+        for place in [0x40_1000, 0x5555_5555_0000, 0x7fff_f7d0_0000, PAGE, PAGE + HALF - 1, (1 << 46) - 1] {
+            let pages: Vec<u64> = pages(place).collect();
+            assert!(!pages.is_empty(), "{place:x}");
+            for page in pages {
+                assert_eq!(page % HALF, PAGE, "{place:x}");
+                let jump = jump(place, page + SLOT);
+                let distance = i32::from_le_bytes([jump[1], jump[2], jump[3], jump[4]]);
+                assert_eq!((place + LOAD).wrapping_add_signed(i64::from(distance)), page + SLOT);
+            }
+        }
+    }
+}

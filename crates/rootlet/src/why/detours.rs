@@ -1,0 +1,116 @@
+//! Which calls of a thread need not stop it any more: those from a place that has made many, where only some results matter
+//! ([`rootlet_kernel::trace::detour`]).
+
+use super::calls::{self, Does};
+use super::insist::{self, Insists};
+use super::watch::Watch;
+use rootlet_kernel::trace::detour::{self, Attempt, Before, Interest};
+use rootlet_kernel::trace::{Call, Done};
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+/// Calls from one place after which it is worth changing, which takes as long as two or three of them.
+const MANY: u8 = 12;
+
+/// Of one thread, since its program was executed.
+#[derive(Debug, Default)]
+pub struct Detours {
+    /// Calls by place, up to where it matters.
+    places: HashMap<u64, u8>,
+    /// The place that is to be changed.
+    next: Option<(u64, Interest)>,
+    /// The thread makes room.
+    before: Option<Before>,
+    /// Where the calls are counted that stopped nobody, and how many there were.
+    page: Option<u64>,
+    calls: u64,
+}
+
+/// What a thread that is about to make a call does instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    Nothing,
+    /// Another call, then its own.
+    AnotherCall,
+    /// The same, in a way that does not stop it.
+    Detour,
+}
+
+impl Detours {
+    /// How many calls had stopped nobody when they were counted last.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    pub fn count(&mut self, tid: i32) {
+        let counted = self.page.and_then(|page| detour::counted(tid, page));
+        self.calls = counted.unwrap_or(self.calls);
+    }
+
+    /// What a thread or a process that it begins has from the beginning.
+    pub fn inherited(&self) -> Option<u64> {
+        self.page
+    }
+
+    pub fn inherit(&mut self, page: Option<u64>) {
+        self.page = page;
+    }
+
+    /// A call has been made, which stopped the thread twice.
+    pub fn seen(&mut self, call: &Call, done: &Done, watch: &Watch, insists: Option<&Insists>) {
+        let many = self.places.entry(done.next).or_default();
+        *many = many.saturating_add(1);
+        if *many == MANY {
+            self.next = interest(call.number, watch, insists).map(|interest| (done.next, interest));
+        }
+    }
+
+    /// A call is about to be made: changes its place, if that is due and nobody else runs there.
+    pub fn begin(&mut self, tid: i32) -> io::Result<Instead> {
+        let Some((place, interest)) = self.next else { return Ok(Instead::Nothing) };
+        let Some(registers) = detour::at(tid, place)? else { return Ok(Instead::Nothing) };
+        let alone = std::fs::metadata(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.nlink() == 3);
+        let attempt = if alone { detour::attempt(tid, registers, interest)? } else { Attempt::Not };
+        if let Attempt::MakesRoom(before) = attempt {
+            self.before = Some(before);
+            return Ok(Instead::AnotherCall);
+        }
+        self.next = None;
+        let Attempt::Done(page) = attempt else { return Ok(Instead::Nothing) };
+        self.page = Some(page);
+        Ok(Instead::Detour)
+    }
+
+    /// Whether it was not its own call that has been made.
+    pub fn made_room(&mut self, tid: i32) -> io::Result<bool> {
+        let Some(before) = self.before.take() else { return Ok(false) };
+        if !detour::made_room(tid, before)? {
+            self.next = None;
+        }
+        Ok(true)
+    }
+
+    /// The call that was made and did not stop, and its result, which is of interest.
+    pub fn made(&mut self, tid: i32) -> io::Result<(Call, i64)> {
+        let (call, result, page) = detour::made(tid)?;
+        self.page = Some(page);
+        Ok((call, result))
+    }
+}
+
+/// Which results of a call matter; `None` where it matters that it was made.
+fn interest(number: u64, watch: &Watch, insists: Option<&Insists>) -> Option<Interest> {
+    let does = calls::known(number)?.does;
+    let looks = does == Does::Look;
+    match does {
+        // Of /etc/passwd, by whom it does not know.
+        Does::Open if watch.nobody.is_some() => return None,
+        Does::Open | Does::Look | Does::Access | Does::Make => {}
+        Does::Remove | Does::Write | Does::Own | Does::Chown => {}
+        _ => return None,
+    }
+    let errnos =
+        (1..32).filter(|&errno| watch.wants(-i64::from(errno))).fold(0, |bits, errno: i32| bits | 1 << errno);
+    Some(Interest { errnos, directory: insists.filter(|_| looks).and_then(|_| insist::found(number)) })
+}
