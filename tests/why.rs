@@ -4,6 +4,8 @@
 mod causes;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/detours.rs"]
+mod detours;
 #[path = "why/gathered.rs"]
 mod gathered;
 #[path = "why/page.rs"]

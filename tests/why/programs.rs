@@ -196,7 +196,7 @@ fn a_filter_of_the_programs_own_lifts_nothing() {
     let root =
         root!(|builder: rootlet::Builder| all_traced(builder)
             .bind_read_only(rootlet_tests::confine(), "/confine"));
-    for told in [0x5257, 0x5258, 1] {
+    for told in [0x5257, 0x5258, 0x5259, 1] {
         root.write("/filter", hands_over(told)).unwrap();
         let explained = explain!(root, "/confine /filter unshare -U echo through");
         let text = String::from_utf8(explained.output.stderr).unwrap();

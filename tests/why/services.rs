@@ -5,7 +5,7 @@ use rootlet::spec::{GroupSpec, Mount, Net, UserSpec};
 use rootlet::why::{Cause, Refusal};
 use rootlet::{Base, Builder, Rootlet, Store};
 
-fn services() -> Option<Base> {
+pub fn services() -> Option<Base> {
     let Some(tar) = rootlet_tests::services_tar() else {
         rootlet_tests::skipped("no tarball of Debian with services");
         return None;

@@ -31,8 +31,8 @@ pub enum Stop {
     Group,
     /// It is new.
     New,
-    /// It began another one, of this number; that is traced, too.
-    Began(i32),
+    /// It began another one, that is traced, too: its number, and whether they may share their memory.
+    Began(i32, bool),
     /// It executed a program, and was the thread of this number.
     Executed(i32),
     /// It is about to end; told only where [`detour`] asked for it.
@@ -109,8 +109,8 @@ fn stop(pid: i32, status: i32) -> Stop {
         (_, libc::PTRACE_EVENT_STOP) => Stop::New,
         (_, libc::PTRACE_EVENT_SECCOMP) => Stop::Call,
         (_, libc::PTRACE_EVENT_EXEC) => Stop::Executed(message(pid).unwrap_or(pid as u64) as i32),
-        (_, libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
-            message(pid).map_or(Stop::New, |new| Stop::Began(new as i32))
+        (_, event @ (libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE)) => {
+            message(pid).map_or(Stop::New, |new| Stop::Began(new as i32, event != libc::PTRACE_EVENT_FORK))
         }
         (_, libc::PTRACE_EVENT_EXIT) => Stop::Exits,
         (_, 0) if signal == libc::SIGTRAP | 0x80 => Stop::Made,

@@ -209,15 +209,21 @@ fn code(slot: u64, place: u64, number: u32, interest: Interest) -> Vec<u8> {
     code
 }
 
-/// The call that a slot has made, and what it gave; the thread, stopped by it, goes on with that. And the page, for [`counted`].
-pub fn made(tid: i32) -> io::Result<(Call, i64, u64)> {
+/// The call that a slot has made, what it gave, and the page, for [`counted`]; the thread, stopped for that, goes on with it.
+/// `None` where it was stopped elsewhere, whatever a filter says.
+pub fn made(tid: i32) -> io::Result<Option<(Call, i64, u64)>> {
     let mut registers = Registers::read(tid)?;
+    let page = registers.next() & !(PAGE_SIZE - 1);
+    let from_slot = page % HALF == PAGE && registers.next() % SLOT == STOPS && word(tid, page) == Some(OURS);
+    if !from_slot {
+        return Ok(None);
+    }
     let mut call = registers.call();
     let result = call.number as i64 >> 32;
     call.number = u64::from(call.number as u32);
     registers.give(result);
     registers.write(tid)?;
-    Ok((call, result, registers.next() & !(PAGE_SIZE - 1)))
+    Ok(Some((call, result, page)))
 }
 
 /// How many calls were made from the slots of a page, or were in the process that the thread's was forked from.

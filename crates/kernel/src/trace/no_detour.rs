@@ -33,8 +33,8 @@ pub fn made_room(_tid: i32, before: Before) -> io::Result<bool> {
     match before {}
 }
 
-pub fn made(_tid: i32) -> io::Result<(Call, i64, u64)> {
-    Err(io::ErrorKind::Unsupported.into())
+pub fn made(_tid: i32) -> io::Result<Option<(Call, i64, u64)>> {
+    Ok(None)
 }
 
 pub fn counted(_tid: i32, _page: u64) -> Option<u64> {

@@ -25,6 +25,8 @@ pub struct Detours {
     /// Where the calls are counted that stopped nobody, and how many there were.
     page: Option<u64>,
     calls: u64,
+    /// Others may run in the same memory, which are no threads of the process.
+    shares: bool,
 }
 
 /// What a thread that is about to make a call does instead.
@@ -48,20 +50,16 @@ impl Detours {
         self.calls = counted.unwrap_or(self.calls);
     }
 
-    /// What a thread or a process that it begins has from the beginning.
-    pub fn inherited(&self) -> Option<u64> {
-        self.page
-    }
-
-    pub fn inherit(&mut self, page: Option<u64>) {
-        self.page = page;
+    /// What a thread or a process has that was begun by this one's; whose memory others may share is left as it is.
+    pub fn begun(&self, shares: bool) -> Self {
+        Self { page: self.page, shares, ..Self::default() }
     }
 
     /// A call has been made, which stopped the thread twice.
     pub fn seen(&mut self, call: &Call, done: &Done, watch: &Watch, insists: Option<&Insists>) {
         let many = self.places.entry(done.next).or_default();
         *many = many.saturating_add(1);
-        if *many == MANY {
+        if *many == MANY && !self.shares {
             self.next = interest(call.number, watch, insists).map(|interest| (done.next, interest));
         }
     }
@@ -91,11 +89,11 @@ impl Detours {
         Ok(true)
     }
 
-    /// The call that was made and did not stop, and its result, which is of interest.
-    pub fn made(&mut self, tid: i32) -> io::Result<(Call, i64)> {
-        let (call, result, page) = detour::made(tid)?;
+    /// The call that was made and did not stop, and its result, which is of interest; `None` where there was none.
+    pub fn made(&mut self, tid: i32) -> io::Result<Option<(Call, i64)>> {
+        let Some((call, result, page)) = detour::made(tid)? else { return Ok(None) };
         self.page = Some(page);
-        Ok((call, result))
+        Ok(Some((call, result)))
     }
 }
 

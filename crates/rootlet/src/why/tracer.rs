@@ -99,11 +99,10 @@ impl Tracer {
             Stop::Signal(signal) => trace::resume(tid, signal),
             Stop::Group => trace::listen(tid),
             Stop::New => trace::resume(tid, 0),
-            Stop::Began(new) => {
-                let inherited = self.tasks.get(&tid).map(|task| task.detours.inherited());
-                if let Some(inherited) = inherited {
-                    self.tasks.entry(new).or_default().detours.inherit(inherited);
-                }
+            Stop::Began(new, shares) => {
+                // It may have been stopped before.
+                let begun = self.tasks.get(&tid).map(|task| task.detours.begun(shares));
+                self.tasks.entry(new).or_default().detours = begun.unwrap_or_default();
                 trace::resume(tid, 0)
             }
             Stop::Executed(was) => {
@@ -147,8 +146,12 @@ impl Tracer {
         let told = trace::told(tid)?;
         let task = self.tasks.entry(tid).or_default();
         task.detours.count(tid);
-        if told == trace::MADE && !self.foreign {
-            return self.made_before(tid);
+        // A filter of the program's own may tell us anything.
+        if (told == trace::MADE || self.foreign)
+            && let Some((call, result)) = task.detours.made(tid)?
+        {
+            self.made_before(tid, &call, result);
+            return trace::resume(tid, 0);
         }
         task.stops += 1;
         let calls = task.calls();
@@ -221,15 +224,13 @@ impl Tracer {
         Ok(())
     }
 
-    /// A call was made that did not stop, and gave what is worth a look.
-    fn made_before(&mut self, tid: i32) -> io::Result<()> {
-        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
-        let (call, result) = task.detours.made(tid)?;
-        // What the bounds refuse has been told.
-        if !(result == -i64::from(libc::EPERM) && self.watch.is_bounded() && self.watch.is_refused(&call)) {
-            self.look(tid, &call, result);
+    /// A call was made that did not stop, and gave what is worth a look. What the bounds refuse has been told.
+    fn made_before(&self, tid: i32, call: &Call, result: i64) {
+        let told =
+            self.watch.is_bounded() && result == -i64::from(libc::EPERM) && self.watch.is_refused(call);
+        if !told {
+            self.look(tid, call, result);
         }
-        trace::resume(tid, 0)
     }
 
     fn look(&self, tid: i32, call: &Call, result: i64) {
