@@ -56,6 +56,25 @@ sys.exit(1)";
 }
 
 #[test]
+fn each_is_seen_that_only_an_owner_may() {
+    let Some(base) = services() else { return };
+    let root = Rootlet::builder(&base).user("sam").explain(true).spawn().unwrap();
+    let code = "
+def owners(call):
+    try: call()
+    except PermissionError: return
+    assert False
+for i in range(100):
+    owners(lambda: os.chmod('/etc', 0o700)); owners(lambda: os.utime('/etc', (0, 0))); owners(lambda: os.chown('/tmp', 0, 0))
+sys.exit(1)";
+    let Some(explained) = run(&root, code) else { return };
+    let counts: Vec<u64> = explained.why.refusals.iter().map(|refusal| refusal.count).collect();
+    assert_eq!(counts, [100, 100, 100], "{}", explained.why);
+    let causes: Vec<Cause> = explained.why.refusals.iter().map(|refusal| refusal.cause).collect();
+    assert_eq!(causes, [Cause::MissingCapability, Cause::Ownership, Cause::Ownership], "{}", explained.why);
+}
+
+#[test]
 fn calls_that_stopped_nobody_count_where_reasons_are_near() {
     let Some(root) = root() else { return };
     // The first was handled long before the end.

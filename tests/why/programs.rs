@@ -125,7 +125,7 @@ fn users_may_gain_privileges_where_that_is_allowed() {
 }
 
 /// Those of the root's whose commands are all traced.
-fn all_traced(builder: rootlet::Builder) -> rootlet::Builder {
+pub fn all_traced(builder: rootlet::Builder) -> rootlet::Builder {
     builder.explain(true)
 }
 

@@ -5,7 +5,7 @@ use crate::exec::Command;
 use crate::message::{Answer, Message};
 use crate::sys::{self, Errno, Fd, PollFd, Result, Str, lit};
 use crate::wire::{Reader, init, tell};
-use crate::{exec, files, plain, setup, tree};
+use crate::{exec, files, plain, setup, supervise, tree};
 use core::cell::UnsafeCell;
 
 /// Commands that run at the same time.
@@ -157,6 +157,10 @@ fn serve(socket: Fd, message: &mut Message, trees: &[Fd], commands: &mut Command
             Some(signal) => commands.signal_all(signal as i32).map(|()| None),
             None => Err(sys::EBADMSG),
         },
+        init::TELL_TRACERS => {
+            supervise::tell_tracers();
+            Ok(None)
+        }
         init::CONNECT => connect(&mut fields).map(Some),
         init::LISTEN => listen(&mut fields).map(Some),
         init::PTY => open_pty().map(|(fd, number)| {

@@ -6,7 +6,7 @@ pub mod nr {
     pub const READ: usize = 0; pub const WRITE: usize = 1; pub const CLOSE: usize = 3; pub const LSEEK: usize = 8;
     pub const MMAP: usize = 9; pub const MUNMAP: usize = 11; pub const RT_SIGACTION: usize = 13; pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16; pub const SOCKET: usize = 41; pub const CONNECT: usize = 42; pub const BIND: usize = 49; pub const LISTEN: usize = 50; pub const SENDMSG: usize = 46;
-    pub const RECVMSG: usize = 47; pub const CLONE: usize = 56; pub const EXECVE: usize = 59; pub const EXIT_GROUP: usize = 231; pub const KILL: usize = 62; pub const GETEUID: usize = 107;
+    pub const RECVMSG: usize = 47; pub const CLONE: usize = 56; pub const EXECVE: usize = 59; pub const EXIT_GROUP: usize = 231; pub const KILL: usize = 62; pub const TKILL: usize = 200; pub const GETEUID: usize = 107;
     pub const GETPID: usize = 39; pub const GETPPID: usize = 110; pub const FTRUNCATE: usize = 77; pub const GETPGID: usize = 121;
     pub const FCNTL: usize = 72; pub const GETDENTS64: usize = 217; pub const CHDIR: usize = 80; pub const CHROOT: usize = 161; pub const FCHDIR: usize = 81;
     pub const FCHMOD: usize = 91; pub const UMASK: usize = 95; pub const SETSID: usize = 112;
@@ -30,7 +30,7 @@ pub mod nr {
     pub const READ: usize = 63; pub const WRITE: usize = 64; pub const CLOSE: usize = 57; pub const LSEEK: usize = 62;
     pub const MMAP: usize = 222; pub const MUNMAP: usize = 215; pub const RT_SIGACTION: usize = 134; pub const RT_SIGPROCMASK: usize = 135;
     pub const IOCTL: usize = 29; pub const SOCKET: usize = 198; pub const CONNECT: usize = 203; pub const BIND: usize = 200; pub const LISTEN: usize = 201; pub const SENDMSG: usize = 211;
-    pub const RECVMSG: usize = 212; pub const CLONE: usize = 220; pub const EXECVE: usize = 221; pub const EXIT_GROUP: usize = 94; pub const KILL: usize = 129; pub const GETEUID: usize = 175;
+    pub const RECVMSG: usize = 212; pub const CLONE: usize = 220; pub const EXECVE: usize = 221; pub const EXIT_GROUP: usize = 94; pub const KILL: usize = 129; pub const TKILL: usize = 130; pub const GETEUID: usize = 175;
     pub const GETPID: usize = 172; pub const GETPPID: usize = 173; pub const FTRUNCATE: usize = 46; pub const GETPGID: usize = 155;
     pub const FCNTL: usize = 25; pub const GETDENTS64: usize = 61; pub const CHDIR: usize = 49; pub const CHROOT: usize = 51; pub const FCHDIR: usize = 50;
     pub const FCHMOD: usize = 52; pub const UMASK: usize = 166; pub const SETSID: usize = 157;

@@ -11,6 +11,8 @@ use crate::path::Numbered;
 use crate::setup;
 use crate::sys::{self, Errno, Fd, Result, Str, call_numbers as nr};
 use crate::tree::{self, PATH_MAX};
+use crate::wire;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// struct seccomp_notif, with the struct seccomp_data in it.
 #[repr(C)]
@@ -71,14 +73,32 @@ pub fn answer(listener: Fd, root: bool) {
     }
     let mut reply = Reply { id: question.id, ..Reply::default() };
     let root = root || owner::one().is_some_and(|one| one.uid == 0);
+    let thread = question.pid;
     match decide(&Call { question, listener, root }) {
         Ok(Verdict::Kernel) => reply.flags = CONTINUE,
         Ok(Verdict::Done) => {}
         Ok(Verdict::Says(value)) => reply.value = value,
         Ok(Verdict::Answered) => return,
-        Err(Errno(errno)) => reply.error = -errno,
+        Err(Errno(errno)) => {
+            reply.error = -errno;
+            tell_tracer(thread, errno);
+        }
     }
     let _ = sys::ioctl(listener, SEND, &mut reply);
+}
+
+static TELLS_TRACERS: AtomicBool = AtomicBool::new(false);
+
+pub fn tell_tracers() {
+    TELLS_TRACERS.store(true, Ordering::Relaxed);
+}
+
+/// A tracer's filter is not asked about a call that pid 1 is asked about. The signal waits until the call has ended.
+fn tell_tracer(thread: u32, errno: i32) {
+    let refused = [sys::EPERM, sys::EACCES, sys::EROFS].contains(&Errno(errno));
+    if refused && TELLS_TRACERS.load(Ordering::Relaxed) && !sys::asks_again() {
+        let _ = sys::tkill(thread as i32, wire::TOLD_BY);
+    }
 }
 
 const HERE: u32 = sys::AT_FDCWD as u32;

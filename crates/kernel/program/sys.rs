@@ -19,6 +19,7 @@ pub const EBADF: Errno = Errno(9);
 pub const EINTR: Errno = Errno(4);
 pub const EAGAIN: Errno = Errno(11);
 pub const EACCES: Errno = Errno(13);
+pub const EROFS: Errno = Errno(30);
 pub const EEXIST: Errno = Errno(17);
 pub const EXDEV: Errno = Errno(18);
 pub const ENOTDIR: Errno = Errno(20);
@@ -100,13 +101,23 @@ pub fn forget_pass() {
     PASS.store(0, core::sync::atomic::Ordering::Relaxed);
 }
 
+static ASKS_AGAIN: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+
+/// Whether a signal makes a program ask again while it is being answered.
+pub fn asks_again() -> bool {
+    ASKS_AGAIN.load(core::sync::atomic::Ordering::Relaxed)
+}
+
 /// Installs a filter whose questions come to the descriptor that this gives (seccomp_unotify(2)).
 pub fn install_listener(program: &[u8]) -> Result<Fd> {
     const NEW_LISTENER: usize = 1 << 3;
     // Linux 5.19: a signal does not make a program ask again while it is being answered.
     const WAIT_KILLABLE_RECV: usize = 1 << 5;
     let listener = match seccomp(program, NEW_LISTENER | WAIT_KILLABLE_RECV) {
-        Err(EINVAL) => seccomp(program, NEW_LISTENER)?,
+        Err(EINVAL) => {
+            ASKS_AGAIN.store(true, core::sync::atomic::Ordering::Relaxed);
+            seccomp(program, NEW_LISTENER)?
+        }
         r => r?,
     };
     // Linux 6.6: who asks and who answers take turns on one processor.
@@ -599,6 +610,10 @@ pub fn pidfd_open(pid: i32) -> Result<Fd> {
 }
 pub fn kill(pid: i32, signal: i32) -> Result {
     call!(nr::KILL, pid, signal)
+}
+/// Of a thread.
+pub fn tkill(tid: i32, signal: i32) -> Result {
+    call!(nr::TKILL, tid, signal)
 }
 pub fn setsid() -> Result {
     call!(nr::SETSID)

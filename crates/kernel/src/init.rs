@@ -290,6 +290,11 @@ impl Init {
         self.change(Message::new(init::KILL_ALL).u32(signal as u32))
     }
 
+    /// From now on all commands are traced, and their tracers hear of what pid 1 refuses them ([`crate::trace::was_told`]).
+    pub fn tell_tracers(&self) -> io::Result<()> {
+        self.change(&Message::new(init::TELL_TRACERS))
+    }
+
     /// How many processes there are besides pid 1.
     pub fn count(&self) -> io::Result<u32> {
         let answer = self.ask(&Message::new(init::COUNT), &[], false)?.ok()?;

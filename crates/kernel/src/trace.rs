@@ -6,6 +6,7 @@ pub mod detour;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 
+use crate::wire::TOLD_BY;
 #[cfg(target_arch = "x86_64")]
 use registers::Registers;
 use std::ffi::c_void;
@@ -194,6 +195,15 @@ pub fn done(pid: i32) -> io::Result<Done> {
         let now = info(pid)?;
         Ok(Done { call: Call::default(), result: now.words[0] as i64, next: now.instruction })
     }
+}
+
+/// Whether the signal that is about to be delivered is pid 1's news: that it has refused the call which has just ended.
+pub fn was_told(pid: i32) -> io::Result<bool> {
+    // SAFETY: a struct of numbers, for which zeros are a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    ptrace(libc::PTRACE_GETSIGINFO, pid, 0, (&raw mut info) as usize)?;
+    // SAFETY: the kernel has written what a signal of this code has.
+    Ok(info.si_signo == TOLD_BY && info.si_code == libc::SI_TKILL && unsafe { info.si_pid() } == 1)
 }
 
 /// Has the call that is about to be made not be made, but give this errno. Its exit is still seen.

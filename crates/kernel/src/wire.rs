@@ -176,7 +176,13 @@ pub mod init {
     pub const COUNT: u32 = 22;
     /// `port`, IPv4 address: a socket that listens there.
     pub const LISTEN: u32 = 23;
+    /// All commands are traced: their tracers are to hear of the calls that pid 1 refuses (see [`super::TOLD_BY`]).
+    pub const TELL_TRACERS: u32 = 24;
 }
+
+/// The signal by which a tracer hears that pid 1 has refused the call which has just ended: tkill(2) sends it, and no process can
+/// have it blocked. Who is not traced would stop.
+pub const TOLD_BY: i32 = 19;
 
 /// Fields of `EXEC`, in order: `flags` (see [`exec`]), uid, gid, number of groups, the groups, umask, effective
 /// capabilities `u64`, number of rlimits, each (resource, soft `u64`, hard `u64`), work directory, pty number, number of

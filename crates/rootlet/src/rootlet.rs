@@ -159,6 +159,11 @@ impl Rootlet {
     pub(crate) fn new(live: Live) -> Result<Self> {
         let exec = exec_of(&live)?;
         let gathered = live.spec.explain.then(Gathered::default);
+        if live.spec.explain && live.map.one.is_some() {
+            live.init
+                .tell_tracers()
+                .map_err(|e| Error::new(crate::ErrorKind::Host, "failed to trace commands").caused_by(e))?;
+        }
         Ok(Self { files: Files::new(live.init.clone(), Who::default()), live, exec, gathered })
     }
 

@@ -104,8 +104,9 @@ fn interest(number: u64, watch: &Watch, insists: Option<&Insists>) -> Option<Int
     match does {
         // Of /etc/passwd, by whom it does not know.
         Does::Open if watch.nobody.is_some() => return None,
-        Does::Open | Does::Look | Does::Access | Does::Make => {}
-        Does::Remove | Does::Write | Does::Own | Does::Chown => {}
+        Does::Open | Does::Look | Does::Access => {}
+        // With one id, pid 1 is asked about some of these: it would be asked twice.
+        Does::Make | Does::Remove | Does::Write | Does::Own | Does::Chown if watch.groups.is_none() => {}
         _ => return None,
     }
     let errnos =

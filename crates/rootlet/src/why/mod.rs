@@ -90,7 +90,7 @@ impl Tracing {
     }
 }
 
-const ONE_ID: &str = "with one id, calls that name owners and ids are answered by pid 1: chmod, chown, utimes, link, setuid and their kin";
+const ONE_ID: &str = "calls that pid 1 answers, where there is one id: chmod, chown, utimes, link, setuid and their kin; `Builder::explain` has them seen";
 const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
 
 /// The filter that such a command is started with: where all commands of a root are traced, its bounds' refusals come with it.
@@ -116,7 +116,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
     })?;
     Ok(Tracing {
         shared,
-        one_id: live.map.one.is_some(),
+        one_id: live.map.one.is_some() && !live.spec.explain,
         filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
     })
 }

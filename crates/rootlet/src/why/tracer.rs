@@ -96,7 +96,14 @@ impl Tracer {
                 self.made(tid)?;
                 trace::resume(tid, 0)
             }
-            Stop::Signal(signal) => trace::resume(tid, signal),
+            Stop::Signal(signal) => {
+                let told = signal == libc::SIGSTOP && trace::was_told(tid)?;
+                if told {
+                    let done = trace::done(tid)?;
+                    self.look(tid, &done.call, done.result);
+                }
+                trace::resume(tid, if told { 0 } else { signal })
+            }
             Stop::Group => trace::listen(tid),
             Stop::New => trace::resume(tid, 0),
             Stop::Began(new, shares) => {
