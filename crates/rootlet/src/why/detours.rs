@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-/// Calls from one place after which it is worth changing, which takes as long as two or three of them.
-const MANY: u8 = 12;
+/// Calls from one place after which it is worth changing, which takes as long as some of them.
+const MANY: u8 = 8;
 
 /// Of one thread, since its program was executed.
 #[derive(Debug, Default)]
