@@ -31,7 +31,9 @@ const SLOT: u64 = 128;
 const SLOTS: u64 = PAGE_SIZE / SLOT;
 /// In a slot: what is next after the call, and after the one that stops.
 const MADE: u64 = 13;
-const STOPS: u64 = 79;
+const STOPS: u64 = 91;
+/// Where it begins to prepare for that.
+const STOP: usize = STOPS as usize - 12;
 /// At the start of both pages.
 const OURS: u64 = u64::from_le_bytes(*b"rootlet\0");
 /// In the second page: calls (32 bits), and the next free slot.
@@ -51,8 +53,19 @@ pub const KNOWN_BY: Option<[u32; 3]> =
 pub struct Interest {
     /// A bit for each errno below 32.
     pub errnos: u32,
-    /// The argument that points to a `struct stat`, where 0 is of interest too if that tells of a directory.
-    pub directory: Option<usize>,
+    /// 0 is of interest, too, where a directory like this was found.
+    pub directory: Option<Directory>,
+}
+
+/// A directory that is of interest: somebody else's, or with a mode that has one of these bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// The argument that points to a `struct stat`: 0, 1 or 2.
+    pub argument: usize,
+    /// Whose are not of interest.
+    pub not_of: u32,
+    /// Bits of 07777.
+    pub mode: u32,
 }
 
 /// A thread before a call.
@@ -172,7 +185,6 @@ fn jump(from: u64, to: u64) -> [u8; LOAD as usize] {
 }
 
 fn code(slot: u64, place: u64, number: u32, interest: Interest) -> Vec<u8> {
-    const STOP: usize = STOPS as usize - 12;
     let mut code = Vec::with_capacity(SLOT as usize);
     let count = (slot & !(PAGE_SIZE - 1)) + PAGE_SIZE + COUNT;
     code.extend([0xff, 0x05]); // incl count(%rip)
@@ -180,18 +192,7 @@ fn code(slot: u64, place: u64, number: u32, interest: Interest) -> Vec<u8> {
     code.push(0xb8); // mov $number,%eax
     code.extend(number.to_le_bytes());
     code.extend([0x0f, 0x05]); // syscall
-    if let Some(argument) = interest.directory {
-        let test = code.len();
-        code.extend([0x85, 0xc0, 0x75, 19]); // test %eax,%eax; jne behind these
-        let base = [0x4f, 0x4e, 0x4a][argument.min(2)]; // rdi, rsi, rdx
-        code.extend([0x8b, base, std::mem::offset_of!(libc::stat, st_mode) as u8]); // mov st_mode(base),%ecx
-        code.extend([0x81, 0xe1]); // and $S_IFMT,%ecx
-        code.extend(libc::S_IFMT.to_le_bytes());
-        code.extend([0x81, 0xf9]); // cmp $S_IFDIR,%ecx
-        code.extend(libc::S_IFDIR.to_le_bytes());
-        code.extend([0x74, (STOP - test - 21) as u8]); // je stop
-        code.extend([0xeb, (STOPS as usize - test - 23) as u8]); // jmp back
-    }
+    code.extend(interest.directory.iter().flat_map(found_directory));
     let test = code.len();
     code.extend([0x89, 0xc1, 0xf7, 0xd9]); // mov %eax,%ecx; neg %ecx
     code.extend([0x83, 0xf9, 31]); // cmp $31,%ecx
@@ -206,6 +207,28 @@ fn code(slot: u64, place: u64, number: u32, interest: Interest) -> Vec<u8> {
     code.extend(number.to_le_bytes());
     code.extend([0x0f, 0x05]); // syscall
     code.extend(jump(slot + STOPS, place + LOAD + CALL)); // back: jmp place + 7
+    code
+}
+
+/// What comes after a call, of a slot that has to look at what was found.
+fn found_directory(directory: &Directory) -> Vec<u8> {
+    const START: usize = MADE as usize;
+    let base = [7, 6, 2][directory.argument.min(2)]; // rdi, rsi, rdx
+    let mut code = vec![0x85, 0xc0, 0x75, 40]; // test %eax,%eax; jne behind these
+    code.extend([0x8b, 0x48 | base, std::mem::offset_of!(libc::stat, st_mode) as u8]); // mov st_mode(base),%ecx
+    code.extend([0x41, 0x89, 0xcb]); // mov %ecx,%r11d
+    code.extend([0x81, 0xe1]); // and $S_IFMT,%ecx
+    code.extend(libc::S_IFMT.to_le_bytes());
+    code.extend([0x81, 0xf9]); // cmp $S_IFDIR,%ecx
+    code.extend(libc::S_IFDIR.to_le_bytes());
+    code.extend([0x75, STOPS as u8 - (START + code.len() + 2) as u8]); // jne back
+    code.extend([0x81, 0x78 | base, std::mem::offset_of!(libc::stat, st_uid) as u8]); // cmpl $not_of,st_uid(base)
+    code.extend(directory.not_of.to_le_bytes());
+    code.extend([0x75, STOP as u8 - (START + code.len() + 2) as u8]); // jne stop
+    code.extend([0x41, 0xf7, 0xc3]); // test $mode,%r11d
+    code.extend(directory.mode.to_le_bytes());
+    code.extend([0x75, STOP as u8 - (START + code.len() + 2) as u8]); // jne stop
+    code.extend([0xeb, STOPS as u8 - (START + code.len() + 2) as u8]); // jmp back
     code
 }
 
@@ -237,7 +260,8 @@ mod tests {
 
     #[test]
     fn a_slot_is_laid_out_as_the_filter_knows_it() {
-        for directory in [None, Some(1), Some(2)] {
+        let directory = |argument| Directory { argument, not_of: 1000, mode: 0o027 };
+        for directory in [None, Some(directory(1)), Some(directory(2))] {
             let code = code(PAGE + SLOT, 0x40_0000, 262, Interest { errnos: 1 << 13, directory });
             assert!(code.len() <= SLOT as usize);
             for end in [MADE as usize, STOPS as usize] {

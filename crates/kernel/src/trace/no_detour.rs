@@ -8,7 +8,14 @@ pub const KNOWN_BY: Option<[u32; 3]> = None;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     pub errnos: u32,
-    pub directory: Option<usize>,
+    pub directory: Option<Directory>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Directory {
+    pub argument: usize,
+    pub not_of: u32,
+    pub mode: u32,
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! ([`rootlet_kernel::trace::detour`]).
 
 use super::calls::{self, Does};
-use super::insist::{self, Insists};
+use super::insist::Insists;
 use super::watch::Watch;
 use rootlet_kernel::trace::detour::{self, Attempt, Before, Interest};
 use rootlet_kernel::trace::{Call, Done};
@@ -56,11 +56,11 @@ impl Detours {
     }
 
     /// A call has been made, which stopped the thread twice.
-    pub fn seen(&mut self, call: &Call, done: &Done, watch: &Watch, insists: Option<&Insists>) {
+    pub fn seen(&mut self, tid: i32, call: &Call, done: &Done, watch: &Watch, insists: Option<&Insists>) {
         let many = self.places.entry(done.next).or_default();
         *many = many.saturating_add(1);
         if *many == MANY && !self.shares {
-            self.next = interest(call.number, watch, insists).map(|interest| (done.next, interest));
+            self.next = interest(tid, call.number, watch, insists).map(|interest| (done.next, interest));
         }
     }
 
@@ -98,7 +98,7 @@ impl Detours {
 }
 
 /// Which results of a call matter; `None` where it matters that it was made.
-fn interest(number: u64, watch: &Watch, insists: Option<&Insists>) -> Option<Interest> {
+fn interest(tid: i32, number: u64, watch: &Watch, insists: Option<&Insists>) -> Option<Interest> {
     let does = calls::known(number)?.does;
     let looks = does == Does::Look;
     match does {
@@ -111,5 +111,6 @@ fn interest(number: u64, watch: &Watch, insists: Option<&Insists>) -> Option<Int
     }
     let errnos =
         (1..32).filter(|&errno| watch.wants(-i64::from(errno))).fold(0, |bits, errno: i32| bits | 1 << errno);
-    Some(Interest { errnos, directory: insists.filter(|_| looks).and_then(|_| insist::found(number)) })
+    let directory = insists.filter(|_| looks).and_then(|insists| insists.interest(tid, number));
+    Some(Interest { errnos, directory })
 }

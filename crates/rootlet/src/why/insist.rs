@@ -2,7 +2,9 @@
 //! PostgreSQL's "wrong ownership" and "invalid permissions".
 
 use super::cause::{Cause, Component, Fixes, Refusal};
+use super::process::Process;
 use super::rights::No;
+use rootlet_kernel::trace::detour::Directory;
 use rootlet_kernel::trace::{self, Call};
 use rootlet_spec::printable;
 
@@ -29,7 +31,7 @@ pub fn by(program: &[u8]) -> Option<&'static Insists> {
 }
 
 /// The argument that says where a call that looks writes what it finds, a `struct stat`.
-pub fn found(call: u64) -> Option<usize> {
+fn found(call: u64) -> Option<usize> {
     match call as i64 {
         libc::SYS_newfstatat => Some(2),
         #[cfg(target_arch = "x86_64")]
@@ -39,6 +41,12 @@ pub fn found(call: u64) -> Option<usize> {
 }
 
 impl Insists {
+    /// Which directories the program of this thread would not take, if such a call finds them.
+    pub fn interest(&self, tid: i32, call: u64) -> Option<Directory> {
+        let (argument, process) = (found(call)?, Process::read(tid)?);
+        Some(Directory { argument, not_of: process.who.fsuid, mode: self.forbids })
+    }
+
     /// Whether the program would not take this directory, with this mode and owner, when it is run by `uid`.
     pub fn minds(&self, (mode, owner): (u32, u32), uid: u32) -> bool {
         owner != uid || mode & self.forbids != 0

@@ -219,7 +219,7 @@ impl Tracer {
         }
         let done = trace::done(tid)?;
         let call = task.call.take().unwrap_or(done.call);
-        task.detours.seen(&call, &done, &self.watch, task.insists);
+        task.detours.seen(tid, &call, &done, &self.watch, task.insists);
         if !self.watch.wants(done.result) {
             return Ok(());
         }
