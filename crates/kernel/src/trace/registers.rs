@@ -48,6 +48,12 @@ impl Registers {
         self.0.rax = result as u64;
     }
 
+    /// No call, but back to the instruction that makes it.
+    pub fn call_again(&mut self) {
+        self.0.rax = self.0.orig_rax;
+        self.go_on(self.0.rip - 2);
+    }
+
     /// No call, but on from this instruction.
     pub fn go_on(&mut self, at: u64) {
         self.0.orig_rax = u64::MAX;
