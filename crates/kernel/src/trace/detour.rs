@@ -81,7 +81,7 @@ pub enum Attempt {
     /// The place makes its calls without a stop from now on. The page, for [`counted`].
     Done(u64),
     /// Another call is made first; [`made_room`] wants to see its end.
-    MakesRoom(Before),
+    MakesRoom,
     /// Here it cannot be.
     Not,
 }
@@ -93,14 +93,14 @@ pub fn at(tid: i32, next: u64) -> io::Result<Option<Before>> {
 }
 
 /// Changes the place. Nobody else may run there.
-pub fn attempt(tid: i32, Before(registers): Before, interest: Interest) -> io::Result<Attempt> {
-    let Some(place) = Place::find(tid, &registers) else { return Ok(Attempt::Not) };
+pub fn attempt(tid: i32, Before(registers): &Before, interest: Interest) -> io::Result<Attempt> {
+    let Some(place) = Place::find(tid, registers) else { return Ok(Attempt::Not) };
     for page in pages(registers.next()) {
         match (word(tid, page), word(tid, page + PAGE_SIZE)) {
-            (Some(OURS), Some(OURS)) => return change(tid, registers, &place, page, interest),
-            (None, None) => return room(tid, registers, page, libc::PROT_READ | libc::PROT_EXEC),
+            (Some(OURS), Some(OURS)) => return change(tid, *registers, &place, page, interest),
+            (None, None) => return room(tid, *registers, page, libc::PROT_READ | libc::PROT_EXEC),
             (Some(OURS), None) => {
-                return room(tid, registers, page + PAGE_SIZE, libc::PROT_READ | libc::PROT_WRITE);
+                return room(tid, *registers, page + PAGE_SIZE, libc::PROT_READ | libc::PROT_WRITE);
             }
             _ => {}
         }
@@ -175,13 +175,12 @@ fn word(tid: i32, address: u64) -> Option<u64> {
 }
 
 /// Has the thread map a page in place of its call.
-fn room(tid: i32, registers: Registers, page: u64, rights: i32) -> io::Result<Attempt> {
+fn room(tid: i32, mut registers: Registers, page: u64, rights: i32) -> io::Result<Attempt> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let arguments = [page, PAGE_SIZE, rights as u64, flags as u64, u64::MAX, 0];
-    let mut other = registers;
-    other.replace(&Call { number: libc::SYS_mmap as u64, arguments });
-    other.write(tid)?;
-    Ok(Attempt::MakesRoom(Before(registers)))
+    registers.replace(&Call { number: libc::SYS_mmap as u64, arguments });
+    registers.write(tid)?;
+    Ok(Attempt::MakesRoom)
 }
 
 /// The other call has been made: the thread goes back to its own. Whether there is room now.

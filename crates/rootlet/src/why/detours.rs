@@ -67,10 +67,10 @@ impl Detours {
     /// A call is about to be made: changes its place, if that is due and nobody else runs there.
     pub fn begin(&mut self, tid: i32) -> io::Result<Instead> {
         let Some((place, interest)) = self.next else { return Ok(Instead::Nothing) };
-        let Some(registers) = detour::at(tid, place)? else { return Ok(Instead::Nothing) };
+        let Some(before) = detour::at(tid, place)? else { return Ok(Instead::Nothing) };
         let alone = std::fs::metadata(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.nlink() == 3);
-        let attempt = if alone { detour::attempt(tid, registers, interest)? } else { Attempt::Not };
-        if let Attempt::MakesRoom(before) = attempt {
+        let attempt = if alone { detour::attempt(tid, &before, interest)? } else { Attempt::Not };
+        if matches!(attempt, Attempt::MakesRoom) {
             self.before = Some(before);
             return Ok(Instead::AnotherCall);
         }
