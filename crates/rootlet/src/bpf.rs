@@ -61,7 +61,18 @@ pub fn bytes(program: &[sock_filter]) -> Vec<u8> {
 
 /// What the kernel would answer to a call, for programs of the instructions above; those end, for they only jump forward.
 pub fn answer(program: &[sock_filter], architecture: u32, call: u32, arguments: [u64; 6]) -> u32 {
-    let mut data = [call, architecture, 0, 0].to_vec();
+    answer_from(0, program, architecture, call, arguments)
+}
+
+/// Likewise, where the lower half of the address of the next instruction is this.
+pub fn answer_from(
+    next: u32,
+    program: &[sock_filter],
+    architecture: u32,
+    call: u32,
+    arguments: [u64; 6],
+) -> u32 {
+    let mut data = [call, architecture, next, 0].to_vec();
     data.extend(arguments.iter().flat_map(|a| [*a as u32, (*a >> 32) as u32]));
     let (mut at, mut a) = (0, 0);
     while let Some(f) = program.get(at) {

@@ -81,7 +81,7 @@ fn search(numbers: &[i64], program: &mut Vec<sock_filter>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bpf::answer;
+    use crate::bpf::{answer, answer_from};
 
     #[test]
     fn known_calls_are_traced_and_no_others() {
@@ -102,6 +102,22 @@ mod tests {
         {
             assert_eq!(of(libc::SYS_newfstatat, [dir, 0, 0, flags, 0, 0]), wanted);
             assert_eq!(of(libc::SYS_statx, [dir, 0, flags, 0, 0, 0]), wanted);
+        }
+    }
+
+    #[test]
+    fn calls_from_slots_are_made_unless_a_bound_refuses_them() {
+        let all = then(crate::seccomp::traced(0, trace::REFUSED), libc::SECCOMP_RET_ALLOW, program());
+        let Some([_, made, stops]) = trace::detour::KNOWN_BY else { return };
+        let of = |next: u32, call: i64| answer_from(next, &all, ARCHITECTURE, call as u32, [0; 6]);
+        // In either half of what a process has, and in any slot.
+        for next in [made, made + 128, made | 1 << 31] {
+            assert_eq!(of(next, libc::SYS_openat), libc::SECCOMP_RET_ALLOW);
+            assert_eq!(of(next, libc::SYS_mount), libc::SECCOMP_RET_TRACE | u32::from(trace::REFUSED));
+        }
+        assert_eq!(of(stops, libc::SYS_openat), libc::SECCOMP_RET_TRACE | u32::from(trace::MADE));
+        for next in [made + 1, made - 1, made + 4096, stops - 4096] {
+            assert_eq!(of(next, libc::SYS_openat), TRACE);
         }
     }
 
