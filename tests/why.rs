@@ -4,12 +4,16 @@
 mod causes;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/fixes.rs"]
+mod fixes;
 #[path = "why/gathered.rs"]
 mod gathered;
 #[path = "why/page.rs"]
 mod page;
 #[path = "why/programs.rs"]
 mod programs;
+#[path = "why/runtimes.rs"]
+mod runtimes;
 #[path = "why/services.rs"]
 mod services;
 

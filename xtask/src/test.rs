@@ -219,6 +219,7 @@ fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>)
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     tests.envs(data.services.as_deref().map(|tarball| ("ROOTLET_SERVICES_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
+    tests.envs(data.server.as_deref().map(|program| ("ROOTLET_SERVER", program)));
     tests.envs(data.python.as_deref().map(|directory| ("ROOTLET_PYTHON", directory)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
 }

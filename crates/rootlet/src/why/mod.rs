@@ -71,6 +71,8 @@ pub struct Tracing {
     shared: Arc<Shared>,
     one_id: bool,
     filtered: bool,
+    /// The calling process is under a filter itself, whose refusals no tracer is told.
+    around: bool,
 }
 
 impl Tracing {
@@ -85,12 +87,21 @@ impl Tracing {
         not_seen.extend(self.one_id.then(|| ONE_ID.to_owned()));
         let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
         not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
+        not_seen.extend((self.around && !explained).then(|| AROUND.to_owned()));
         Why { refusals, not_seen }
     }
 }
 
 const ONE_ID: &str = "with one id, calls that name owners and ids are answered by pid 1: chmod, chown, utimes, link, setuid and their kin";
 const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
+
+const AROUND: &str = "calls that the system call filter of the container around this one refuses, such as mount and unshare in docker's: try once in docker run --security-opt seccomp=unconfined";
+
+/// Whether this process is under a filter.
+fn is_filtered() -> bool {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+}
 
 /// The filter that such a command is started with: where all commands of a root are traced, its bounds' refusals come with it.
 pub(crate) fn filter(live: &Live) -> Result<Vec<u8>> {
@@ -117,6 +128,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
         shared,
         one_id: live.map.one.is_some(),
         filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
+        around: is_filtered(),
     })
 }
 

@@ -42,7 +42,7 @@ struct Over(Arc<Shared>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        lock(&self.0.log).end();
+        lock(&self.0.log).end(|_| None);
         self.0.over.notify_all();
     }
 }
@@ -107,7 +107,7 @@ impl Tracer {
                 let mut log = lock(&self.shared.log);
                 log.ended(tid, calls, status != 0);
                 if tid == self.command {
-                    log.end();
+                    log.end(|tid| self.tasks.get(&tid).map(|task| task.calls));
                     self.shared.over.notify_all();
                 }
                 Ok(())
