@@ -66,7 +66,7 @@ const PASSES: &[Pass] = &[
         tests: &["engine", "library", "programs", "faults", "prepared", "parity", "containers"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
-    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
+    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults", "why"] },
     // They have the same program run outside as well, for which docker's container has not the means, or make many bases, of each of
     // which it would compare all trees.
     Pass { root: true, tier: CHROOT, place: Place::Here, tests: &["programs", "containers"] },
