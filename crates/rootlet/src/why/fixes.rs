@@ -197,6 +197,12 @@ fn executable(path: &str) -> Fixes {
     }
 }
 
+/// The mode that a call wants for what it makes, its last argument.
+fn asked_mode(call: &str) -> Option<u32> {
+    let (_, last) = call.strip_suffix(')')?.rsplit_once(", ")?;
+    u32::from_str_radix(last, 8).ok()
+}
+
 /// Whether a name was to be made.
 fn makes(refusal: &Refusal) -> bool {
     let makers = ["mkdir", "mknod", "symlink", "link", "rename"];
@@ -263,7 +269,9 @@ fn in_system(refusal: &Refusal, by: &Component) -> Option<Fixes> {
     if refusal.call.starts_with("mkdir") {
         let place = Component { path: made.clone(), ..by.clone() };
         let volume = volume(refusal, &place);
-        let install = format!("install -d -o {uid} {path}");
+        let mode = asked_mode(&refusal.call).filter(|mode| ![0o777, 0o755].contains(mode));
+        let mode = mode.map_or(String::new(), |mode| format!(" -m {mode:04o}"));
+        let install = format!("install -d{mode} -o {uid} {path}");
         return Some(Fixes {
             dockerfile: format!("RUN {install}"),
             systemd: managed(&made).unwrap_or_else(|| format!("ExecStartPre=+/usr/bin/{install}")),
@@ -272,7 +280,8 @@ fn in_system(refusal: &Refusal, by: &Component) -> Option<Fixes> {
     }
     // With O_EXCL it must not be there.
     let makes_file = refusal.call.contains("O_CREAT") && !refusal.call.contains("O_EXCL");
-    let install = format!("install -m 0644 -o {uid} /dev/null {path}");
+    let mode = asked_mode(&refusal.call).filter(|mode| *mode != 0o666).unwrap_or(0o644);
+    let install = format!("install -m {mode:04o} -o {uid} /dev/null {path}");
     makes_file.then(|| Fixes {
         dockerfile: format!("RUN {install}"),
         systemd: format!("ExecStartPre=+/usr/bin/{install}"),
@@ -361,4 +370,48 @@ fn capability(refusal: &Refusal) -> Fixes {
 fn bits(missing: &str) -> u32 {
     let names = [("read", 4), ("write", 2), ("search", 1), ("execute", 1)];
     names.iter().filter(|(name, _)| missing.contains(name)).fold(0, |all, (_, bit)| all | bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_beforehand_has_the_mode_that_was_asked_for() {
+        let by = Component {
+            path: "/run".into(),
+            kind: "directory",
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+            target: None,
+            acl: None,
+        };
+        let fix = |call: &str| {
+            let refusal = Refusal {
+                program: "/bin/x".into(),
+                name: "x".into(),
+                pid: 1,
+                call: call.into(),
+                errno: "EACCES".into(),
+                path: Some("/run/x".into()),
+                components: vec![by.clone()],
+                refused_by: Some(by.clone()),
+                who: Asker { uid: 1000, fsuid: 1000, ..Asker::default() },
+                missing: "write".into(),
+                cause: Cause::Mode,
+                root_would_pass: Some(true),
+                count: 1,
+                handled: false,
+                fixes: Fixes::default(),
+            };
+            of(&refusal, None).dockerfile
+        };
+        assert_eq!(fix("mkdir(\"/run/x\", 0777)"), "RUN install -d -o 1000 /run/x");
+        // What screen(1) makes, and what a daemon makes for its secrets.
+        assert_eq!(fix("mkdir(\"/run/x\", 1777)"), "RUN install -d -m 1777 -o 1000 /run/x");
+        let open = |mode: &str| fix(&format!("openat(AT_FDCWD, \"/run/x\", O_WRONLY|O_CREAT, {mode})"));
+        assert_eq!(open("0600"), "RUN install -m 0600 -o 1000 /dev/null /run/x");
+        assert_eq!(open("0666"), "RUN install -m 0644 -o 1000 /dev/null /run/x");
+    }
 }
