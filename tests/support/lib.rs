@@ -16,8 +16,8 @@ pub mod tree;
 pub use alone::{alone, alone_on};
 pub use alpine_image::alpine_image;
 pub use data::{
-    alpine_tar, confine, debian_tar, docker_filter, hostile, kept, manifest_directory, manifests,
-    packages_base, pjdfstest, probe, rootlet_command, services_tar, store,
+    alpine_tar, confine, debian_tar, docker_filter, hostile, kept, manifest_directory, manifests, node,
+    packages_base, pjdfstest, probe, rootlet_command, server, services_tar, store,
 };
 pub use files::{Facts, look};
 pub use hosts::Host;

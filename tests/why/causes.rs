@@ -53,6 +53,10 @@ fn a_group_that_has_the_right_is_the_smallest_fix() {
 fn a_directory_of_roots_is_not_written_in() {
     let root = root!();
     let explained = explain!(root, "cd /srv; mkdir x");
+    if crate::sees_no_links() {
+        let said = |what: &String| what.contains("docker run --cap-add SYS_PTRACE");
+        return assert!(explained.why.not_seen.iter().any(said), "{}", explained.why);
+    }
     let refusal = only(&explained);
     assert_eq!((refusal.cause, refusal.missing.as_str()), (Cause::Mode, "write"));
     assert_eq!(by(refusal), ("/srv", 0, 0, 0o755));
@@ -116,6 +120,14 @@ fn a_setuid_program_gains_nothing() {
     root.copy("/bin/busybox", "/usr/bin/gain").unwrap();
     root.set_permissions("/usr/bin/gain", 0o4755).unwrap();
     root.symlink("gain", "/usr/bin/cat").unwrap();
+    if crate::sees_no_links() {
+        let explained = explain!(root, "/usr/bin/cat /nothing");
+        return assert!(
+            explained.why.not_seen.iter().any(|what| what.contains("setuid")),
+            "{}",
+            explained.why
+        );
+    }
     let explained = explain!(root, "/usr/bin/cat /etc/shadow");
     let first = &explained.why.refusals[0];
     assert_eq!((first.cause, first.handled), (Cause::NoNewPrivs, false), "{}", explained.why);

@@ -6,6 +6,11 @@ use rootlet::why::{Cause, Refusal};
 use rootlet::{Base, Builder, Rootlet, Store};
 
 pub fn services() -> Option<Base> {
+    if rootlet_tests::chroot() {
+        // There is nothing that a mount or a network would explain, and all of a large base is copied.
+        eprintln!("services are not explained once more without namespaces");
+        return None;
+    }
     let Some(tar) = rootlet_tests::services_tar() else {
         rootlet_tests::skipped("no tarball of Debian with services");
         return None;
@@ -41,7 +46,7 @@ impl Deployed {
 
 /// Runs a script again and again, each time with the fix of what made it fail, until it succeeds; what refused it. It ends, too, where
 /// there is no line for a Dockerfile.
-fn mended(root: &Rootlet, script: &str) -> Vec<Refusal> {
+pub fn mended(root: &Rootlet, script: &str) -> Vec<Refusal> {
     let (mut deployed, mut refusals) = (Deployed::default(), Vec::new());
     for _ in 0..8 {
         let mut command = root.command("sh");
@@ -66,13 +71,13 @@ fn mended(root: &Rootlet, script: &str) -> Vec<Refusal> {
 }
 
 /// Cause, and what refused.
-fn told(refusals: &[Refusal]) -> Vec<(Cause, &str)> {
+pub fn told(refusals: &[Refusal]) -> Vec<(Cause, &str)> {
     let path = |refusal: &Refusal| refusal.refused_by.as_ref().map_or("", |by| by.path.as_str()).to_owned();
     refusals.iter().map(|refusal| (refusal.cause, &*Box::leak(path(refusal).into_boxed_str()))).collect()
 }
 
 /// Ends the test where processes without namespaces may not be traced.
-fn is_traced(refusals: &[Refusal]) -> bool {
+pub fn is_traced(refusals: &[Refusal]) -> bool {
     !(rootlet_tests::chroot() && refusals.is_empty())
 }
 
@@ -116,7 +121,7 @@ fn volumes(fixes: &str) -> Vec<String> {
 }
 
 /// Runs it with a read-only root, with one volume more each time.
-fn with_volumes(base: &Base, change: impl Fn(Builder) -> Builder, script: &str) -> Vec<String> {
+pub fn with_volumes(base: &Base, change: impl Fn(Builder) -> Builder, script: &str) -> Vec<String> {
     let mut places: Vec<String> = Vec::new();
     for _ in 0..8 {
         let with_place = |builder: Builder, place: &String| builder.tmpfs(place);

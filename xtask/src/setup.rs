@@ -24,6 +24,8 @@ pub struct Data {
     pub hostile: PathBuf,
     /// The static program that starts another one under a system call filter.
     pub confine: PathBuf,
+    /// A static server, written in Go.
+    pub server: Option<PathBuf>,
     /// A suite of file system tests that others wrote.
     pub pjdfstest: Option<PathBuf>,
     /// What Python's tests import and install; made when the command is built.
@@ -44,6 +46,7 @@ pub fn run() -> Result<Data> {
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,
+        server: probe::server(),
         pjdfstest: pjdfstest::program(),
         python: None,
     })
@@ -92,6 +95,7 @@ pub fn existing() -> Result<Data> {
         probe: probe::facts()?,
         hostile: probe::hostile()?,
         confine: probe::confine()?,
+        server: probe::server(),
         pjdfstest: pjdfstest::cached(),
         python: None,
     })
@@ -99,7 +103,8 @@ pub fn existing() -> Result<Data> {
 
 /// Builds the programs that run inside roots, and prints their paths.
 pub fn print_programs() -> Result<()> {
-    for program in [probe::facts()?, probe::hostile()?, probe::confine()?] {
+    let all = [probe::facts()?, probe::hostile()?, probe::confine()?];
+    for program in all.into_iter().chain(probe::server()) {
         println!("{}", program.display());
     }
     Ok(())

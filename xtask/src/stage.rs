@@ -76,6 +76,7 @@ impl Stage {
             probe: self.data(&data.probe)?,
             hostile: self.data(&data.hostile)?,
             confine: self.data(&data.confine)?,
+            server: data.server.as_deref().map(|file| self.data(file)).transpose()?,
             pjdfstest: data.pjdfstest.as_deref().map(|file| self.data(file)).transpose()?,
             python: data.python.as_deref().map(|directory| self.python(directory)).transpose()?,
         })

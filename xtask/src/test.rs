@@ -66,7 +66,7 @@ const PASSES: &[Pass] = &[
         tests: &["engine", "library", "programs", "faults", "prepared", "parity", "containers"],
     },
     Pass { root: false, tier: ONE_ID, place: Place::MaskedProc, tests: &["engine", "library"] },
-    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults"] },
+    Pass { root: true, tier: CHROOT, place: Place::Docker, tests: &["engine", "library", "faults", "why"] },
     // They have the same program run outside as well, for which docker's container has not the means, or make many bases, of each of
     // which it would compare all trees.
     Pass { root: true, tier: CHROOT, place: Place::Here, tests: &["programs", "containers"] },
@@ -219,6 +219,7 @@ fn tell(tests: &mut Command, data: &Data, command: &Path, shared: Option<&Path>)
     tests.envs(data.debian.as_deref().map(|tarball| ("ROOTLET_DEBIAN_TAR", tarball)));
     tests.envs(data.services.as_deref().map(|tarball| ("ROOTLET_SERVICES_TAR", tarball)));
     tests.envs(data.pjdfstest.as_deref().map(|program| ("ROOTLET_PJDFSTEST", program)));
+    tests.envs(data.server.as_deref().map(|program| ("ROOTLET_SERVER", program)));
     tests.envs(data.python.as_deref().map(|directory| ("ROOTLET_PYTHON", directory)));
     tests.envs(shared.map(|directory| ("ROOTLET_SHARED", directory)));
 }

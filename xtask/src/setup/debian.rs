@@ -11,7 +11,7 @@ const INCLUDED: &str = "adduser,python3-minimal,nginx-light";
 
 const SERVICES_TAR: &str = "services.tar";
 /// What explains refusals of real services.
-const SERVICES: &str = "git,nginx-light,postgresql,python3-pip";
+const SERVICES: &str = "ant,default-jre-headless,git,nginx-light,postgresql,python3-pip";
 
 /// What the measurements run inside.
 const MEASURED: &str = "python3,git";
@@ -41,7 +41,8 @@ pub fn large() -> Result<Option<PathBuf>> {
 
 fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {
     let place = place(name);
-    if place.exists() {
+    let list = place.with_extension("packages");
+    if place.exists() && fs::read_to_string(&list).is_ok_and(|made| made == included) {
         return Ok(Some(place));
     }
     if !is_root() || !installed("mmdebstrap") {
@@ -61,7 +62,7 @@ fn make(name: &str, included: &str) -> Result<Option<PathBuf>> {
         .ok_or("apt has no source of Debian or Ubuntu")?;
     bootstrap.arg(suite).arg(&unfinished).args(sources.iter().map(Source::line));
     quiet(&mut bootstrap)?;
-    fs::rename(&unfinished, &place).map_err(|e| e.to_string())?;
+    fs::rename(&unfinished, &place).and_then(|()| fs::write(list, included)).map_err(|e| e.to_string())?;
     Ok(Some(place))
 }
 

@@ -39,6 +39,21 @@ fn call(define: &str) -> Option<String> {
     number.parse::<u32>().ok().map(|number| format!("{{\"{name}\", {number}}},\n"))
 }
 
+/// The server in Go; `None`, said, where there is no Go.
+pub fn server() -> Option<PathBuf> {
+    let (source, directory) = (workspace().join("tests/probe/server.go"), target().join("probe"));
+    let program = directory.join("server");
+    let mut build = command("go", &["build", "-o"]);
+    build.arg(&program).arg(source).env("CGO_ENABLED", "0").env("GOCACHE", directory.join("go"));
+    match quiet(&mut build) {
+        Ok(_) => Some(program),
+        Err(why) => {
+            eprintln!("no server in Go: what uses it will be skipped\n{why}");
+            None
+        }
+    }
+}
+
 /// Several tests may have it built at once: what one of them runs is replaced, not written to.
 fn in_c(name: &str) -> Result<PathBuf> {
     let (source, directory) =

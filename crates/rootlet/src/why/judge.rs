@@ -107,12 +107,23 @@ impl Asked<'_> {
             Does::Kill if who.has(caps::KILL) => Ok(()),
             Does::Kill => Err(No::new(None, "CAP_KILL", Cause::OtherUser)),
             Does::Ptrace => self.traces(who),
+            Does::Capability(_) if self.pings() => {
+                let missing = "a group within net.ipv4.ping_group_range";
+                Err(No::new(None, missing, Cause::MissingCapability))
+            }
             Does::Capability(number) => needs(who, number),
             Does::Filter => match who.no_new_privs {
                 true => Ok(()),
                 false => needs(who, caps::SYS_ADMIN),
             },
         }
+    }
+
+    /// A socket for ICMP's echo, which no capability gives.
+    fn pings(&self) -> bool {
+        let [family, kind, ..] = self.arguments.map(|argument| argument as i32);
+        let is_inet = family == libc::AF_INET || family == libc::AF_INET6;
+        self.known.name == "socket" && is_inet && kind & 0xf == libc::SOCK_DGRAM
     }
 
     fn with_last(&self, who: &Asker, wanted: u16) -> Result<(), No> {

@@ -7,6 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 const MAX: usize = 1000;
 /// What a process that failed was refused in so many of its last calls is taken for the reason.
 const NEAR: u64 = 64;
+/// What a process was refused in so many of its last calls is what it is still busy with.
+const SOON: u64 = 8;
+/// Who uses these does without where they are refused, as they are in most containers.
+const OPTIONAL: &[&str] = &["io_uring_setup", "get_mempolicy", "set_mempolicy", "mbind", "move_pages"];
 /// The last refusals of a process that are remembered until it ends.
 const REMEMBERED: usize = 64;
 
@@ -41,6 +45,8 @@ pub struct Log {
 enum Fate {
     /// It failed so many calls later.
     Failed(u64),
+    /// The command ended before it, so that nobody saw what it made of it.
+    Unseen(u64),
     /// It ended well, or went on to the end of the command.
     WentOn,
 }
@@ -69,9 +75,19 @@ impl Log {
         self.remember(at, process, tid, calls);
     }
 
-    /// The command has ended, or its tracer has.
-    pub fn end(&mut self) {
-        self.over = true;
+    /// The command has ended, or its tracer has; `calls` says how many a thread that is left has made.
+    pub fn end(&mut self, calls: impl Fn(i32) -> Option<u64>) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        for (at, by, call) in self.open.values().flatten() {
+            if let Some(since) =
+                calls(*by).and_then(|calls| calls.checked_sub(*call)).filter(|since| *since < SOON)
+            {
+                let fate = &mut self.refusals[*at].1;
+                *fate = (*fate).min(Fate::Unseen(since));
+            }
+        }
     }
 
     pub fn is_over(&self) -> bool {
@@ -117,6 +133,11 @@ impl Log {
             _ if by != tid => 1,
             at => 1 + calls.saturating_sub(at),
         };
+        let did_without = |at: usize, by: i32, call: u64| {
+            let name = self.refusals[at].0.call.split('(').next().unwrap_or_default();
+            OPTIONAL.contains(&name) && (by != tid || since(by, call) > SOON)
+        };
+        let open: Vec<_> = open.into_iter().filter(|&(at, by, call)| !did_without(at, by, call)).collect();
         let nearest =
             open.iter().map(|&(_, by, at)| since(by, at)).filter(|since| *since > 0).min().unwrap_or(0);
         for (at, by, call) in open {
@@ -130,14 +151,22 @@ impl Log {
 
     /// All of them, those that made the command fail first, the last of these before the others; and what was not seen.
     pub fn told(&self, failed: bool) -> (Vec<Refusal>, Vec<String>) {
+        let explains = |fate: &Fate| matches!(fate, Fate::Failed(_));
+        let is_explained = self.refusals.iter().any(|(_, fate)| explains(fate));
+        // What is not known to be the reason is told as one where there is no other.
+        let since = |fate: &Fate| match fate {
+            Fate::Failed(since) => Some(*since),
+            Fate::Unseen(since) if !is_explained => Some(*since),
+            _ => None,
+        };
         let mut all: Vec<_> = self.refusals.iter().enumerate().collect();
-        all.sort_by_key(|(i, (_, fate))| match (failed, fate) {
-            (true, Fate::Failed(since)) => (0, *since, usize::MAX - i),
-            _ => (1, 0, *i),
+        all.sort_by_key(|(i, (_, fate))| match since(fate).filter(|_| failed) {
+            Some(since) => (0, since, usize::MAX - i),
+            None => (1, 0, *i),
         });
         let refusals = all.into_iter().map(|(_, (refusal, fate))| {
             let mut refusal = refusal.clone();
-            refusal.handled = !failed || *fate == Fate::WentOn;
+            refusal.handled = !failed || since(fate).is_none();
             refusal
         });
         let mut not_seen: Vec<String> = self.not_seen.iter().cloned().collect();

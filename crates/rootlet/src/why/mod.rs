@@ -72,6 +72,8 @@ pub struct Tracing {
     shared: Arc<Shared>,
     one_id: bool,
     filtered: bool,
+    /// What the calling process cannot see: a filter that it is under itself refuses without telling a tracer.
+    unseen: Vec<&'static str>,
 }
 
 impl Tracing {
@@ -86,12 +88,27 @@ impl Tracing {
         not_seen.extend(self.one_id.then(|| ONE_ID.to_owned()));
         let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
         not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
+        not_seen.extend(self.unseen.iter().filter(|_| !explained).map(|&what| what.to_owned()));
         Why { refusals, not_seen }
     }
 }
 
 const ONE_ID: &str = "calls that pid 1 answers, where there is one id: chmod, chown, utimes, link, setuid and their kin; `Builder::explain` has them seen";
 const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
+
+const AROUND: &str = "calls that the system call filter of the container around this one refuses, such as mount and unshare in docker's: try once in docker run --security-opt seccomp=unconfined";
+
+const BLIND: &str = "setuid programs that gain nothing: without CAP_SYS_PTRACE, this process may not see which program runs (docker run --cap-add SYS_PTRACE)";
+
+/// What the calling process cannot see, whatever the root is.
+fn unseen_from_here(live: &Live) -> Vec<&'static str> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let is_filtered =
+        status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"));
+    let around = is_filtered.then_some(AROUND);
+    let blind = seen_base(live).is_none().then_some(BLIND);
+    around.into_iter().chain(blind).collect()
+}
 
 /// The filter that such a command is started with: where all commands of a root are traced, its bounds' refusals come with it.
 pub(crate) fn filter(live: &Live) -> Result<Vec<u8>> {
@@ -118,6 +135,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
         shared,
         one_id: live.map.one.is_some() && !live.spec.explain,
         filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
+        unseen: unseen_from_here(live),
     })
 }
 
@@ -148,6 +166,13 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
 
 /// Pid 1's root, seen from the host.
 fn base(live: &Live) -> Vec<u8> {
-    let pid = live.init.host_pid().unwrap_or_default() as i32;
-    process::link(pid, "root", b"/").unwrap_or_else(|| b"/".to_vec())
+    let skeleton = || {
+        live.skeleton.as_ref().map(|(skeleton, _)| skeleton.path().as_os_str().as_encoded_bytes().to_vec())
+    };
+    seen_base(live).or_else(skeleton).unwrap_or_else(|| b"/".to_vec())
+}
+
+/// Likewise; `None` where this process may not look.
+fn seen_base(live: &Live) -> Option<Vec<u8>> {
+    process::link(live.init.host_pid().unwrap_or_default() as i32, "root", b"/")
 }

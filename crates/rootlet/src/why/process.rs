@@ -64,10 +64,17 @@ impl Process {
         Some(Self { tid, process, inside, name, who })
     }
 
-    /// The mounts that it sees.
-    pub fn mounts(&self) -> Vec<Mount> {
-        let text = fs::read_to_string(format!("/proc/{}/mountinfo", self.tid)).unwrap_or_default();
-        text.lines().filter_map(Mount::parse).collect()
+    /// The mounts that it sees. Where its root is a directory of the host, it sees the caller's, of which its own list has
+    /// only those below.
+    pub fn mounts(&self, base: &[u8]) -> Vec<Mount> {
+        let read = |who: &str| fs::read_to_string(format!("/proc/{who}/mountinfo")).unwrap_or_default();
+        match base {
+            b"/" => read(&self.tid.to_string()).lines().filter_map(Mount::parse).collect(),
+            base => {
+                let base = String::from_utf8_lossy(base);
+                read("self").lines().filter_map(|line| Mount::parse(line)?.seen_from(&base)).collect()
+            }
+        }
     }
 }
 
@@ -108,6 +115,17 @@ impl Mount {
         })
     }
 
+    /// As it is seen by who has this directory for a root.
+    fn seen_from(mut self, base: &str) -> Option<Self> {
+        let above = Self::of(base, std::slice::from_ref(&self)).is_some();
+        self.place = match self.place.strip_prefix(base) {
+            Some(below) if below.starts_with('/') => below.into(),
+            _ if above => "/".into(),
+            _ => return None,
+        };
+        Some(self)
+    }
+
     pub fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|o| o == option)
     }
@@ -124,5 +142,30 @@ impl Mount {
         };
         // Of two at one place the later is seen.
         mounts.iter().filter(|mount| covers(&mount.place)).max_by_key(|mount| mount.place.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_seen_from_a_root_within() {
+        let lines = [
+            "1 0 8:1 / / rw - ext4 /dev/a rw",
+            "2 1 0:9 / /root rw,noexec - tmpfs none rw",
+            "3 2 0:9 / /root/store/r ro - tmpfs none rw",
+            "4 2 0:9 / /root/store/r/proc ro - proc none rw",
+            "5 1 0:9 / /rooty rw - tmpfs none rw",
+        ];
+        let mounts = |base: &str| -> Vec<Mount> {
+            lines.iter().filter_map(|line| Mount::parse(line)?.seen_from(base)).collect()
+        };
+        let within = mounts("/root/store/x");
+        assert!(within.iter().all(|mount| mount.place == "/") && within.len() == 2);
+        assert!(Mount::of("/bin/cat", &within).unwrap().has("noexec"));
+        let on_a_mount = mounts("/root/store/r");
+        assert!(Mount::of("/bin/cat", &on_a_mount).unwrap().is_read_only());
+        assert_eq!(Mount::of("/proc/1", &on_a_mount).unwrap().place, "/proc");
     }
 }

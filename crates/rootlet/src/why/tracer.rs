@@ -50,7 +50,7 @@ struct Over(Arc<Shared>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        lock(&self.0.log).end();
+        lock(&self.0.log).end(|_| None);
         self.0.over.notify_all();
     }
 }
@@ -127,7 +127,8 @@ impl Tracer {
                 let mut log = lock(&self.shared.log);
                 log.ended(tid, calls, status != 0);
                 if tid == self.command {
-                    log.end();
+                    self.tasks.iter_mut().for_each(|(tid, task)| task.detours.count(*tid));
+                    log.end(|tid| self.tasks.get(&tid).map(Task::calls));
                     self.shared.over.notify_all();
                 }
                 Ok(())

@@ -56,8 +56,7 @@ impl By {
 }
 
 /// Where who traces may not read everything of who is traced, as root in docker's default container.
-const UNREAD: &str =
-    "paths that begin where a program stands: without CAP_SYS_PTRACE, this process may not see where that is";
+const UNREAD: &str = "paths that begin where a program stands: without CAP_SYS_PTRACE, this process may not see where that is (docker run --cap-add SYS_PTRACE)";
 
 /// What a call named.
 #[derive(Default)]
@@ -187,7 +186,7 @@ impl Watch {
         let walk =
             |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
         let walks: Vec<Walk> = arguments.paths.iter().map(walk).collect();
-        let mounts = process.mounts();
+        let mounts = process.mounts(&self.base);
         let asked = Asked {
             known,
             arguments: call.arguments,

@@ -320,16 +320,31 @@ fn command(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
     let known = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     if !prefix.contains(':') {
         let mut room = Room::new();
-        for word in &mut words {
-            // What names no variable of the unit is the shell's affair.
-            let expanded =
-                super::words::expand(word, '$', &mut |name| known(name)).unwrap_or_else(|_| word.clone());
-            *word = room.take(expanded).map_err(|why| a.error(why))?;
+        let mut expanded = Vec::new();
+        for word in words {
+            for word in in_place_of(word, &known) {
+                expanded.push(room.take(word).map_err(|why| a.error(why))?);
+            }
         }
+        words = expanded;
     }
     like.spec.entrypoint = Some(Vec::new());
     like.spec.command = words;
     Ok(())
+}
+
+/// The words that stand in place of one: `$NAME` for none or several, as systemd.service(5) has it, anything else for one.
+fn in_place_of(word: String, known: &impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let name = word
+        .strip_prefix('$')
+        .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+    if let Some(name) = name {
+        let value = known(name).unwrap_or_default();
+        let blank = || value.split_whitespace().map(str::to_owned).collect();
+        return super::words::split(&value).unwrap_or_else(|_| blank());
+    }
+    // What names no variable of the unit is the shell's affair.
+    vec![super::words::expand(&word, '$', &mut |name| known(name)).unwrap_or(word)]
 }
 
 /// What the name of the unit gives: `%n`, `%p`, `%i`.

@@ -103,6 +103,19 @@ fn commands_and_variables() {
 }
 
 #[test]
+fn a_variable_that_is_a_word_of_its_own_stands_for_none_or_several() {
+    // The examples of systemd.service(5).
+    let command = |lines: &str| unit(lines).spec.command;
+    let unit = "Environment=\"ONE=one\" 'TWO=two two'\nExecStart=echo $ONE $TWO ${TWO}";
+    assert_eq!(command(unit), ["echo", "one", "two", "two", "two two"]);
+    let variables = "Environment=ONE='one' \"TWO='two two' too\" THREE=\n";
+    let exact = format!("{variables}ExecStart=/bin/echo ${{ONE}} ${{TWO}} ${{THREE}}");
+    assert_eq!(command(&exact)[2..], ["'two two' too", ""]);
+    let apart = format!("{variables}ExecStart=/bin/echo $ONE $TWO $THREE");
+    assert_eq!(command(&apart), ["/bin/echo", "one", "two two", "too"]);
+}
+
+#[test]
 fn limits() {
     let like = unit(
         "LimitNOFILE=100:200\nLimitCORE=infinity\nLimitAS=1G\nLimitCPU=2min\nMemoryMax=512M\nTasksMax=5\nCPUQuota=150%",
