@@ -14,6 +14,8 @@ mod bad;
 mod checks;
 #[path = "functions/dependencies.rs"]
 mod dependencies;
+#[path = "functions/kept.rs"]
+mod kept;
 #[path = "functions/results.rs"]
 mod results;
 

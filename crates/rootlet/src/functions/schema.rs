@@ -1,5 +1,6 @@
 //! What a module offers, as it describes itself: objects, their functions, arguments and types.
 
+use rootlet_spec::Keep;
 use serde::de::{self, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -73,9 +74,9 @@ pub struct Function {
     /// It is a check: it says whether something holds.
     #[serde(default)]
     pub check: bool,
-    /// What its author says of keeping its result.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub cache: Value,
+    /// How long what it gave is given again instead of running it.
+    #[serde(default, skip_serializing_if = "Keep::is_never")]
+    pub cache: Keep,
 }
 
 /// An argument.

@@ -25,6 +25,16 @@ impl<T: Clone> Memo<T> {
         place.get_or_insert_with(make).clone()
     }
 
+    /// The same, of what may fail: that is not remembered.
+    pub fn get_or_try<E>(&self, key: Digest, make: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*place {
+            Some(known) => Ok(known.clone()),
+            None => Ok(place.insert(make()?).clone()),
+        }
+    }
+
     /// The answer, if it is there or on its way.
     pub fn get(&self, key: Digest) -> Option<T> {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key)?.clone();

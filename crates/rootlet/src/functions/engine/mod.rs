@@ -9,6 +9,7 @@
 mod asks;
 mod cache;
 mod capture;
+mod content;
 mod deep;
 mod directory;
 mod enter;
@@ -52,6 +53,8 @@ struct Inner {
     modules: Option<Arc<dyn Modules>>,
     hears: Arc<dyn Hears>,
     calls: Memo<Result<Value>>,
+    /// What functions gave whose authors say that it may be given again.
+    answers: Memo<Value>,
     states: Memo<Result<Arc<state::State>>>,
     verdicts: Memo<Result<Arc<exec::Ran>>>,
     places: Memo<Result<place::Place>>,
@@ -104,6 +107,7 @@ impl Engine {
             modules,
             hears,
             calls: Memo::default(),
+            answers: Memo::default(),
             states: Memo::default(),
             verdicts: Memo::default(),
             places: Memo::default(),
@@ -198,6 +202,7 @@ impl Inner {
 
     fn forget(&self) {
         self.calls.clear();
+        self.answers.clear();
         self.states.clear();
         self.verdicts.clear();
         self.places.clear();

@@ -1,5 +1,6 @@
 //! A module that can be called, and those that it uses.
 
+use super::answers::{self, Called};
 use super::git::Place;
 use super::locate::{Located, circular, default_place, from_host, locate, no_dependency};
 use super::names::rename;
@@ -156,7 +157,10 @@ impl Module {
         let name = called.function.as_str();
         if let Some(function) = object.function(name) {
             let args = self.filled(&function.args, &called.args, name)?;
-            return self.run(engine, object, state, constructor, name, &args);
+            let called = Called { object, state, constructor, function: name, args: &args };
+            return answers::kept(engine, self, &called, function.cache, || {
+                self.run(engine, object, state, constructor, name, &args)
+            });
         }
         if !object.fields.iter().any(|field| field.name == name) {
             return Err(unknown(object, name));
@@ -244,6 +248,19 @@ impl Module {
             }
         }
         Ok(values)
+    }
+
+    pub(super) fn store(&self) -> &rootlet_base::Store {
+        self.runtime.store()
+    }
+
+    /// What its code is known by, with that of those that it uses.
+    pub(super) fn source(&self) -> Result<Value> {
+        let What::Project(project) = &self.node.what else { return Ok(presets::NAME.into()) };
+        let used =
+            project.dependencies().iter().map(|one| Ok(json!([one.name, self.child(&one.name)?.source()?])));
+        let used: Vec<Value> = used.collect::<Result<_>>()?;
+        Ok(json!([answers::source_of(project, &self.runtime)?, used]))
     }
 
     fn own_name(&self) -> &str {
