@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 mod arguments;
 #[path = "functions/bad.rs"]
 mod bad;
+#[path = "functions/cancel.rs"]
+mod cancel;
 #[path = "functions/checks.rs"]
 mod checks;
 #[path = "functions/dependencies.rs"]

@@ -58,7 +58,7 @@ pub use api::{
     FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 #[cfg(feature = "functions")]
-pub use engine::{Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};
+pub use engine::{Asked, Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};
 pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
 pub use modules::{

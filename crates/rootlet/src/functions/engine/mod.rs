@@ -6,6 +6,7 @@
 //!      ──▶ exec      a verdict: the last command, run every time         service, secret, cache: what it needs
 //! ```
 
+mod asked;
 mod asks;
 mod cache;
 mod capture;
@@ -25,6 +26,7 @@ pub mod session;
 mod state;
 mod write;
 
+pub use asked::Asked;
 pub use enter::Entered;
 pub use hears::{Hears, Outcome, Silent};
 
@@ -64,6 +66,8 @@ struct Inner {
     secrets: secret::Secrets,
     /// Everything that was started, to be ended.
     alive: Mutex<Vec<Weak<Rootlet>>>,
+    /// What is ended when nobody waits for it.
+    works: Mutex<Vec<Weak<asked::Work>>>,
     /// A directory for files of the session's own, removed with it.
     scratch: Mutex<Option<PathBuf>>,
     next: AtomicU64,
@@ -116,6 +120,7 @@ impl Engine {
             tarballs: Memo::default(),
             secrets: secret::Secrets::default(),
             alive: Mutex::default(),
+            works: Mutex::default(),
             scratch: Mutex::default(),
             next: AtomicU64::new(1),
         }))
