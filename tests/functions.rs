@@ -18,6 +18,8 @@ mod checks;
 mod dependencies;
 #[path = "functions/kept.rs"]
 mod kept;
+#[path = "functions/publish.rs"]
+mod publish;
 #[path = "functions/results.rs"]
 mod results;
 
