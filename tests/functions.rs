@@ -20,6 +20,8 @@ mod dependencies;
 mod kept;
 #[path = "functions/publish.rs"]
 mod publish;
+#[path = "functions/repositories.rs"]
+mod repositories;
 #[path = "functions/results.rs"]
 mod results;
 
