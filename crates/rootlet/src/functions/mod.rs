@@ -62,7 +62,7 @@ pub use engine::{Asked, Engine, Entered, Hears, Modules, Options, Outcome, Silen
 pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
 pub use modules::{
-    Dependency, Form, Module, Printed, Project, Runtime, Sdk, Values, from_host, init, install,
+    Dependency, Form, Module, Printed, Project, Runtime, Sdk, Values, each, from_host, init, install,
 };
 pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
 pub use serve::{Result, serve};

@@ -180,6 +180,23 @@ impl Type {
         }
     }
 
+    /// What a list holds, also one of lists; of no list, itself.
+    pub fn element(&self) -> &Self {
+        match self.bare() {
+            Self::List(of) => of.element(),
+            other => other,
+        }
+    }
+
+    /// Of each that this one holds, another one: what comes of calling a function on all of a list.
+    #[must_use]
+    pub fn of_each(&self, other: Self) -> Self {
+        match self.bare() {
+            Self::List(of) => Self::List(Box::new(of.of_each(other))),
+            _ => other,
+        }
+    }
+
     /// The name, of one that has one.
     pub fn name(&self) -> Option<&str> {
         match self.bare() {
@@ -254,6 +271,17 @@ mod tests {
             text.parse::<Type>().unwrap_err();
         }
         "?".repeat(100_000).parse::<Type>().unwrap_err();
+    }
+
+    #[test]
+    fn what_is_called_on_a_list_gives_a_list() {
+        let of = |text: &str, other: &str| {
+            text.parse::<Type>().unwrap().of_each(other.parse().unwrap()).to_string()
+        };
+        assert_eq!(of("Thing", "String"), "String");
+        assert_eq!(of("[Thing]?", "String"), "[String]");
+        assert_eq!(of("[[Thing]?]", "[String]"), "[[[String]]]");
+        assert_eq!("[[Thing?]]".parse::<Type>().unwrap().element().to_string(), "Thing");
     }
 
     #[test]

@@ -22,6 +22,6 @@ mod project;
 mod stamps;
 
 pub use locate::from_host;
-pub use module::{Module, Values};
+pub use module::{Module, Values, each};
 pub use process::{Printed, Runtime};
 pub use project::{Dependency, Form, Project, Sdk};

@@ -121,7 +121,7 @@ impl Module {
         Ok(all)
     }
 
-    /// Calls functions, each on what the one before gave; the first on the main object. Without any the main object is made. What an
+    /// Calls functions, each on what the one before gave, of a list on each of it; the first on the main object. Without any the main object is made. What an
     /// object holds counts as a function without arguments.
     ///
     /// # Errors
@@ -132,18 +132,21 @@ impl Module {
         }
         let schema = self.schema(engine)?;
         let constructor = self.filled(&schema.main_object().constructor, &call.constructor, &schema.name)?;
-        let (mut object, mut state) = match &call.on {
+        let (object, state) = match &call.on {
             None => (schema.main_object(), Value::Null),
             Some(on) => receiver(schema, serde_json::to_value(on).unwrap_or_default(), "")?,
         };
-        let mut given = None;
-        for function in &call.calls {
-            if let Some(value) = given.take() {
-                (object, state) = receiver(schema, value, &function.function)?;
-            }
-            given = Some(self.step(engine, &object, &state, &constructor, function)?);
+        let Some((first, rest)) = call.calls.split_first() else {
+            return self.run(engine, &object, &Value::Null, &constructor, "", &Values::new());
+        };
+        let mut given = self.step(engine, &object, &state, &constructor, first)?;
+        for function in rest {
+            given = each(given, &mut |value| {
+                let (object, state) = receiver(schema, value, &function.function)?;
+                self.step(engine, &object, &state, &constructor, function)
+            })?;
         }
-        given.map_or_else(|| self.run(engine, &object, &Value::Null, &constructor, "", &Values::new()), Ok)
+        Ok(given)
     }
 
     fn step(
@@ -367,6 +370,14 @@ fn unknown(object: &Object, name: &str) -> Failed {
     match nearest(name, known) {
         Some(near) => failed.with_hint(format!("did you mean `{near}`?")),
         None => failed,
+    }
+}
+
+/// A value, or each one of a list.
+pub fn each<E>(value: Value, act: &mut dyn FnMut(Value) -> Result<Value, E>) -> Result<Value, E> {
+    match value {
+        Value::Array(list) => list.into_iter().map(|value| each(value, act)).collect(),
+        value => act(value),
     }
 }
 
