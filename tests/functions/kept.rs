@@ -261,3 +261,26 @@ fn a_time_that_is_none_is_told() {
         &["invalid time to keep an answer `forever`: expected never, session, or a length of time"],
     );
 }
+
+#[test]
+fn a_call_keeps_what_it_uses() {
+    let place = Place::with(
+        "import socket\nfrom rootlet import function, object_type\n\n@object_type\nclass Test:\n    @function\n    \
+         def late(self, port: int) -> str:\n        with socket.create_connection(('127.0.0.1', port)) as test:\n            \
+         test.recv(1)\n        raise RuntimeError('as it was to be')\n",
+    );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut call = place.command(&["call", "late", "--port", &port]);
+    let call = call.env("ROOTLET_STORE", place.store()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    let gc = || finish(place.command(&["gc", "--keep=0"]).env("ROOTLET_STORE", place.store()));
+    assert_eq!(gc().status, Some(0));
+    drop(stream);
+    // What tells of the failure is read from there only now.
+    let said = String::from_utf8(call.wait_with_output().unwrap().stderr).unwrap();
+    assert!(said.contains("as it was to be"), "{said}");
+    assert!(place.store().join("made/sdk").read_dir().unwrap().next().is_some());
+    gc();
+    assert!(place.store().join("made/sdk").read_dir().unwrap().next().is_none());
+}
