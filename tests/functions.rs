@@ -24,6 +24,10 @@ mod publish;
 mod repositories;
 #[path = "functions/results.rs"]
 mod results;
+#[path = "functions/tables.rs"]
+mod tables;
+#[path = "functions/web.rs"]
+mod web;
 
 /// What came of a line.
 #[derive(Debug)]

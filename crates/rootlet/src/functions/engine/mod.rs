@@ -63,6 +63,7 @@ struct Inner {
     readers: Memo<Result<Arc<Rootlet>>>,
     services: Memo<Result<Arc<service::Running>>>,
     tarballs: Memo<Result<PathBuf>>,
+    fetched: Memo<PathBuf>,
     secrets: secret::Secrets,
     /// Everything that was started, to be ended.
     alive: Mutex<Vec<Weak<Rootlet>>>,
@@ -118,6 +119,7 @@ impl Engine {
             readers: Memo::default(),
             services: Memo::default(),
             tarballs: Memo::default(),
+            fetched: Memo::default(),
             secrets: secret::Secrets::default(),
             alive: Mutex::default(),
             works: Mutex::default(),
@@ -214,6 +216,7 @@ impl Inner {
         self.services.clear();
         self.readers.clear();
         self.tarballs.clear();
+        self.fetched.clear();
         self.secrets.forget();
         if let Some(path) = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = std::fs::remove_dir_all(path);
