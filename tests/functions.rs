@@ -10,12 +10,24 @@ use std::process::{Command, Stdio};
 mod arguments;
 #[path = "functions/bad.rs"]
 mod bad;
+#[path = "functions/cancel.rs"]
+mod cancel;
 #[path = "functions/checks.rs"]
 mod checks;
 #[path = "functions/dependencies.rs"]
 mod dependencies;
+#[path = "functions/kept.rs"]
+mod kept;
+#[path = "functions/publish.rs"]
+mod publish;
+#[path = "functions/repositories.rs"]
+mod repositories;
 #[path = "functions/results.rs"]
 mod results;
+#[path = "functions/tables.rs"]
+mod tables;
+#[path = "functions/web.rs"]
+mod web;
 
 /// What came of a line.
 #[derive(Debug)]

@@ -125,6 +125,11 @@ fn the_same_in_rust() {
     for (line, recorded) in ON_ALPINE {
         assert_eq!(called(line), recorded, "{line}");
     }
+    for (file, runs) in [("a", "1\n"), ("a", "1\n"), ("b", "1\n")] {
+        let file = project.directory().join(file);
+        assert_eq!(called(&format!("dagger call runs --counted-in={}", file.display())), runs);
+        assert_eq!(fs::read_to_string(file).unwrap(), ".");
+    }
     // Cargo is not asked again: what is not built anew needs none.
     let (line, recorded) = ON_ALPINE[0];
     assert_eq!(called(&format!("CARGO=/no/cargo {line}")), recorded);

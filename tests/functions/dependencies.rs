@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-const LIBRARY: &str = r#"
+pub const LIBRARY: &str = r#"
 import rootlet
 from rootlet import dag, field, function, object_type
 
@@ -39,7 +39,7 @@ class Library:
         return thing.size
 "#;
 
-const USER: &str = r#"
+pub const USER: &str = r#"
 import rootlet
 from rootlet import dag, function, object_type
 
@@ -59,7 +59,7 @@ class Test:
         return await dag.library().size_of(made.doubled())
 "#;
 
-fn git(place: &Place, repository: &str, words: &[&str]) -> String {
+pub fn git(place: &Place, repository: &str, words: &[&str]) -> String {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=x", "-c", "user.email=x@y", "-C"]).arg(place.at(repository)).args(words);
     let ran = finish(&mut git);
@@ -67,7 +67,7 @@ fn git(place: &Place, repository: &str, words: &[&str]) -> String {
     ran.stdout.trim().to_owned()
 }
 
-fn manifest(place: &Place) -> Value {
+pub fn manifest(place: &Place) -> Value {
     serde_json::from_slice(&fs::read(place.at("rootlet.json")).unwrap()).unwrap()
 }
 

@@ -157,3 +157,69 @@ fn what_needs_what_was_made_before() {
     assert_eq!(place.does(&nested("60").each_ref().map(String::as_str)), "text\n");
     place.fails(1, &nested("190").each_ref().map(String::as_str), &["values in values"]);
 }
+
+const LISTS: &str = r#"
+import rootlet
+from rootlet import dag, field, function, object_type
+
+@object_type
+class Part:
+    name: str = field()
+    sizes: list[int] = field(default=list)
+
+    @function
+    def named(self, prefix: str = "") -> str:
+        return prefix + self.name
+
+    @function
+    def file(self) -> rootlet.File:
+        return dag.file(self.name, f"of {self.name}\n")
+
+    @function
+    def parts(self) -> list["Part"]:
+        return [Part(name=f"{self.name}{number}") for number in range(2)]
+
+@object_type
+class Test:
+    @function
+    def parts(self, names: list[str]) -> list[Part]:
+        return [Part(name=name, sizes=[1, 2]) for name in names]
+
+    @function
+    def files(self) -> list[rootlet.File]:
+        return [dag.file(name, name + "\n") for name in "ab"]
+
+    @function
+    def none(self) -> list[Part]:
+        return []
+"#;
+
+#[test]
+fn what_is_called_on_a_list_is_called_on_each() {
+    let place = Place::with(LISTS);
+    let parts = ["call", "parts", "--names=a,b"];
+    let on = |words: &[&str]| place.does(&[&parts[..], words].concat());
+    assert_eq!(on(&["name"]), "a\nb\n");
+    assert_eq!(on(&["named", "--prefix=x-"]), "x-a\nx-b\n");
+    assert_eq!(on(&["sizes"]), "1\n2\n1\n2\n");
+    assert_eq!(on(&["sizes", "--json"]).split_whitespace().collect::<String>(), "[[1,2],[1,2]]");
+    assert_eq!(on(&["parts", "name"]), "a0\na1\nb0\nb1\n");
+    assert_eq!(
+        on(&["parts", "name", "--json"]).split_whitespace().collect::<String>(),
+        r#"[["a0","a1"],["b0","b1"]]"#
+    );
+    assert_eq!(on(&["file", "contents"]), "of a\nof b\n");
+    assert_eq!(on(&["--json", "name"]).split_whitespace().collect::<String>(), r#"["a","b"]"#);
+    assert_eq!(place.does(&["call", "files", "size"]), "2\n2\n");
+    let made = place.does(&["call", "files"]);
+    let lines: Vec<&str> = made.lines().collect();
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.starts_with("File@sha256:")), "{made}");
+    assert_eq!(place.does(&["call", "none", "name"]), "");
+    assert_eq!(place.does(&["call", "none", "name", "--json"]), "[]\n");
+    let help = on(&["--help"]);
+    assert!(help.contains("named") && help.contains("sizes"), "{help}");
+    place.fails(125, &["call", "files", "export", "--path=out"], &["`export` is for one"]);
+    place.fails(125, &["call", "files", "--output=out"], &["`--output` is for one"]);
+    assert!(!place.at("out").exists());
+    place.fails(125, &[&parts[..], &["nam"]].concat(), &["did you mean `name`?"]);
+}

@@ -66,6 +66,7 @@ class Engine:
     def __init__(self, answers=None):
         self.answers = answers or {}
         self.asked = []
+        self.cancelled = []
 
     def serve(self, end, job=None):
         """Answers until the other end says what it has done, and gives that; `None`: it ended."""
@@ -75,6 +76,9 @@ class Engine:
                     self.say(stream, job)
                 for line in stream:
                     said = json.loads(line)
+                    if "cancel" in said:
+                        self.cancelled.append(said["cancel"])
+                        continue
                     if "id" not in said:
                         return said
                     self.asked.append(said)

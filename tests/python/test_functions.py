@@ -227,6 +227,7 @@ def test_who_does_not_wait_any_more_harms_nobody(engine):
         return await dag.container().stderr()
 
     assert asyncio.run(ask()) == "y"
+    assert engine.cancelled == [1]
 
 
 def test_a_failing_command_is_an_exec_error(engine):

@@ -30,6 +30,14 @@ impl CiLikeProduction {
     async fn debian_uid_check(&self) -> Result<String> {
         dag().lib().call("debian_user").container().with_exec(["id", "sam"]).stdout().await
     }
+
+    /// How often it ran: what it gave is given again.
+    #[function(cache = "5m")]
+    fn runs(&self, counted_in: String) -> Result<i64> {
+        let runs = std::fs::read(&counted_in).map_or(0, |runs| runs.len()) + 1;
+        std::fs::write(counted_in, ".".repeat(runs))?;
+        Ok(runs as i64)
+    }
 }
 
 fn main() -> Result<()> {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, FnArg, GenericArgument, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, Pat,
+    Attribute, Error, Expr, FnArg, GenericArgument, ImplItem, ImplItemFn, ItemImpl, Lit, LitStr, Meta, Pat,
     PathArguments, ReceiverKind, Result, ReturnType, Type,
 };
 
@@ -13,6 +13,8 @@ struct Function<'a> {
     method: &'a ImplItemFn,
     doc: String,
     check: bool,
+    /// How long its answer is kept; nothing: it is not.
+    cache: String,
     arguments: Vec<Argument>,
 }
 
@@ -145,7 +147,28 @@ fn read(method: &ImplItemFn) -> Result<Function<'_>> {
             if is_new { "`new` makes the module, and takes no `&self`" } else { "a function takes `&self`" };
         return Err(Error::new(method.sig.ident.span(), what));
     }
-    Ok(Function { method, doc: doc(&method.attrs), check: has(method, "check"), arguments })
+    let (doc, check, cache) = (doc(&method.attrs), has(method, "check"), cache(&method.attrs)?);
+    Ok(Function { method, doc, check, cache, arguments })
+}
+
+/// `#[function(cache = "5m")]`.
+fn cache(attributes: &[Attribute]) -> Result<String> {
+    let mut said = String::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("function")) {
+        if matches!(attribute.meta, Meta::Path(_)) {
+            continue;
+        }
+        attribute.parse_nested_meta(|option| {
+            if !option.path.is_ident("cache") {
+                return Err(option.error("a function takes `cache = \"5m\"`, and nothing else"));
+            }
+            let text: LitStr = option.value()?.parse()?;
+            text.value().parse::<rootlet_spec::Keep>().map_err(|e| Error::new(text.span(), e))?;
+            said = text.value();
+            Ok(())
+        })?;
+    }
+    Ok(said)
 }
 
 /// `#[default(1000)]` of an argument.
@@ -206,8 +229,9 @@ fn output(function: &Function<'_>) -> (TokenStream, bool) {
 fn described(function: &Function<'_>) -> TokenStream {
     let name = function.method.sig.ident.to_string();
     let (doc, check, (output, _)) = (&function.doc, function.check, output(function));
-    let arguments = function.arguments.iter().map(schema);
-    quote!(::rootlet::functions::serve::function::<#output>(#name, #doc, ::std::vec![#(#arguments),*], #check))
+    let (arguments, cache) = (function.arguments.iter().map(schema), &function.cache);
+    let arguments = quote!(::std::vec![#(#arguments),*]);
+    quote!(::rootlet::functions::serve::function::<#output>(#name, #doc, #arguments, #check, #cache))
 }
 
 fn taken(function: &Function<'_>) -> (Vec<TokenStream>, Vec<syn::Ident>) {

@@ -26,6 +26,8 @@ pub const TESTS: &[Package] = &[
     Package(&["containernetworking-plugins"], "their network"),
     Package(&["apache2-utils"], "htpasswd, for a registry with a password"),
     Package(&["openssl"], "certificates, for a registry with TLS"),
+    Package(&["git"], "gets modules of repositories, and serves them"),
+    Package(&["openssh-server"], "serves a repository, as an ordinary user"),
     Package(&["busybox-static"], "a static program with many faces"),
     Package(&["python3"], "a real program; runs CPython's tests"),
     Package(&["python3-venv"], "installs Python packages for the tests"),

@@ -4,6 +4,8 @@ pub(crate) mod directory;
 #[cfg(feature = "network")]
 pub(crate) mod download;
 #[cfg(feature = "network")]
+mod fetch;
+#[cfg(feature = "network")]
 pub(crate) mod http;
 #[cfg(feature = "packages")]
 pub(crate) mod mirror;

@@ -84,6 +84,8 @@ const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 #[derive(Clone, Debug)]
 pub struct Store {
     root: Arc<PathBuf>,
+    /// What of `made/` this store was asked for: in use until its last clone is dropped.
+    made: Arc<made::InUse>,
 }
 
 impl Store {
@@ -101,7 +103,7 @@ impl Store {
         }
         let root = fs::canonicalize(path)
             .map_err(|e| Error::io(format!("failed to open the store {}", path.display()), e))?;
-        Ok(Self { root: Arc::new(root) })
+        Ok(Self { root: Arc::new(root), made: Arc::default() })
     }
 
     /// Opens the store of this user: `$ROOTLET_STORE`, else `$XDG_CACHE_HOME/rootlet`, else

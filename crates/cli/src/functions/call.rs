@@ -9,7 +9,7 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::style::Style;
-use rootlet::functions::{Engine, Failed, FailedKind, Module};
+use rootlet::functions::{Engine, Failed, FailedKind, Module, each};
 use rootlet::spec::duration;
 use serde_json::{Map, Value};
 use std::ffi::OsString;
@@ -44,10 +44,18 @@ pub fn call(args: Call, program: &str) -> Result<Outcome, Failure> {
     let Opened { module, engine, runtime } = opened;
     let (returns, inner) = (chain.returns.clone(), (module, engine.clone(), options.clone()));
     let is_for_terminal = terminal.is_some();
+    let gives_files = chain.returns.element().name().is_some_and(show::is_exported);
     let done = within(options.timeout, &runtime, move || {
         let (module, engine, options) = inner;
         let value = perform(&module, &engine, *chain)?;
-        if is_for_terminal { Ok(value) } else { show::finished(&engine, value, &options) }
+        if is_for_terminal {
+            only_one(&value, "terminal")?;
+            return Ok(value);
+        }
+        if options.output.is_some() && gives_files {
+            only_one(&value, "--output")?;
+        }
+        each(value, &mut |value| show::finished(&engine, value, &options))
     });
     let outcome = match done {
         None => late(&progress),
@@ -99,12 +107,26 @@ fn complain(failure: &Failure, progress: &tree::Progress) {
 fn perform(module: &Module, engine: &Engine, chain: Chain) -> Result<Value, Failed> {
     let mut value = module.call(engine, &chain.call)?;
     for (function, args) in chain.core {
-        value = match function.kind {
-            Kind::Ask => engine.ask(&function.name, &value, &absolute(&function.name, args))?,
-            Kind::Step | Kind::Part => function.applied(value, args),
-        };
+        if matches!(function.name.as_str(), "export" | "up") {
+            only_one(&value, &function.name)?;
+        }
+        value = each(value, &mut |value| match function.kind {
+            Kind::Ask => engine.ask(&function.name, &value, &absolute(&function.name, args.clone())),
+            Kind::Step | Kind::Part => Ok(function.applied(value, args.clone())),
+        })?;
     }
     Ok(value)
+}
+
+/// What would get in its own way is not done for all of a list.
+pub(super) fn only_one(value: &Value, what: &str) -> Result<(), Failed> {
+    match value.is_array() {
+        true => {
+            let failed = Failed::query(format!("`{what}` is for one: what is before it gives a list"));
+            Err(Failed { kind: FailedKind::Usage, ..failed })
+        }
+        false => Ok(()),
+    }
 }
 
 /// What is exported goes where the caller is, not where an engine would look.

@@ -31,6 +31,10 @@ Container combined_output() ask String What its last command said, both streams
 Container default_args() ask [String] What runs where nothing is said
 Container directory(path: String) part Directory A directory in it
 Container entrypoint() ask [String] What is put before a command
+Container exposed_ports() ask [Port] What it serves on
+Container from(address: String) step Container It begins with a base
+Container image_ref() ask String The base that it began with
+Container stat(path: String) ask Stat What is there
 Container env_variable(name: String) ask String? The value of a variable
 Container env_variables() ask [Variable] Its variables
 Container exists(path: String, expected_type: ExistsType?) ask Boolean Whether a path is there
@@ -90,6 +94,7 @@ Directory exists(path: String, expected_type: ExistsType?) ask Boolean Whether a
 Directory export(path: String, wipe: Boolean?) ask String Writes it to a directory of this machine
 Directory file(path: String) part File A file in it
 Directory glob(pattern: String) ask [String] The paths that a pattern takes
+Directory stat(path: String) ask Stat What is there
 Directory name() ask String Its name
 Directory sync() ask Directory It is made now
 Directory diff(other: Directory) step Directory What another one has not
@@ -106,8 +111,11 @@ Directory without_files(paths: [String]) step Directory Files are removed
 File contents() ask String What it holds
 File digest() ask String Of what it holds
 File export(path: String) ask String Writes it to this machine
+File stat() ask Stat What it is
 File name() ask String Its name
 File size() ask Integer Bytes
+File with_name(name: String) part File It, under another name
+File with_timestamps(timestamp: Integer) part File It, with this time
 File sync() ask File It is made now
 Service endpoint(port: Integer?, scheme: String?) ask String Where it is reached
 Service hostname() ask String Its name
@@ -178,6 +186,11 @@ impl CoreFunction {
                 json!({"$": "Directory", "from": {"container": on, "path": path()}})
             }
             "directory" => json!({"$": "Directory", "from": {"directory": on, "path": path()}}),
+            "with_name" | "with_timestamps" if on["$"] == "File" => {
+                let (mut file, key) = (on, if self.name == "with_name" { "name" } else { "timestamp" });
+                file[key] = args.into_values().next().unwrap_or_default();
+                file
+            }
             "as_tarball" => json!({"$": "File", "from": {"tarball": on}}),
             "as_service" => {
                 let mut service = Map::from_iter([("$".into(), json!("Service")), ("container".into(), on)]);

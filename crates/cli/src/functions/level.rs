@@ -114,7 +114,8 @@ pub fn read(
         let Level::Said(matches_of, more) = level else { return Ok(help(level)) };
         rest = more;
         let args = reader.values(next.args(), &matches_of);
-        chain.returns = next.returns().clone();
+        // On a list it is called on each.
+        chain.returns = chain.returns.of_each(next.returns().clone());
         match next {
             Next::Core(function) => chain.core.push((function, args)),
             next => chain.call.calls.push(pipeline::Function { function: next.name().to_owned(), args }),
@@ -217,7 +218,7 @@ fn take(matches: &mut ArgMatches, options: &mut CallOptions, own: &dyn Fn(Option
 
 /// What a type is to the next level.
 fn after<'a>(schema: &'a Schema, returns: &Type) -> On<'a> {
-    match returns.name() {
+    match returns.element().name() {
         Some(name) => match schema.object(name) {
             Some(object) => On::Object(object),
             None if !core::functions(name).is_empty() => On::Core(name.to_owned()),

@@ -42,17 +42,31 @@ fn id(value: &Value) -> String {
     rootlet::base::Digest::of(value.to_string().as_bytes()).to_string()
 }
 
+/// Whether `--output` exports what is of this type, rather than writing what would be printed.
+pub fn is_exported(kind: &str) -> bool {
+    matches!(kind, "Container" | "Directory" | "File")
+}
+
 /// Prints it, or writes it to the file that is asked for.
 pub fn result(value: &Value, returns: &Type, options: &CallOptions) -> Result<(), Failure> {
     let text = match options.json {
-        true => serde_json::to_string_pretty(value.get("value").unwrap_or(value)).unwrap_or_default() + "\n",
+        true => serde_json::to_string_pretty(&plain_json(value)).unwrap_or_default() + "\n",
         false => text(value, returns),
     };
     match &options.output {
         // What was exported says where.
-        Some(_) if matches!(returns.name(), Some("Container" | "Directory" | "File")) => print(&text),
+        Some(_) if returns.name().is_some_and(is_exported) => print(&text),
         Some(path) => write(path, &text),
         None => print(&text),
+    }
+}
+
+/// What was made, as what it is made of.
+fn plain_json(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(plain_json).collect(),
+        // Variables and labels have a value, too.
+        value => value.get("$").and(value.get("value")).unwrap_or(value).clone(),
     }
 }
 

@@ -29,4 +29,20 @@ impl Clone for Mutable {
     }
 }
 
+struct Keeping;
+
+#[rootlet_macros::module]
+impl Keeping {
+    #[function(cache = "forever")]
+    fn keeps(&self) {}
+}
+
+struct Named;
+
+#[rootlet_macros::module]
+impl Named {
+    #[function(name = "other")]
+    fn named(&self) {}
+}
+
 fn main() {}

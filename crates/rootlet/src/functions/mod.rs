@@ -58,11 +58,11 @@ pub use api::{
     FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 #[cfg(feature = "functions")]
-pub use engine::{Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};
+pub use engine::{Asked, Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};
 pub use failed::{ExecFailed, Failed, FailedKind};
 #[cfg(feature = "functions")]
 pub use modules::{
-    Dependency, Form, Module, Printed, Project, Runtime, Sdk, Values, from_host, init, install,
+    Dependency, Form, Module, Printed, Project, Runtime, Sdk, Values, each, from_host, init, install,
 };
 pub use rootlet_spec::pipeline::{CacheSharing, Exec, Expect};
 pub use serve::{Result, serve};

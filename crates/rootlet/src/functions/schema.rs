@@ -1,5 +1,6 @@
 //! What a module offers, as it describes itself: objects, their functions, arguments and types.
 
+use rootlet_spec::Keep;
 use serde::de::{self, Deserializer};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -73,9 +74,9 @@ pub struct Function {
     /// It is a check: it says whether something holds.
     #[serde(default)]
     pub check: bool,
-    /// What its author says of keeping its result.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub cache: Value,
+    /// How long what it gave is given again instead of running it.
+    #[serde(default, skip_serializing_if = "Keep::is_never")]
+    pub cache: Keep,
 }
 
 /// An argument.
@@ -179,6 +180,23 @@ impl Type {
         }
     }
 
+    /// What a list holds, also one of lists; of no list, itself.
+    pub fn element(&self) -> &Self {
+        match self.bare() {
+            Self::List(of) => of.element(),
+            other => other,
+        }
+    }
+
+    /// Of each that this one holds, another one: what comes of calling a function on all of a list.
+    #[must_use]
+    pub fn of_each(&self, other: Self) -> Self {
+        match self.bare() {
+            Self::List(of) => Self::List(Box::new(of.of_each(other))),
+            _ => other,
+        }
+    }
+
     /// The name, of one that has one.
     pub fn name(&self) -> Option<&str> {
         match self.bare() {
@@ -253,6 +271,17 @@ mod tests {
             text.parse::<Type>().unwrap_err();
         }
         "?".repeat(100_000).parse::<Type>().unwrap_err();
+    }
+
+    #[test]
+    fn what_is_called_on_a_list_gives_a_list() {
+        let of = |text: &str, other: &str| {
+            text.parse::<Type>().unwrap().of_each(other.parse().unwrap()).to_string()
+        };
+        assert_eq!(of("Thing", "String"), "String");
+        assert_eq!(of("[Thing]?", "String"), "[String]");
+        assert_eq!(of("[[Thing]?]", "[String]"), "[[[String]]]");
+        assert_eq!("[[Thing?]]".parse::<Type>().unwrap().element().to_string(), "Thing");
     }
 
     #[test]

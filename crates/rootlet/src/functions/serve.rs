@@ -3,6 +3,8 @@
 use super::schema::{Arg, Function, Object, Schema, Type};
 use super::{CacheVolume, Client, Container, Dag, Directory, Failed, FailedKind, File, Secret, Service};
 use crate::Error;
+#[cfg(doc)]
+use rootlet_spec::Keep;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::future::Future;
@@ -141,8 +143,12 @@ pub fn argument<T: Told>(name: &str, doc: &str, default: Option<Value>) -> Arg {
 }
 
 /// A function, as its schema has it.
-pub fn function<T: Told>(name: &str, doc: &str, args: Vec<Arg>, check: bool) -> Function {
-    Function { name: name.into(), doc: doc.into(), args, returns: T::kind(), check, cache: Value::Null }
+///
+/// # Panics
+/// `cache` is nothing that [`Keep`] reads: the macro has looked.
+pub fn function<T: Told>(name: &str, doc: &str, args: Vec<Arg>, check: bool, cache: &str) -> Function {
+    let cache = cache.parse().expect("the macro has looked");
+    Function { name: name.into(), doc: doc.into(), args, returns: T::kind(), check, cache }
 }
 
 /// The argument of that name, or what stands for it.

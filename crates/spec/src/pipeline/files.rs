@@ -217,7 +217,7 @@ pub enum FileOrigin {
     /// A container as an archive that `docker load` reads.
     Tarball(Box<Container>),
     /// One that is fetched.
-    Url(String),
+    Url(Fetched),
     /// What a module's function gives.
     Call(Call),
     /// One of a container.
@@ -248,4 +248,17 @@ pub struct NewFile {
     /// Permission bits; not said: 0644.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<u32>,
+}
+
+/// A file that is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// Where it is: `http://` or `https://`.
+    pub url: String,
+    /// Permission bits; not said: 0600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<u32>,
+    /// What it has to be: `sha256:` and its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
 }

@@ -16,7 +16,7 @@ mod files;
 mod step;
 
 pub use files::{
-    Copied, Directory, DirectoryOrigin, DirectoryStep, File, FileOrigin, FileStep, HostPath, NewFile,
+    Copied, Directory, DirectoryOrigin, DirectoryStep, Fetched, File, FileOrigin, FileStep, HostPath, NewFile,
 };
 pub use step::{CacheSharing, ContainerStep, Exec, Expect};
 

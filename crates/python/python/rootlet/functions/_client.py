@@ -56,10 +56,13 @@ class Client:
     def http(
         self, url: str, *, name: str | None = None, permissions: int | None = None, checksum: str | None = None
     ) -> File:
-        """A file that is fetched."""
+        """A file that is fetched, once in a session; ``checksum`` is what it has to be, ``sha256:`` and its digest."""
         _texts("http", url=url)
-        refuse("http", permissions=permissions, checksum=checksum)
-        fetched = File({"$": "File", "from": {"url": url}}, self._session)
+        if checksum is not None:
+            _texts("http", checksum=checksum)
+        wanted = {"url": url, "permissions": permissions, "checksum": checksum}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        fetched = File({"$": "File", "from": {"url": wanted}}, self._session)
         return fetched if name is None else fetched.with_name(name)
 
     def cache_volume(

@@ -188,7 +188,8 @@ def function(
 ) -> Any:
     """Offers a method of an object, under ``name``, described by ``doc`` or its docstring.
 
-    What ``cache`` says is part of the description; so far a function runs each time it is called.
+    ``cache`` says how long what it gave is given again instead of running it: ``never``, which is meant where nothing is said,
+    ``session``, or a time such as ``5m`` or ``1h30m``, at most a week. A failure is never kept.
     """
 
     def offer(func: Any) -> Any:

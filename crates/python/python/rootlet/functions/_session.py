@@ -86,10 +86,15 @@ class Session:
             return self.ask_now(name, on, arguments)
         question = self._question(name, on, arguments)
         self._attach(loop)
-        answer = self._waiting[self._last] = loop.create_future()
+        number = self._last
+        answer = self._waiting[number] = loop.create_future()
         self._unsent += question
         self._flush()
-        return await answer
+        try:
+            return await answer
+        finally:
+            if answer.cancelled() or not answer.done():
+                self._give_up(number)
 
     def ask_now(self, name: str, on: object, arguments: Mapping[str, object]) -> Any:
         """The answer to a question; nothing else happens meanwhile, and other threads wait."""
@@ -132,6 +137,12 @@ class Session:
         end, self._end = self._end, -1
         if end >= 0:
             os.close(end)
+
+    def _give_up(self, number: int) -> None:
+        """Nobody waits for that answer any more: what is done for it ends."""
+        if self._waiting.pop(number, None) is not None and self._loop is not None and not self._loop.is_closed():
+            self._unsent += line({"cancel": number})
+            self._flush()
 
     def _question(self, name: str, on: object, arguments: Mapping[str, object]) -> bytes:
         if self._end < 0:
@@ -208,7 +219,7 @@ class Session:
         if waiting is None:
             self._answers[number] = message
         elif waiting.done():
-            pass  # Who asked was cancelled.
+            pass  # Who asked was cancelled a moment ago.
         elif "error" in message:
             waiting.set_exception(of_answer(message["error"]))
         else:

@@ -11,13 +11,18 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// What was asked; to be awaited by any executor, or waited for.
 ///
-/// It was asked when it was made: several answers that are waited for one after the other come at the same time.
+/// It was asked when it was made: several answers that are waited for one after the other come at the same time. What is dropped before
+/// its answer came is given up: a command that nobody else waits for is ended.
 #[must_use = "it may have failed"]
 pub struct Answer<T> {
     slot: Arc<Slot>,
+    give_up: Option<GiveUp>,
     read: fn(Value) -> Result<T, Failed>,
     of: PhantomData<fn() -> T>,
 }
+
+/// Tells who answers that nobody waits any more.
+pub(super) type GiveUp = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 pub(super) struct Slot {
@@ -44,12 +49,12 @@ impl Slot {
 }
 
 impl<T: DeserializeOwned> Answer<T> {
-    pub(super) fn new(slot: Arc<Slot>) -> Self {
+    pub(super) fn new(slot: Arc<Slot>, give_up: GiveUp) -> Self {
         let read = |value| {
             serde_json::from_value(value)
                 .map_err(|e| Failed::query(format!("the answer is not understood: {e}")))
         };
-        Self { slot, read, of: PhantomData }
+        Self { slot, give_up: Some(give_up), read, of: PhantomData }
     }
 }
 
@@ -58,13 +63,25 @@ impl<T> Answer<T> {
     ///
     /// # Errors
     /// Those of what was asked.
-    pub fn wait(self) -> Result<T, Failed> {
-        let mut state = self.slot.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+    pub fn wait(mut self) -> Result<T, Failed> {
+        let slot = self.slot.clone();
+        let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = loop {
             match state.answer.take() {
-                Some(answer) => return (self.read)(answer?),
-                None => state = self.slot.there.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(answer) => break answer,
+                None => state = slot.there.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
+        };
+        self.give_up = None;
+        (self.read)(answer?)
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        let is_there = self.slot.state.lock().unwrap_or_else(PoisonError::into_inner).answer.is_some();
+        if let Some(give_up) = self.give_up.take().filter(|_| !is_there) {
+            give_up();
         }
     }
 }
@@ -72,11 +89,14 @@ impl<T> Answer<T> {
 impl<T> Future for Answer<T> {
     type Output = Result<T, Failed>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = self.slot.clone();
+        let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.answer.take() {
-            Some(Ok(value)) => Poll::Ready((self.read)(value)),
-            Some(Err(failed)) => Poll::Ready(Err(failed)),
+            Some(answer) => {
+                self.give_up = None;
+                Poll::Ready(answer.and_then(self.read))
+            }
             None => {
                 state.waker = Some(context.waker().clone());
                 Poll::Pending

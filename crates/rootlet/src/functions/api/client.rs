@@ -1,10 +1,10 @@
 //! Who answers: an engine of this process, or the command that called this one.
 
 use super::Answer;
-use super::answer::Slot;
-#[cfg(feature = "functions")]
-use crate::functions::Engine;
+use super::answer::{GiveUp, Slot};
 use crate::functions::Failed;
+#[cfg(feature = "functions")]
+use crate::functions::{Asked, Engine};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -94,12 +94,15 @@ impl Client {
     /// Asks; the answer comes later.
     pub(super) fn ask<T: DeserializeOwned>(&self, name: &str, on: Value, with: Value) -> Answer<T> {
         let slot = Arc::new(Slot::default());
-        match &*self.0 {
+        let give_up: GiveUp = match &*self.0 {
             #[cfg(feature = "functions")]
             Kind::Here(engine) => {
                 let (engine, name, slot) = (engine.clone(), name.to_owned(), slot.clone());
                 let with = with.as_object().cloned().unwrap_or_default();
-                std::thread::spawn(move || slot.put(engine.ask(&name, &on, &with)));
+                let asked = Asked::default();
+                let (answers, question) = (engine.clone(), asked.clone());
+                std::thread::spawn(move || slot.put(answers.ask_as(&question, &name, &on, &with)));
+                Box::new(move || engine.give_up(&asked))
             }
             Kind::There(there) => {
                 let mut waiting = lock(&there.waiting);
@@ -113,9 +116,24 @@ impl Client {
                 if is_gone || lock(&there.socket).write_all(line.as_bytes()).is_err() {
                     slot.put(Err(gone()));
                 }
+                let client = self.clone();
+                Box::new(move || client.give_up(id))
             }
+        };
+        Answer::new(slot, give_up)
+    }
+
+    /// Nobody waits for that answer any more.
+    fn give_up(&self, id: u64) {
+        #[cfg_attr(
+            not(feature = "functions"),
+            expect(irrefutable_let_patterns, reason = "there is no other kind then")
+        )]
+        let Kind::There(there) = &*self.0 else { return };
+        if lock(&there.waiting).slots.remove(&id).is_some() {
+            let line = json!({"cancel": id}).to_string() + "\n";
+            let _ = lock(&there.socket).write_all(line.as_bytes());
         }
-        Answer::new(slot)
     }
 
     pub(super) fn ask_plain<T: DeserializeOwned>(&self, name: &str, on: Value) -> Answer<T> {

@@ -240,6 +240,12 @@ impl Container {
         self.with_step(Step::Files(FileStep::WithoutFile { path: path.into() }))
     }
 
+    /// Removes files, as far as they are there.
+    #[must_use]
+    pub fn without_files(&self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        paths.into_iter().fold(self.clone(), |container, path| container.without_file(path))
+    }
+
     /// Removes a directory with all in it, if it is there.
     #[must_use]
     pub fn without_directory(&self, path: impl Into<String>) -> Self {
@@ -427,6 +433,36 @@ impl Container {
     /// What runs where nothing is said.
     pub fn default_args(&self) -> Answer<Vec<String>> {
         self.ask_plain("default_args")
+    }
+
+    /// Its variables: `name` and `value` of each.
+    pub fn env_variables(&self) -> Answer<Vec<BTreeMap<String, String>>> {
+        self.ask_plain("env_variables")
+    }
+
+    /// Its labels: `name` and `value` of each.
+    pub fn labels(&self) -> Answer<Vec<BTreeMap<String, String>>> {
+        self.ask_plain("labels")
+    }
+
+    /// What it serves on: `port` and `protocol` of each.
+    pub fn exposed_ports(&self) -> Answer<Vec<BTreeMap<String, Value>>> {
+        self.ask_plain("exposed_ports")
+    }
+
+    /// Where something is mounted.
+    pub fn mounts(&self) -> Answer<Vec<String>> {
+        self.ask_plain("mounts")
+    }
+
+    /// Its platform: `linux/amd64`.
+    pub fn platform(&self) -> Answer<String> {
+        self.ask_plain("platform")
+    }
+
+    /// The base that it began with.
+    pub fn image_ref(&self) -> Answer<String> {
+        self.ask_plain("image_ref")
     }
 
     /// Whether something is there.

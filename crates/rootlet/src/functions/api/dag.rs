@@ -6,7 +6,7 @@ use crate::functions::Failed;
 #[cfg(feature = "functions")]
 use crate::functions::{Engine, Options};
 use rootlet_spec::pipeline::{
-    self, Call, ContainerStep, DirectoryOrigin, FileOrigin, Function, HostPath, NewFile,
+    self, Call, ContainerStep, DirectoryOrigin, Fetched, FileOrigin, Function, HostPath, NewFile,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,12 @@ impl Dag {
         File::new(self.client.clone(), FileOrigin::New(new))
     }
 
+    /// A file of the web, which is fetched once in a session.
+    pub fn http(&self, url: impl Into<String>) -> File {
+        let fetched = Fetched { url: url.into(), permissions: None, checksum: None };
+        File::new(self.client.clone(), FileOrigin::Url(fetched))
+    }
+
     /// This machine.
     pub fn host(&self) -> Host {
         Host { client: self.client.clone() }
@@ -95,6 +101,16 @@ impl Dag {
     /// A directory that lasts from one run to the next.
     pub fn cache_volume(&self, key: impl Into<String>) -> CacheVolume {
         CacheVolume::from_value(&self.client, pipeline::CacheVolume { key: key.into() })
+    }
+
+    /// This machine's: `linux/amd64`.
+    pub fn default_platform(&self) -> Answer<String> {
+        self.client.ask_plain("default_platform", Value::Null)
+    }
+
+    /// The engine's.
+    pub fn version(&self) -> Answer<String> {
+        self.client.ask_plain("version", Value::Null)
     }
 
     /// The main object of a module that this one depends on.

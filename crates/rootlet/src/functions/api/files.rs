@@ -147,6 +147,12 @@ impl Directory {
         self.with_files_step(FileStep::WithoutFile { path: path.into() })
     }
 
+    /// Removes files, as far as they are there.
+    #[must_use]
+    pub fn without_files(&self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        paths.into_iter().fold(self.clone(), |directory, path| directory.without_file(path))
+    }
+
     /// Removes a directory with all in it, if it is there.
     #[must_use]
     pub fn without_directory(&self, path: impl Into<String>) -> Self {
@@ -219,6 +225,16 @@ impl Directory {
         self.ask("stat", json!({"path": path.into()}))
     }
 
+    /// What it is called.
+    pub fn name(&self) -> Answer<String> {
+        self.ask("name", json!({}))
+    }
+
+    /// Makes it now.
+    pub fn sync(&self) -> Answer<Value> {
+        self.ask("sync", json!({}))
+    }
+
     /// A digest of all in it: names, owners, modes and contents.
     pub fn digest(&self) -> Answer<String> {
         self.ask("digest", json!({}))
@@ -251,8 +267,25 @@ impl File {
         Self { client: self.client.clone(), value }
     }
 
+    /// It, with this time, in seconds since 1970.
+    #[must_use]
+    pub fn with_timestamps(&self, timestamp: u64) -> Self {
+        let value = pipeline::File { timestamp: Some(timestamp), ..self.value.clone() };
+        Self { client: self.client.clone(), value }
+    }
+
     fn ask<T: serde::de::DeserializeOwned>(&self, name: &str, with: Value) -> Answer<T> {
         self.client.ask(name, json!(self.value), with)
+    }
+
+    /// Makes it now.
+    pub fn sync(&self) -> Answer<Value> {
+        self.ask("sync", json!({}))
+    }
+
+    /// What it is: `file_type`, `permissions`, `size`, `uid`, `gid`.
+    pub fn stat(&self) -> Answer<BTreeMap<String, Value>> {
+        self.ask("stat", json!({}))
     }
 
     /// Its text.

@@ -53,6 +53,11 @@ impl Service {
         self.ask("hostname", json!({}))
     }
 
+    /// What it serves on: `port` and `protocol` of each.
+    pub fn ports(&self) -> Answer<Vec<std::collections::BTreeMap<String, Value>>> {
+        self.ask("ports", json!({}))
+    }
+
     /// Its name and the first port that it exposes: `service-…:80`.
     pub fn endpoint(&self) -> Answer<String> {
         self.ask("endpoint", json!({}))

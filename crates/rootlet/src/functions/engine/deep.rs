@@ -1,5 +1,6 @@
 //! Values that hold others that hold others: a file of a container with a file of a container, and so on.
 
+use super::asked::{self, Context};
 use serde::de::DeserializeOwned;
 
 /// How many objects and lists may be within each other: some hundred steps that each need what the one before made.
@@ -12,10 +13,17 @@ const ROOM: usize = 512 << 20;
 /// # Panics
 /// With what it panics, and when no thread can be started.
 pub(super) fn with_room<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    let context = Context::here();
+    let act = || {
+        context.enter();
+        (act(), asked::was_ended())
+    };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, act);
         let done = thread.expect("a thread can be started").join();
-        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let (done, ended) = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        asked::set_ended(asked::was_ended() || ended);
+        done
     })
 }
 

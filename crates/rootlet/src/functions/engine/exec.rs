@@ -1,5 +1,6 @@
 //! Commands of containers: those that prepare, whose outcome the store keeps, and those that answer, which run every time.
 
+use super::asked::Work;
 use super::cache::Caches;
 use super::capture::Capture;
 use super::memo::key;
@@ -153,11 +154,18 @@ impl Engine {
         let caches = self.caches(before)?;
         let root = Arc::new(self.builder(before, exec, &caches)?.writable(writable).spawn()?);
         self.0.lives(&root);
+        let work = self.work({
+            let root = root.clone();
+            move || drop(root.signal_all(libc::SIGKILL))
+        });
+        work.check()?;
         self.fill_caches(&root, before)?;
         let _bound = self.bind_services(&root, &before.services)?;
-        let said =
-            self.write_secrets(&root, before).and_then(|()| self.execute(&root, before, exec, &command, id));
+        let said = self
+            .write_secrets(&root, before)
+            .and_then(|()| self.execute(&root, before, exec, &command, (id, &work)));
         self.remove_secrets(&root, before);
+        work.check()?;
         let said = said?;
         let as_expected = match exec.expect {
             Expect::Success => said.exit_code == 0,
@@ -193,7 +201,7 @@ impl Engine {
         before: &State,
         exec: &Exec,
         words: &[String],
-        id: u64,
+        (id, work): (u64, &Work),
     ) -> Result<Said> {
         let mut command = root.command(&words[0]);
         command.args(&words[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -214,6 +222,8 @@ impl Engine {
         };
         // Only now all secrets are known that it has.
         let capture = Capture::begin(&mut child, &self.0.secrets.scrubber(), &self.0.hears, id);
+        // One that was given up before there was anything to be ended is ended now, and waited for.
+        let _ = work.check();
         let status = child.wait();
         // What it left running ends with it, or would hold on to its output.
         let _ = root.signal_all(libc::SIGKILL);

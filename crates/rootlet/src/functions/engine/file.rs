@@ -3,14 +3,15 @@
 use super::pattern::Patterns;
 use super::place::{Found, Kind, Place};
 use super::{Engine, Result};
-use crate::functions::Failed;
+use crate::functions::{Failed, Outcome};
 use crate::{Error, functions::engine::memo::key};
 use rootlet_base::{Digest, ExportTarget};
-use rootlet_spec::pipeline::{Container, File, FileOrigin, HostPath};
+use rootlet_spec::pipeline::{Container, Fetched, File, FileOrigin, HostPath};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 impl Engine {
     /// Where a file is.
@@ -35,12 +36,36 @@ impl Engine {
                 let place = self.0.tarballs.get_or(key(container), || self.tarball(container))?;
                 Ok(host(place))
             }
-            FileOrigin::Url(url) => {
-                Err(Failed::query(format!("`{url}` cannot be fetched: files of the web are not supported"))
-                    .with_hint("fetch it with a command: `with_exec([\"wget\", URL])`"))
-            }
+            FileOrigin::Url(url) => Ok(host(self.0.fetched.get_or_try(key(url), || self.fetch(url))?)),
             FileOrigin::Call(call) => self.file_place(&self.called(call)?),
         }
+    }
+
+    /// Once in a session, so that it is the same for all who ask.
+    fn fetch(&self, wanted: &Fetched) -> Result<PathBuf> {
+        let name = last_of_url(&wanted.url);
+        let id = self.0.begin(&format!("fetch {}", rootlet_spec::printable(&name)));
+        let began = Instant::now();
+        let done = self.fetch_to(wanted);
+        let outcome = if done.is_ok() { Outcome::Done } else { Outcome::Failed };
+        self.0.hears.end(id, outcome, began.elapsed());
+        done
+    }
+
+    fn fetch_to(&self, wanted: &Fetched) -> Result<PathBuf> {
+        let path = self.scratch_path(&key(wanted).hex())?;
+        let failed = |e| Error::io(format!("failed to write {}", path.display()), e);
+        let mut file = fs::File::create(&path).map_err(failed)?;
+        let digest = self.0.resolver.fetch(&wanted.url, &mut file)?.to_string();
+        if let Some(promised) = wanted.checksum.as_ref().filter(|promised| **promised != digest) {
+            let what = rootlet_spec::printable(promised);
+            let failed =
+                Failed::query(format!("what was fetched is not what was promised: {digest}, not {what}"));
+            return Err(failed.with_hint("the file is another one now, or was changed on its way"));
+        }
+        let mode = wanted.permissions.unwrap_or(0o600) & 0o7777;
+        file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+        Ok(path)
     }
 
     fn tarball(&self, container: &Container) -> Result<PathBuf> {
@@ -66,7 +91,7 @@ impl Engine {
             FileOrigin::Host(HostPath { path, .. }) => last(path),
             FileOrigin::New(new) => new.name.clone(),
             FileOrigin::Tarball(_) => "container.tar".into(),
-            FileOrigin::Url(url) => last(url),
+            FileOrigin::Url(url) => last_of_url(&url.url),
             FileOrigin::Call(call) => self.file_name(&self.called(call)?)?,
         })
     }
@@ -149,6 +174,14 @@ impl Engine {
         }
         Ok(top)
     }
+}
+
+/// The last part of its path.
+fn last_of_url(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let last = path.trim_end_matches('/').split('/').skip(1).last().unwrap_or_default();
+    if last.is_empty() { "index".into() } else { last.to_owned() }
 }
 
 /// Beside its place first, so that nobody sees the half of it, and what a symlink there leads to stays as it is.

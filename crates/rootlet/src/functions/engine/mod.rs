@@ -6,9 +6,11 @@
 //!      ──▶ exec      a verdict: the last command, run every time         service, secret, cache: what it needs
 //! ```
 
+mod asked;
 mod asks;
 mod cache;
 mod capture;
+mod content;
 mod deep;
 mod directory;
 mod enter;
@@ -24,6 +26,7 @@ pub mod session;
 mod state;
 mod write;
 
+pub use asked::Asked;
 pub use enter::Entered;
 pub use hears::{Hears, Outcome, Silent};
 
@@ -52,15 +55,20 @@ struct Inner {
     modules: Option<Arc<dyn Modules>>,
     hears: Arc<dyn Hears>,
     calls: Memo<Result<Value>>,
+    /// What functions gave whose authors say that it may be given again.
+    answers: Memo<Value>,
     states: Memo<Result<Arc<state::State>>>,
     verdicts: Memo<Result<Arc<exec::Ran>>>,
     places: Memo<Result<place::Place>>,
     readers: Memo<Result<Arc<Rootlet>>>,
     services: Memo<Result<Arc<service::Running>>>,
     tarballs: Memo<Result<PathBuf>>,
+    fetched: Memo<PathBuf>,
     secrets: secret::Secrets,
     /// Everything that was started, to be ended.
     alive: Mutex<Vec<Weak<Rootlet>>>,
+    /// What is ended when nobody waits for it.
+    works: Mutex<Vec<Weak<asked::Work>>>,
     /// A directory for files of the session's own, removed with it.
     scratch: Mutex<Option<PathBuf>>,
     next: AtomicU64,
@@ -104,14 +112,17 @@ impl Engine {
             modules,
             hears,
             calls: Memo::default(),
+            answers: Memo::default(),
             states: Memo::default(),
             verdicts: Memo::default(),
             places: Memo::default(),
             readers: Memo::default(),
             services: Memo::default(),
             tarballs: Memo::default(),
+            fetched: Memo::default(),
             secrets: secret::Secrets::default(),
             alive: Mutex::default(),
+            works: Mutex::default(),
             scratch: Mutex::default(),
             next: AtomicU64::new(1),
         }))
@@ -198,12 +209,14 @@ impl Inner {
 
     fn forget(&self) {
         self.calls.clear();
+        self.answers.clear();
         self.states.clear();
         self.verdicts.clear();
         self.places.clear();
         self.services.clear();
         self.readers.clear();
         self.tarballs.clear();
+        self.fetched.clear();
         self.secrets.forget();
         if let Some(path) = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = std::fs::remove_dir_all(path);

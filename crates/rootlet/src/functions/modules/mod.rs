@@ -3,10 +3,12 @@
 //! ```text
 //! project     rootlet.json, dagger.json          init, install write it; locate, git find what it depends on
 //! module      what it offers, described once: stamps; names, by which modules call each other
+//! answers     what functions gave whose authors let it be given again
 //! process     python3 with the SDK, or a program that cargo has built: build
 //! presets     the module `lib`, which is rootlet's own
 //! ```
 
+mod answers;
 mod build;
 mod git;
 pub mod init;
@@ -20,6 +22,6 @@ mod project;
 mod stamps;
 
 pub use locate::from_host;
-pub use module::{Module, Values};
+pub use module::{Module, Values, each};
 pub use process::{Printed, Runtime};
 pub use project::{Dependency, Form, Project, Sdk};

@@ -1,5 +1,6 @@
 //! A module that can be called, and those that it uses.
 
+use super::answers::{self, Called};
 use super::git::Place;
 use super::locate::{Located, circular, default_place, from_host, locate, no_dependency};
 use super::names::rename;
@@ -120,7 +121,7 @@ impl Module {
         Ok(all)
     }
 
-    /// Calls functions, each on what the one before gave; the first on the main object. Without any the main object is made. What an
+    /// Calls functions, each on what the one before gave, of a list on each of it; the first on the main object. Without any the main object is made. What an
     /// object holds counts as a function without arguments.
     ///
     /// # Errors
@@ -131,18 +132,21 @@ impl Module {
         }
         let schema = self.schema(engine)?;
         let constructor = self.filled(&schema.main_object().constructor, &call.constructor, &schema.name)?;
-        let (mut object, mut state) = match &call.on {
+        let (object, state) = match &call.on {
             None => (schema.main_object(), Value::Null),
             Some(on) => receiver(schema, serde_json::to_value(on).unwrap_or_default(), "")?,
         };
-        let mut given = None;
-        for function in &call.calls {
-            if let Some(value) = given.take() {
-                (object, state) = receiver(schema, value, &function.function)?;
-            }
-            given = Some(self.step(engine, &object, &state, &constructor, function)?);
+        let Some((first, rest)) = call.calls.split_first() else {
+            return self.run(engine, &object, &Value::Null, &constructor, "", &Values::new());
+        };
+        let mut given = self.step(engine, &object, &state, &constructor, first)?;
+        for function in rest {
+            given = each(given, &mut |value| {
+                let (object, state) = receiver(schema, value, &function.function)?;
+                self.step(engine, &object, &state, &constructor, function)
+            })?;
         }
-        given.map_or_else(|| self.run(engine, &object, &Value::Null, &constructor, "", &Values::new()), Ok)
+        Ok(given)
     }
 
     fn step(
@@ -156,7 +160,10 @@ impl Module {
         let name = called.function.as_str();
         if let Some(function) = object.function(name) {
             let args = self.filled(&function.args, &called.args, name)?;
-            return self.run(engine, object, state, constructor, name, &args);
+            let called = Called { object, state, constructor, function: name, args: &args };
+            return answers::kept(engine, self, &called, function.cache, || {
+                self.run(engine, object, state, constructor, name, &args)
+            });
         }
         if !object.fields.iter().any(|field| field.name == name) {
             return Err(unknown(object, name));
@@ -244,6 +251,19 @@ impl Module {
             }
         }
         Ok(values)
+    }
+
+    pub(super) fn store(&self) -> &rootlet_base::Store {
+        self.runtime.store()
+    }
+
+    /// What its code is known by, with that of those that it uses.
+    pub(super) fn source(&self) -> Result<Value> {
+        let What::Project(project) = &self.node.what else { return Ok(presets::NAME.into()) };
+        let used =
+            project.dependencies().iter().map(|one| Ok(json!([one.name, self.child(&one.name)?.source()?])));
+        let used: Vec<Value> = used.collect::<Result<_>>()?;
+        Ok(json!([answers::source_of(project, &self.runtime)?, used]))
     }
 
     fn own_name(&self) -> &str {
@@ -350,6 +370,14 @@ fn unknown(object: &Object, name: &str) -> Failed {
     match nearest(name, known) {
         Some(near) => failed.with_hint(format!("did you mean `{near}`?")),
         None => failed,
+    }
+}
+
+/// A value, or each one of a list.
+pub fn each<E>(value: Value, act: &mut dyn FnMut(Value) -> Result<Value, E>) -> Result<Value, E> {
+    match value {
+        Value::Array(list) => list.into_iter().map(|value| each(value, act)).collect(),
+        value => act(value),
     }
 }
 

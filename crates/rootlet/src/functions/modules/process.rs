@@ -186,8 +186,14 @@ impl Process {
     /// What it says where it failed; how it ended, where it says nothing.
     pub fn perform(self, engine: &Engine, job: &Value) -> Result<Value, Failed> {
         let socket = self.socket.try_clone().map_err(|e| Failed::query(e.to_string()))?;
+        let work = engine.work({
+            let child = self.child.clone();
+            move || drop(child.lock().unwrap_or_else(PoisonError::into_inner).kill())
+        });
+        work.check()?;
         let done = session::serve(engine, socket, job);
         let status = self.wait();
+        work.check()?;
         done.map_err(|failed| match status {
             Some(status) if failed.message.starts_with(SILENT) => Failed {
                 message: format!("the module {}: {} ({})", self.name, failed.message, how(status)),

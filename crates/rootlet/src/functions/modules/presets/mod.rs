@@ -2,6 +2,7 @@
 
 use crate::functions::schema::{Arg, Function, Object, Schema};
 use crate::functions::{Failed, FailedKind};
+use rootlet_spec::Keep;
 use rootlet_spec::pipeline::{Call, Container, ContainerStep, Directory, FileStep};
 use rootlet_spec::preset;
 use rootlet_spec::recipe::{Recipe, RecipeUser};
@@ -119,7 +120,7 @@ pub(super) fn schema() -> Schema {
         args: args.iter().map(|text| arg(text)).collect(),
         returns: crate::functions::schema::Type::Named((*returns).into()),
         check: false,
-        cache: Value::Null,
+        cache: Keep::Never,
     });
     let doc = "Roots of Alpine and Debian, with a regular user or without";
     let main = Object {
