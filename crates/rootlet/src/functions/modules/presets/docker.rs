@@ -13,7 +13,7 @@ const COMMAND: &str = "/usr/local/bin/docker";
 /// Elsewhere it runs as what it calls rootless, without limits of its containers; it then looks for a program that it does not use.
 const SERVE: &str = "set -e
 cgroup=/sys/fs/cgroup
-set -- --host=unix:///run/docker.sock --host=tcp://0.0.0.0:2375 --tls=false
+set -- --host=unix:///run/docker.sock --host=tcp://0.0.0.0:2375 --tls=false --log-level=warn
 if [ -w $cgroup/cgroup.procs ]; then
     mkdir -p $cgroup/init
     while read -r pid; do echo \"$pid\" > $cgroup/init/cgroup.procs || :; done < $cgroup/cgroup.procs
