@@ -75,6 +75,16 @@ class SourceMixin:
         return before.diff(after)
 
     @function
+    async def owners(self) -> str:
+        """What is missing above what is copied belongs to whom that is given."""
+        tree = dag.directory().with_new_file(".git/x", "")
+        ctr = self.user3().with_directory("/made/deep/.git", tree.directory(".git"), owner="sam:sam")
+        ctr = ctr.with_directory("/made/deep", tree, owner="sam:sam").with_directory("/roots/deep", tree)
+        return await ctr.with_exec(
+            ["stat", "-c", "%U", "/made", "/made/deep", "/made/deep/.git/x", "/roots", "/roots/deep"]
+        ).stdout()
+
+    @function
     async def own_source(self, src: dagger.Directory | None = None) -> list[str]:
         if src is None:
             try:

@@ -78,6 +78,7 @@ fn classes_that_are_mixed_together() {
     let tags = scene.call(".", &["tags", "contents"]);
     assert!(tags.starts_with("{\"alpine:3.23\": \""), "{tags}");
     assert_eq!(scene.call("examples/user", &["whoami"]), "bob\n");
+    assert_eq!(scene.call(".", &["owners"]), "sam\nsam\nsam\nroot\nroot\n");
 }
 
 #[test]
