@@ -3,22 +3,21 @@
 use super::Lib;
 use crate::functions::Failed;
 use rootlet_spec::pipeline::{File, FileOrigin, NewFile};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 const NAME: &str = "image-pins.json";
 
 /// The file of them.
 pub(super) fn file(lib: &Lib, digest: &dyn Fn(&str) -> Result<String, Failed>) -> Result<File, Failed> {
-    let mut pins = Map::new();
-    for image in images(lib) {
-        let digest = digest(&image)?;
-        pins.insert(image, Value::String(digest));
-    }
-    let contents = serde_json::to_string_pretty(&pins).unwrap_or_default() + "\n";
+    let pin =
+        |image: String| Ok(format!("  {}: {}", Value::from(image.as_str()), Value::from(digest(&image)?)));
+    let pins: Vec<String> = images(lib).into_iter().map(pin).collect::<Result<_, Failed>>()?;
+    let contents = format!("{{\n{}\n}}\n", pins.join(",\n"));
     let new = NewFile { name: NAME.into(), contents, permissions: None };
     Ok(File { from: FileOrigin::New(new), name: None, timestamp: None })
 }
 
+/// In the order in which the library has them.
 fn images(lib: &Lib) -> [String; 7] {
     let said = |name: &str| lib.said.text(name);
     let debian = said("debian_version");
