@@ -4,11 +4,20 @@ use rootlet_tests::OwnStore;
 use std::path::Path;
 use std::process::Command;
 
+#[path = "daggerlib/docker.rs"]
+mod docker;
+#[path = "daggerlib/real.rs"]
+mod real;
+#[path = "daggerlib/written_so.rs"]
+mod written_so;
+
 /// Calls a function of the presets; gives what is printed.
 #[track_caller]
 fn call(store: &OwnStore, words: &[&str]) -> String {
     let mut command: Command = rootlet_tests::rootlet_command();
-    command.args(["call", "--quiet", "--mod", "rootlet:lib"]).args(words).env("ROOTLET_STORE", store.path());
+    let presets = ["--mod", "rootlet:lib"];
+    let module: &[&str] = if words[0].starts_with("--mod=") { &[] } else { &presets };
+    command.args(["call", "--quiet"]).args(module).args(words).env("ROOTLET_STORE", store.path());
     let output = command.current_dir("/").output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

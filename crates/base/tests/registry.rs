@@ -46,6 +46,27 @@ fn pulls_once_and_then_needs_no_network() {
     assert!(!index.contains("alpine"), "{index}");
 }
 
+/// Asked each time, of the registry alone: nothing is pulled, and what the store has is not what it is now.
+#[test]
+fn what_a_name_is_now() {
+    let scene = scene!();
+    let registry = scene.registry(&Setup::default()).unwrap();
+    registry.fill(&scene.source, "x:1", &[]);
+    let name = registry.image("x:1");
+    let resolver = Resolver::new(&scene.home.store);
+    let skopeo = ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &format!("docker://{name}")];
+    let told = String::from_utf8(run("skopeo", &skopeo).stdout).unwrap();
+    let digest = resolver.image_digest(&name).unwrap();
+    assert_eq!(digest.to_string(), told.trim());
+    assert_eq!(scene.home.list("images/blobs/sha256"), Vec::<String>::new());
+    assert_eq!(resolver.image_digest(&format!("{name}@{digest}")).unwrap(), digest);
+    let error = resolver.image_digest(&registry.image("x:2")).unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (ErrorKind::NotFound, Some("it has `1`")), "{error}");
+    assert!(resolver.image_digest("Not An Image").is_err());
+    let error = resolver.offline(true).image_digest(&name).unwrap_err();
+    assert!(error.to_string().contains("the network is not to be used"), "{error}");
+}
+
 #[test]
 fn what_is_not_there_is_told_apart() {
     let scene = scene!();

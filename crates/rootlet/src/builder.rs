@@ -7,7 +7,7 @@ use crate::plan::{Inputs, Planned, describe, plan};
 use crate::prepared::{self, Guards, Prepared, add_skin, places};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
-use crate::{Error, ErrorKind, Identity, Result, limits, seccomp, tier};
+use crate::{Error, ErrorKind, Identity, Result, limits, privileged, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
 use rootlet_spec::{Fault, Lenient, Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
@@ -21,6 +21,7 @@ pub struct Builder {
     pub(crate) base: Base,
     pub(crate) spec: Spec,
     wrong: Option<Arc<rootlet_spec::ParseError>>,
+    privileged: bool,
     #[cfg(feature = "like")]
     like: Option<Arc<rootlet_spec::parity::Like>>,
     #[cfg(feature = "like")]
@@ -33,6 +34,7 @@ impl Builder {
             base: base.clone(),
             spec: Spec::default(),
             wrong: None,
+            privileged: false,
             #[cfg(feature = "like")]
             like: None,
             #[cfg(feature = "like")]
@@ -66,6 +68,17 @@ impl Builder {
     #[cfg(feature = "like")]
     pub fn init_containers(mut self, run: bool) -> Self {
         self.init_containers = run;
+        self
+    }
+
+    /// Commands have all capabilities within the rootlet and no system call filter, as with `docker run --privileged`: they see /sys, and a
+    /// cgroup that they may divide, where one can be made. That is enough for a daemon that makes containers, as docker's.
+    #[cfg(feature = "functions")]
+    pub(crate) fn privileged(mut self) -> Self {
+        self.spec.caps.add.push("ALL".into());
+        self.spec.seccomp_unconfined = true;
+        self.spec.allow_new_privileges = true;
+        self.privileged = true;
         self
     }
 
@@ -246,11 +259,12 @@ impl Builder {
         if tier == Tier::Chroot {
             return self.spawn_by_chroot();
         }
-        let spec = self.spec.clone().with_defaults(self.base.defaults())?;
+        let mut spec = self.spec.clone().with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base, tier)?;
         facts::check(&facts)?;
         let who = Who::of(&spec, &facts)?;
         let map = host::caller().id_map(tier, self.base.kind(), &who.identity)?;
+        let own = if self.privileged { privileged::show(&mut spec, &map) } else { None };
         let nursery = Nursery::shared(&map, bounds(&spec)?).map_err(host::explain)?;
         let prepared = Prepared::shared(&self.base, &nursery, &facts, &who, &spec)?;
         let (planned, guards) = prepared.plan(&nursery, &facts, &who, &spec)?;
@@ -281,7 +295,10 @@ impl Builder {
             return Err(tier::lacks(Require::Proc));
         }
         report.not_reproduced.extend(self.not_carried_over());
-        let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
+        let cgroup = match own {
+            Some(own) => privileged::enter(&own, &init).map(|()| Some(own))?,
+            None => limits::keep(&init, &spec.limits, &mut report)?,
+        };
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));
         }

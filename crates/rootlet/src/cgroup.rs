@@ -81,8 +81,6 @@ impl Cgroup {
             return Err(Why::Populated(parent.to_owned()));
         }
         enable(parent, settings)?;
-        static SWEPT: Once = Once::new();
-        SWEPT.call_once(|| sweep(parent));
         let cgroup = Self::make(parent).map_err(refused)?;
         for setting in settings {
             match fs::write(cgroup.path.join(setting.file), &setting.value) {
@@ -90,11 +88,45 @@ impl Cgroup {
                 _ => {}
             }
         }
-        fs::write(cgroup.path.join("cgroup.procs"), pid.to_string()).map_err(refused)?;
+        cgroup.take(pid).map_err(refused)?;
         Ok(cgroup)
     }
 
+    /// An empty one that limits nothing, in the nearest above this process in which one can be made.
+    pub fn empty() -> Result<Self, Why> {
+        let (top, own) = own_cgroup().ok_or(Why::NotMounted)?;
+        let mut why = Why::NotMounted;
+        for parent in own.ancestors().take_while(|path| path.starts_with(&top)) {
+            match Self::make(parent) {
+                Ok(cgroup) => return Ok(cgroup),
+                Err(e) => why = Why::Refused(parent.to_owned(), e),
+            }
+        }
+        Err(why)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it to somebody, who may divide it then: those of its files that cgroups(7) names for that.
+    pub fn give(&self, uid: u32, gid: u32) -> Result<(), Why> {
+        for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            std::os::unix::fs::chown(self.path.join(file), Some(uid), Some(gid))
+                .map_err(|e| Why::Refused(self.path.clone(), e))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a process into it.
+    pub fn take(&self, pid: u32) -> io::Result<()> {
+        fs::write(self.path.join("cgroup.procs"), pid.to_string())
+    }
+
     fn make(parent: &Path) -> io::Result<Self> {
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(|| sweep(parent));
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -137,8 +169,8 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // What cannot be removed now, the next process removes.
-        if fs::remove_dir(&self.path).is_err() && self.wait_until_empty().is_ok() {
-            let _ = fs::remove_dir(&self.path);
+        if remove(&self.path).is_err() && self.wait_until_empty().is_ok() {
+            let _ = remove(&self.path);
         }
     }
 }
@@ -184,9 +216,19 @@ fn sweep(parent: &Path) {
         if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
             && let Some(_lock) = lock(&entry.path())
         {
-            let _ = fs::remove_dir(entry.path());
+            let _ = remove(&entry.path());
         }
     }
+}
+
+/// Removes a cgroup, after those that were made in it.
+fn remove(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path())?;
+        }
+    }
+    fs::remove_dir(path)
 }
 
 /// A lock on a cgroup, if nobody else has it; it ends with who holds it.

@@ -61,6 +61,7 @@ mod limits;
 mod net;
 mod plan;
 mod prepared;
+mod privileged;
 #[cfg(feature = "recipes")]
 pub mod recipe;
 mod report;

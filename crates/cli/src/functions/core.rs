@@ -54,7 +54,7 @@ Container terminal(cmd: [String]?) ask Void A shell in it, on this terminal
 Container up(ports: [Port]?) ask Void Runs it as a service until it is interrupted
 Container user() ask String Who runs commands
 Container workdir() ask String Where commands begin
-Container as_service(args: [String]?, use_entrypoint: Boolean?) part Service It serves
+Container as_service(args: [String]?, use_entrypoint: Boolean?, insecure_root_capabilities: Boolean?, expand: Boolean?) part Service It serves
 Container as_tarball() part File It as an archive that `docker load` reads
 Container with_default_args(args: [String]) step Container What runs where nothing is said
 Container with_directory(path: String, source: Directory, include: [String]?, exclude: [String]?, owner: String?) step Container A directory is copied

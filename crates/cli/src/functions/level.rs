@@ -2,7 +2,7 @@
 
 use super::core::{self, CoreFunction};
 use super::flags::Reader;
-use super::kebab;
+use super::{is_called, kebab};
 use crate::args::functions::CallOptions;
 use crate::failure::Failure;
 use clap::{ArgMatches, Args as _, Command};
@@ -245,8 +245,10 @@ fn find<'a>(schema: &Schema, on: &On<'a>, name: &str) -> Result<Next<'a>, Refuse
     let all = offered(on);
     let names: Vec<String> = all.iter().map(|next| kebab(next.name())).collect();
     let wanted = kebab(name);
-    if let Some(found) = all.into_iter().find(|next| kebab(next.name()) == wanted) {
-        return Ok(found);
+    // What is called just so goes before what Dagger would call so.
+    let exact = all.iter().position(|next| kebab(next.name()) == wanted);
+    if let Some(at) = exact.or_else(|| all.iter().position(|next| is_called(next.name(), name))) {
+        return Ok(all.into_iter().nth(at).expect("it was just found"));
     }
     let failure = match on {
         On::Other(kind) => {

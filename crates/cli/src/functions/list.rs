@@ -1,6 +1,6 @@
 //! `rootlet functions`: what a module offers.
 
-use super::{kebab, open, told};
+use super::{is_called, kebab, open, told};
 use crate::args::functions::Functions;
 use crate::failure::Failure;
 use crate::output::{print, table};
@@ -50,7 +50,7 @@ fn add(schema: &Schema, object: &Object, before: &str, line: &mut Vec<String>, r
 }
 
 fn given(schema: &Schema, object: &Object, name: &str) -> Result<Object, Failure> {
-    let found = object.functions.iter().find(|one| kebab(&one.name) == kebab(name));
+    let found = object.functions.iter().find(|one| is_called(&one.name, name));
     let Some(function) = found else {
         let names: Vec<String> = object.functions.iter().map(|one| kebab(&one.name)).collect();
         let failure = Failure::new(format!("{} has no function `{name}`", object.name));

@@ -119,6 +119,21 @@ fn kebab(name: &str) -> String {
     name.replace('_', "-")
 }
 
+/// Whether a function is meant by what was typed. Dagger has a `-` before a number: `python-3` is `python3`, too.
+fn is_called(name: &str, typed: &str) -> bool {
+    let without = |text: &str| {
+        let text = kebab(text);
+        let next = text.chars().skip(1).chain([' ']);
+        text.chars()
+            .zip(next)
+            .filter(|&(c, next)| c != '-' || !next.is_ascii_digit())
+            .map(|(c, _)| c)
+            .collect()
+    };
+    let (name, typed): (String, String) = (without(name), without(typed));
+    name == typed
+}
+
 /// A failure of a function, for a person.
 fn told(failed: &Failed) -> Failure {
     told::failure(failed)

@@ -42,8 +42,8 @@ _HOMES = {
 }
 _FUNCTIONS = frozenset(
     """
-    JSON CacheSharingMode CacheVolume Changeset Client ClientConnectionError ClientError Config Connection Container
-    CurrentModule DaggerError DefaultAddress DefaultPath Deprecated Directory Doc Enum EnvVariable ExecError
+    JSON Address CacheSharingMode CacheVolume Changeset Client ClientConnectionError ClientError Config Connection
+    Container CurrentModule DaggerError DefaultAddress DefaultPath Deprecated Directory Doc Enum EnvVariable ExecError
     ExistsType File FileType Host Ignore ImageLayerCompression ImageMediaTypes InvalidQueryError Label Name
     NetworkProtocol Platform Port PortForward ProvisionError QueryError Retry ReturnType Secret Service SessionError
     Stat Timeout TransportError VersionMismatch Void check connect connection dag enum_type field function generate

@@ -43,6 +43,12 @@ pub struct Service {
     /// The entrypoint is put before these.
     #[serde(default, skip_serializing_if = "is_default")]
     pub use_entrypoint: bool,
+    /// It has all capabilities, as far as this host gives them, and no system call filter.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub insecure_root_capabilities: bool,
+    /// `$NAME` in its words stands for a variable.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub expand: bool,
     /// The name that it calls itself by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,

@@ -75,6 +75,62 @@ fn has_blob(resolver: &Resolver, layer: &Layer) -> bool {
     }
 }
 
+impl Resolver {
+    /// The digest of what an image's name is now: of its manifest, or of the list of those of all platforms. The store is not asked.
+    ///
+    /// # Errors
+    /// The name is none of an image; there is no network, or it is not to be used; the registry has no such image.
+    pub fn image_digest(&self, name: &str) -> Result<Digest> {
+        let image: ImageRef = name.parse()?;
+        if self.offline {
+            let text = format!("failed to ask the registry of `{image}`: the network is not to be used");
+            return Err(Error::new(ErrorKind::Network, text));
+        }
+        let ask = |runtime: &Runtime, image: &ImageRef, from: &Repository| {
+            let top = runtime.block_on(from.manifest(image.tag(), image.digest()))?;
+            Ok(Digest::of(&top))
+        };
+        // On a thread of its own: the caller may be within a runtime of its own, which cannot be waited in.
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| search(self, &image, &ask));
+            asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+/// Asks each registry that the name may mean, and each mirror of it. The first error is told: it is of what is tried first.
+fn search<T>(
+    resolver: &Resolver,
+    wanted: &ImageRef,
+    ask: &dyn Fn(&Runtime, &ImageRef, &Repository) -> Result<T>,
+) -> Result<T> {
+    let runtime = runtime()?;
+    let registries = Registries::load()?;
+    let mut first: Option<Error> = None;
+    for image in registries.candidates(wanted)? {
+        if image.registry() != wanted.registry() {
+            resolver.progress.note(&format!("`{wanted}` is `{image}`, says registries.conf"));
+        }
+        for endpoint in registries.endpoints(&image)? {
+            let logged_in = log_in(&runtime, &image, endpoint, RegistryOperation::Pull);
+            match logged_in.and_then(|from| ask(&runtime, &image, &from)) {
+                Ok(answer) => return Ok(answer),
+                // Elsewhere it will be the same.
+                Err(e) if matches!(e.kind(), ErrorKind::NoSpace | ErrorKind::Configuration) => {
+                    return Err(e);
+                }
+                Err(e) => {
+                    if first.is_some() {
+                        resolver.progress.note(&e.to_string());
+                    }
+                    first.get_or_insert(e);
+                }
+            }
+        }
+    }
+    Err(first.expect("there is at least one registry to try"))
+}
+
 struct Fetching<'a> {
     resolver: &'a Resolver,
     image: ImageRef,
@@ -84,38 +140,8 @@ struct Fetching<'a> {
 }
 
 impl Fetching<'_> {
-    /// Tries each registry that the name may mean, and each mirror of it. The first error is told: it is of
-    /// what is tried first.
     fn search(&self) -> Result<Base> {
-        let runtime = runtime()?;
-        let registries = Registries::load()?;
-        let mut first: Option<Error> = None;
-        for image in registries.candidates(&self.image)? {
-            if image.registry() != self.image.registry() {
-                self.resolver.progress.note(&format!("`{}` is `{image}`, says registries.conf", self.image));
-            }
-            for endpoint in registries.endpoints(&image)? {
-                match self.endpoint(&runtime, &image, endpoint) {
-                    Ok(base) => return Ok(base),
-                    // Elsewhere it will be the same.
-                    Err(e) if matches!(e.kind(), ErrorKind::NoSpace | ErrorKind::Configuration) => {
-                        return Err(e);
-                    }
-                    Err(e) => {
-                        if first.is_some() {
-                            self.resolver.progress.note(&e.to_string());
-                        }
-                        first.get_or_insert(e);
-                    }
-                }
-            }
-        }
-        Err(first.expect("there is at least one registry to try"))
-    }
-
-    fn endpoint(&self, runtime: &Runtime, image: &ImageRef, endpoint: Endpoint) -> Result<Base> {
-        let repository = log_in(runtime, image, endpoint, RegistryOperation::Pull)?;
-        self.pull(runtime, image, &repository)
+        search(self.resolver, &self.image, &|runtime, image, from| self.pull(runtime, image, from))
     }
 
     fn pull(&self, runtime: &Runtime, image: &ImageRef, from: &Repository) -> Result<Base> {

@@ -13,7 +13,7 @@ is imported when it is.
 
 from __future__ import annotations
 
-from ._client import Client, CurrentModule, Host, dag
+from ._client import Address, Client, CurrentModule, Host, dag
 from ._container import Container
 from ._declare import (
     DefaultAddress,
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "Address",
     "CacheSharingMode",
     "CacheVolume",
     "Changeset",

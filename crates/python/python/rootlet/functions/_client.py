@@ -97,6 +97,11 @@ class Client:
         """This machine."""
         return Host(self._session)
 
+    def address(self, value: str) -> Address:
+        """What a text on the command line stands for, once it is said of which type it is."""
+        _texts("address", value=value)
+        return Address(value, self._session)
+
     def current_module(self) -> CurrentModule:
         """The module whose function runs."""
         return CurrentModule(self._session)
@@ -132,6 +137,8 @@ class Client:
             pip_tools_python_version: str = ...,
             default_username: str = ...,
             timezone: str = ...,
+            dind_ubuntu_image: str = ...,
+            dind_image: str = ...,
         ) -> Lib:
             """Containers with the user that production uses."""
 
@@ -180,6 +187,54 @@ class Host:
         """A file of it."""
         _texts("file", path=path)
         return File({"$": "File", "from": {"host": {"path": path}}}, self._session)
+
+
+class Address:
+    """A text as the command line takes it: an image, a path of this machine, where a secret is found."""
+
+    __slots__ = ("_address", "_session")
+
+    def __init__(self, address: str, session: _session.Session | None = None) -> None:
+        self._address = address
+        self._session = session
+
+    async def value(self) -> str:
+        """The text."""
+        return self._address
+
+    def container(self) -> Container:
+        """The image of that name."""
+        return Client(self._session).container().from_(self._address)
+
+    def directory(
+        self,
+        *,
+        exclude: list[str] | None = None,
+        include: list[str] | None = None,
+        no_cache: bool | None = False,
+        gitignore: bool | None = False,
+    ) -> Directory:
+        """The directory of this machine, or what patterns take of it."""
+        host = Host(self._session)
+        return host.directory(
+            self._address, exclude=exclude, include=include, no_cache=no_cache, gitignore=gitignore
+        )
+
+    def file(
+        self,
+        *,
+        exclude: list[str] | None = None,
+        include: list[str] | None = None,
+        no_cache: bool | None = False,
+        gitignore: bool | None = False,
+    ) -> File:
+        """The file of this machine."""
+        refuse("file", exclude=exclude, include=include, gitignore=gitignore)
+        return Host(self._session).file(self._address, no_cache=no_cache)
+
+    def secret(self) -> Secret:
+        """The secret that is found there: ``env://NAME``, ``file://PATH``, ``cmd://COMMAND``."""
+        return Client(self._session).secret(self._address)
 
 
 class CurrentModule:

@@ -318,11 +318,15 @@ class Container(Type):
         refuse(
             "as_service",
             experimental_privileged_nesting=experimental_privileged_nesting,
-            insecure_root_capabilities=insecure_root_capabilities,
-            expand=expand,
             no_init=no_init,
         )
-        return Service._of(self, args, use_entrypoint)
+        return Service._of(
+            self,
+            args,
+            use_entrypoint=use_entrypoint,
+            insecure_root_capabilities=insecure_root_capabilities,
+            expand=expand,
+        )
 
     def as_tarball(
         self,

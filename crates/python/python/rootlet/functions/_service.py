@@ -44,14 +44,17 @@ class Service(Type):
     __slots__ = ()
 
     @classmethod
-    def _of(cls, container: Type, args: list[str] | None, use_entrypoint: bool | None) -> Self:
+    def _of(cls, container: Type, args: list[str] | None, **how: bool | None) -> Self:
         if not fits("list[str] | None", args, cls):
             raise TypeError(f"Container.as_service: args has to be list[str] | None, not {shown(args)}")
         value: dict[str, Any] = {"$": "Service", "container": container._value}
         if args is not None:
             value["args"] = list(args)
-        if use_entrypoint:
-            value["use_entrypoint"] = True
+        for name, said in how.items():
+            if not fits("bool | None", said, cls):
+                raise TypeError(f"Container.as_service: {name} has to be bool | None, not {shown(said)}")
+            if said:
+                value[name] = True
         return cls(value, container._session)
 
     def with_hostname(self, hostname: str) -> Self:

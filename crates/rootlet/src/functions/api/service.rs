@@ -14,7 +14,14 @@ pub struct Service {
 
 impl Service {
     pub(super) fn new(client: Client, container: pipeline::Container, args: Option<Vec<String>>) -> Self {
-        let value = pipeline::Service { container, args, use_entrypoint: false, hostname: None };
+        let value = pipeline::Service {
+            container,
+            args,
+            use_entrypoint: false,
+            insecure_root_capabilities: false,
+            expand: false,
+            hostname: None,
+        };
         Self { client, value }
     }
 
@@ -31,6 +38,21 @@ impl Service {
     #[must_use]
     pub fn with_hostname(&self, hostname: impl Into<String>) -> Self {
         let value = pipeline::Service { hostname: Some(hostname.into()), ..self.value.clone() };
+        Self { client: self.client.clone(), value }
+    }
+
+    /// It, with its entrypoint before what it runs.
+    #[must_use]
+    pub fn use_entrypoint(&self) -> Self {
+        let value = pipeline::Service { use_entrypoint: true, ..self.value.clone() };
+        Self { client: self.client.clone(), value }
+    }
+
+    /// It, with all capabilities within its container, /sys, a cgroup of its own where one can be made, and no system call filter: what
+    /// Docker's daemon needs.
+    #[must_use]
+    pub fn insecure_root_capabilities(&self) -> Self {
+        let value = pipeline::Service { insecure_root_capabilities: true, ..self.value.clone() };
         Self { client: self.client.clone(), value }
     }
 

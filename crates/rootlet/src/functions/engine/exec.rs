@@ -254,11 +254,10 @@ impl Engine {
         let unset = |name: &&String| !config.env.iter().any(|(known, _)| known == *name);
         let inherited = before.base.defaults().env.iter().map(|(name, _)| name);
         spec.env_remove = inherited.filter(unset).cloned().collect();
-        if exec.insecure_root_capabilities {
-            spec.caps.add.push("ALL".into());
-            spec.seccomp_unconfined = true;
-        }
         spec.mounts = self.mounts(before, caches)?;
+        if exec.insecure_root_capabilities {
+            builder = builder.privileged();
+        }
         let authorities = authorities().filter(|_| net == Net::Host);
         Ok(authorities.fold(builder, |builder, (name, file)| builder.bind_read_only(file, inside(name))))
     }

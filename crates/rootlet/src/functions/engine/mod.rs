@@ -162,6 +162,19 @@ impl Engine {
         self.0.calls.get_or(key(call), || modules.call(self, call))
     }
 
+    /// The digest that an image's registry tells now.
+    #[cfg(feature = "registry")]
+    pub(in crate::functions) fn image_digest(&self, image: &str) -> Result<String> {
+        Ok(self.0.resolver.image_digest(image).map_err(Error::from)?.to_string())
+    }
+
+    #[cfg(not(feature = "registry"))]
+    pub(in crate::functions) fn image_digest(&self, image: &str) -> Result<String> {
+        Err(Failed::query(format!(
+            "failed to ask the registry of `{image}`: this is built without the feature `registry`"
+        )))
+    }
+
     /// A container as others take it: its own files, and what is to be said of it.
     fn whole(&self, container: &Container) -> Result<Base> {
         let state = self.state(container)?;

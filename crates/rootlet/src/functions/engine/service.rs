@@ -48,6 +48,8 @@ impl Engine {
         let exec = Exec {
             args: service.args.clone().unwrap_or_default(),
             use_entrypoint: service.use_entrypoint,
+            insecure_root_capabilities: service.insecure_root_capabilities,
+            expand: service.expand,
             ..Exec::default()
         };
         let command = words(&state, &exec)?;

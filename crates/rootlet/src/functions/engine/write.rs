@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The form of what is written; another one is another layer.
-const VERSION: &str = "files 1";
+const VERSION: &str = "files 2";
 
 /// Something to be written.
 pub(super) struct Write {
@@ -213,7 +213,7 @@ fn perform(root: &Rootlet, what: &What) -> Result<()> {
         }
         What::File { to, contents, owner, mode } => {
             let owner = identity(owner)?;
-            make_parent(root, to)?;
+            make_parent(root, to, None)?;
             let written =
                 remove(root, to).and_then(|()| root.write(to, contents)).and_then(|()| match &owner {
                     Some(owner) => root.chown(to, Some(owner.uid), Some(owner.gid)),
@@ -227,7 +227,7 @@ fn perform(root: &Rootlet, what: &What) -> Result<()> {
             made.map_err(|e| failed("make", to, e))?;
         }
         What::Symlink { to, target } => {
-            make_parent(root, to)?;
+            make_parent(root, to, None)?;
             let made = remove(root, to).and_then(|()| root.symlink(target, to));
             made.map_err(|e| failed("make", to, e))?;
         }
@@ -255,7 +255,7 @@ fn put(
     let at = if is_top { PathBuf::from(to) } else { Path::new(to).join(&found.relative) };
     let text = at.to_string_lossy();
     let fail = |e| failed("write", &text, e);
-    make_parent(root, &text)?;
+    make_parent(root, &text, owner)?;
     match &found.kind {
         // What is there already keeps its owner and mode.
         Kind::Directory if root.is_dir(&at) => return Ok(()),
@@ -279,13 +279,17 @@ fn put(
     Ok(root.set_modified(&at, found.modified).map_err(fail)?)
 }
 
-fn make_parent(root: &Rootlet, path: &str) -> Result<()> {
-    match Path::new(path).parent() {
-        Some(parent) => {
-            Ok(root.create_dir_all(parent).map_err(|e| failed("make", &parent.to_string_lossy(), e))?)
-        }
+/// Makes what is missing above a path. With `owner` it is theirs, as whatever is copied there.
+fn make_parent(root: &Rootlet, path: &str, owner: Option<&Identity>) -> Result<()> {
+    let Some(parent) = Path::new(path).parent() else { return Ok(()) };
+    let missing = |path: &&Path| root.metadata(path).is_err();
+    let missing: Vec<&Path> =
+        owner.map_or_else(Vec::new, |_| parent.ancestors().take_while(missing).collect());
+    let made = root.create_dir_all(parent).and_then(|()| match owner {
+        Some(owner) => missing.iter().try_for_each(|path| root.chown(path, Some(owner.uid), Some(owner.gid))),
         None => Ok(()),
-    }
+    });
+    Ok(made.map_err(|e| failed("make", &parent.to_string_lossy(), e))?)
 }
 
 /// What another name leads to stays as it is.

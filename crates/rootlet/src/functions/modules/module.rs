@@ -128,7 +128,7 @@ impl Module {
     /// There is no such function, an argument is missing; what the module says where it fails.
     pub fn call(&self, engine: &Engine, call: &Call) -> Result<Value, Failed> {
         if let What::Presets = self.node.what {
-            return presets::call(call);
+            return presets::call(call, &|image| engine.image_digest(image));
         }
         let schema = self.schema(engine)?;
         let constructor = self.filled(&schema.main_object().constructor, &call.constructor, &schema.name)?;

@@ -10,6 +10,8 @@ use rootlet_spec::similar::nearest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod docker;
+mod pins;
 mod steps;
 
 use steps::{
@@ -24,13 +26,15 @@ pub(super) const SOURCE: &str = "rootlet:lib";
 pub(super) const LIBRARY: &str = "daggerlib";
 
 /// What its main object is made with.
-const FIELDS: [(&str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str); 8] = [
     ("alpine_version", "3.23", "The version of Alpine"),
     ("debian_version", "13", "The version of Debian"),
     ("debian_min_version", "2", "Accepted; packages are of the suite as it is"),
     ("pip_tools_python_version", "3.12", "Accepted; Python is Debian's own"),
     ("default_username", "sam", "The user, where none is named"),
     ("timezone", "Europe/Paris", "The time zone"),
+    ("dind_ubuntu_image", "ubuntu:24.04", "Accepted, and pinned; `dind_container` is Debian"),
+    ("dind_image", "docker:27-dind", "Accepted, and pinned; Docker is Debian's own"),
 ];
 
 const CTR: &str = "ctr:Container";
@@ -105,6 +109,15 @@ const FUNCTIONS: &[Offered] = &[
     ),
     ("flask_venv", &[PIP], "Directory", "A virtual environment with flask in it"),
     ("pip_tools", &[], "Container", "pip-compile, for the user"),
+    ("dind_service", &[], "Service", "Docker's daemon, on port 2375"),
+    ("dind_container", &["base:Container?=null"], "Container", "Debian, or BASE, with the command docker"),
+    (
+        "dind_with_docker",
+        &["cmd:String", "ctr:Container?=null"],
+        "Container",
+        "Runs a script in bash, with Docker's daemon at hand",
+    ),
+    ("upgrade_pins", &[], "File", "image-pins.json: images with the digests that their registries tell now"),
 ];
 
 /// What it offers.
@@ -142,8 +155,8 @@ fn arg(text: &str) -> Arg {
     Arg { name: name.into(), kind, doc: String::new(), default, default_path: None, ignore: Vec::new() }
 }
 
-/// Calls one of them.
-pub(super) fn call(call: &Call) -> Result<Value, Failed> {
+/// Calls one of them. `digest` asks a registry what an image is now.
+pub(super) fn call(call: &Call, digest: &dyn Fn(&str) -> Result<String, Failed>) -> Result<Value, Failed> {
     let usage = |text: String| Failed { kind: FailedKind::Usage, ..Failed::query(text) };
     let [function] = call.calls.as_slice() else {
         return Err(usage(format!("a function of `{NAME}` is to be called, and nothing on what it gives")));
@@ -157,7 +170,7 @@ pub(super) fn call(call: &Call) -> Result<Value, Failed> {
     };
     let lib = Said::new(&main.constructor, &call.constructor, NAME)?;
     let args = Said::new(&declared.args, &function.args, &declared.name)?;
-    Lib { said: lib }.call(&declared.name, &args)
+    Lib { said: lib }.call(&declared.name, &args, digest)
 }
 
 /// Arguments, with their defaults.
@@ -186,8 +199,13 @@ impl Said {
     }
 
     fn container(&self) -> Result<Container, Failed> {
-        let value = self.0.get("ctr").cloned().unwrap_or_default();
-        serde_json::from_value(value).map_err(|e| Failed::query(format!("`ctr` is no container: {e}")))
+        self.given("ctr")?.ok_or_else(|| Failed::query("`ctr` is no container"))
+    }
+
+    /// A container that need not be said.
+    fn given(&self, name: &str) -> Result<Option<Container>, Failed> {
+        let value = self.0.get(name).cloned().unwrap_or_default();
+        serde_json::from_value(value).map_err(|e| Failed::query(format!("`{name}` is no container: {e}")))
     }
 
     fn user(&self, lib: &Lib) -> Result<RecipeUser, Failed> {
@@ -206,7 +224,12 @@ struct Lib {
 }
 
 impl Lib {
-    fn call(&self, name: &str, args: &Said) -> Result<Value, Failed> {
+    fn call(
+        &self,
+        name: &str,
+        args: &Said,
+        digest: &dyn Fn(&str) -> Result<String, Failed>,
+    ) -> Result<Value, Failed> {
         let container = match name {
             "alpine" => made(self.alpine(args)),
             "alpine_user" => made(preset::use_user(self.alpine(args), args.user(self)?)),
@@ -227,11 +250,22 @@ impl Lib {
             "python_venv" => venv(args.container()?, &args.text("base"), &args.list("pip_packages")),
             "python_user_venv" => self.container_venv(args)?,
             "flask_venv" => return told(&inside(made(self.debian_venv(args, &["flask"])?), "/app/venv")),
+            "dind_container" => self.with_docker_command(args.given("base")?),
+            "dind_with_docker" => {
+                let container = args.given("ctr")?.unwrap_or_else(|| self.with_docker_command(None));
+                docker::with_docker(container, &args.text("cmd"))
+            }
+            "dind_service" => return told(&docker::service()),
+            "upgrade_pins" => return told(&pins::file(self, digest)?),
             "alpine_tz" => return told(&self.zone_files()),
             "debian_localtime" => return told(&file_of(made(self.debian(args)), "/etc/localtime")),
             other => return Err(Failed::query(format!("`{NAME}` has no function `{other}`"))),
         };
         told(&container)
+    }
+
+    fn with_docker_command(&self, base: Option<Container>) -> Container {
+        docker::with_command(base.unwrap_or_else(|| made(self.debian(&Said(BTreeMap::new())))))
     }
 
     fn alpine(&self, args: &Said) -> Recipe {
@@ -326,9 +360,50 @@ mod tests {
     use super::*;
 
     fn called(function: &str, args: Value) -> Result<Value, Failed> {
-        let call_json =
-            json!({"$": "Call", "module": "lib", "calls": [{"function": function, "args": args}]});
-        call(&serde_json::from_value(call_json).unwrap())
+        called_on(json!({}), function, args)
+    }
+
+    fn called_on(lib: Value, function: &str, args: Value) -> Result<Value, Failed> {
+        let calls = json!([{"function": function, "args": args}]);
+        let call_json = json!({"$": "Call", "module": "lib", "constructor": lib, "calls": calls});
+        let digest = |image: &str| match image {
+            "gone:1" => Err(Failed::query("there is none")),
+            image => Ok(format!("sha256:{}", image.len())),
+        };
+        call(&serde_json::from_value(call_json).unwrap(), &digest)
+    }
+
+    #[test]
+    fn images_are_pinned_as_their_registries_say() {
+        let with = |lib: Value| called_on(lib, "upgrade_pins", json!({}));
+        let file = with(json!({"alpine_version": "3.22", "dind_image": "me/dind:1"})).unwrap();
+        assert_eq!(
+            file["from"]["new"]["contents"],
+            r#"{
+  "alpine:3.22": "sha256:11",
+  "debian:13.2-slim": "sha256:16",
+  "ubuntu:24.04": "sha256:12",
+  "me/dind:1": "sha256:9",
+  "gcr.io/distroless/python3-debian13": "sha256:34",
+  "gcr.io/distroless/static-debian13": "sha256:33",
+  "python:3.12-alpine": "sha256:18"
+}
+"#
+        );
+        assert_eq!(with(json!({"dind_image": "gone:1"})).unwrap_err().message, "there is none");
+    }
+
+    #[test]
+    fn docker_is_put_into_what_is_given() {
+        let alpine = json!({"$": "Container", "steps": [{"do": "from", "address": "x"}]});
+        let value = called("dind_with_docker", json!({"cmd": "docker info", "ctr": alpine})).unwrap();
+        let done: Vec<&str> =
+            value["steps"].as_array().unwrap().iter().map(|step| step["do"].as_str().unwrap()).collect();
+        assert_eq!(done, ["from", "with_service_binding", "with_env_variable", "with_exec"]);
+        assert_eq!(value["steps"][1]["service"]["insecure_root_capabilities"], true);
+        let value = called("dind_container", json!({"base": alpine})).unwrap();
+        assert_eq!(value["steps"][0]["address"], "x");
+        assert_eq!(value["steps"][1]["path"], "/usr/local/bin/docker");
     }
 
     #[test]
