@@ -75,6 +75,13 @@ pub struct Directory {
 #[derive(Debug)]
 pub struct Before(Registers);
 
+impl Before {
+    /// That call's.
+    pub fn number(&self) -> u64 {
+        self.0.call().number
+    }
+}
+
 /// What became of an attempt.
 #[derive(Debug)]
 pub enum Attempt {

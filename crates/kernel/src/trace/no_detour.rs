@@ -23,6 +23,12 @@ pub struct Directory {
 #[derive(Debug)]
 pub enum Before {}
 
+impl Before {
+    pub fn number(&self) -> u64 {
+        match *self {}
+    }
+}
+
 #[derive(Debug)]
 pub enum Attempt {
     Done(u64),

@@ -4,14 +4,16 @@
 use super::calls::{self, Does};
 use super::insist::Insists;
 use super::watch::Watch;
+use rootlet_kernel::trace::Call;
 use rootlet_kernel::trace::detour::{self, Attempt, Before, Interest};
-use rootlet_kernel::trace::{Call, Done};
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
 /// Calls from one place after which it is worth changing, which takes as long as some of them.
-const MANY: u8 = 8;
+const MANY: u8 = 4;
+/// In place of their number: the place has been changed, or cannot be.
+const DONE: u8 = u8::MAX;
 
 /// Of one thread, since its program was executed.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub struct Detours {
     /// Calls by place, up to where it matters.
     places: HashMap<u64, u8>,
     /// The place that is to be changed.
-    next: Option<(u64, Interest)>,
+    next: Option<u64>,
     /// The thread makes room.
     before: Option<Before>,
     /// Where the calls are counted that stopped nobody, and how many there were.
@@ -55,36 +57,49 @@ impl Detours {
         Self { page: self.page, shares, ..Self::default() }
     }
 
-    /// A call has been made, which stopped the thread twice.
-    pub fn seen(&mut self, tid: i32, call: &Call, done: &Done, watch: &Watch, insists: Option<&Insists>) {
-        let many = self.places.entry(done.next).or_default();
-        *many = many.saturating_add(1);
-        if *many == MANY && !self.shares {
-            self.next = interest(tid, call.number, watch, insists).map(|interest| (done.next, interest));
+    /// A call has been made from a place, which stopped the thread twice.
+    pub fn seen(&mut self, place: u64) {
+        let many = self.places.entry(place).or_default();
+        if *many < DONE - 1 {
+            *many += 1;
+        }
+        if (MANY..DONE).contains(many) && !self.shares {
+            self.next = Some(place);
         }
     }
 
     /// A call is about to be made: changes its place, if that is due and nobody else runs there.
-    pub fn begin(&mut self, tid: i32) -> io::Result<Instead> {
-        let Some((place, interest)) = self.next else { return Ok(Instead::Nothing) };
+    pub fn begin(&mut self, tid: i32, watch: &Watch, insists: Option<&Insists>) -> io::Result<Instead> {
+        let Some(place) = self.next else { return Ok(Instead::Nothing) };
         let Some(before) = detour::at(tid, place)? else { return Ok(Instead::Nothing) };
         let alone = std::fs::metadata(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.nlink() == 3);
-        let attempt = if alone { detour::attempt(tid, &before, interest)? } else { Attempt::Not };
+        let attempt = match interest(tid, before.number(), watch, insists).filter(|_| alone) {
+            Some(interest) => detour::attempt(tid, &before, interest)?,
+            None => Attempt::Not,
+        };
         if matches!(attempt, Attempt::MakesRoom) {
             self.before = Some(before);
             return Ok(Instead::AnotherCall);
         }
-        self.next = None;
+        self.leave(place);
         let Attempt::Done(page) = attempt else { return Ok(Instead::Nothing) };
         self.page = Some(page);
         Ok(Instead::Detour)
     }
 
+    /// Whatever became of a place: it stays so.
+    fn leave(&mut self, place: u64) {
+        self.places.insert(place, DONE);
+        self.next = None;
+    }
+
     /// Whether it was not its own call that has been made.
     pub fn made_room(&mut self, tid: i32) -> io::Result<bool> {
         let Some(before) = self.before.take() else { return Ok(false) };
-        if !detour::made_room(tid, before)? {
-            self.next = None;
+        if !detour::made_room(tid, before)?
+            && let Some(place) = self.next
+        {
+            self.leave(place);
         }
         Ok(true)
     }

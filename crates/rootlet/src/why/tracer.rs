@@ -190,7 +190,11 @@ impl Tracer {
                 }
             }
         }
-        let instead = if self.foreign { Instead::Nothing } else { task.detours.begin(tid)? };
+        let instead = if self.foreign {
+            Instead::Nothing
+        } else {
+            task.detours.begin(tid, &self.watch, task.insists)?
+        };
         if instead != Instead::Nothing {
             // It comes back to its call.
             task.stops -= 1;
@@ -220,7 +224,7 @@ impl Tracer {
         }
         let done = trace::done(tid)?;
         let call = task.call.take().unwrap_or(done.call);
-        task.detours.seen(tid, &call, &done, &self.watch, task.insists);
+        task.detours.seen(done.next);
         if !self.watch.wants(done.result) {
             return Ok(());
         }
