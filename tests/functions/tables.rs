@@ -82,7 +82,7 @@ fn command() -> Names {
 }
 
 /// What one face has and another has not, and why. Nothing else.
-const DIFFERENT: [(&str, &str, &str); 35] = [
+const DIFFERENT: [(&str, &str, &str); 37] = [
     ("Container", "value", "Rust: what it is made of, which Python has within"),
     ("Container", "as_service_of", "Rust: an argument of Python's"),
     ("Container", "with_directory_as", "Rust: likewise"),
@@ -107,6 +107,8 @@ const DIFFERENT: [(&str, &str, &str); 35] = [
     ("File", "with", "takes code"),
     ("Service", "value", "Rust: as of containers"),
     ("Service", "with", "takes code"),
+    ("Service", "insecure_root_capabilities", "Rust: an argument of Python's `as_service`"),
+    ("Service", "use_entrypoint", "Rust: likewise"),
     ("Service", "with_hostname", "tells only other containers, which are put together in code"),
     ("Service", "sync", "`start` of the others; Python has it for Dagger's sake"),
     ("Secret", "value", "Rust: as of containers"),
@@ -150,10 +152,16 @@ fn both_languages_begin_with_the_same() {
     };
     // Modules are called by their names in Python; in Rust, which knows none of them, by these.
     assert_eq!(only(&rust["Dag"], &python["Client"]), ["lib", "module", "new"]);
-    // What a module is, and what was told elsewhere, is of Dagger's.
+    // A word that may name anything, what a module is, and what was told elsewhere, are of Dagger's.
     assert_eq!(
         only(&python["Client"], &rust["Dag"]),
-        ["current_module", "load_container_from_id", "load_directory_from_id", "load_file_from_id"]
+        [
+            "address",
+            "current_module",
+            "load_container_from_id",
+            "load_directory_from_id",
+            "load_file_from_id"
+        ]
     );
     assert_eq!(rust["Host"], python["Host"]);
 }

@@ -264,6 +264,23 @@ fn port_80() {
 }
 
 #[test]
+fn everybody_may_ping() {
+    rootlet_tests::needs_namespaces!("a network of its own");
+    hold(&Case {
+        name: "all capabilities dropped, and ping",
+        file: ("pod.yaml", pod!("", "securityContext: {runAsUser: 1000, capabilities: {drop: [ALL]}}")),
+        image: nothing,
+        script: "ping -c 1 127.0.0.1",
+        refused: "permission denied",
+        // As charts write it, with more groups than a user namespace has.
+        fix: Fix::File(pod!(
+            "securityContext: {sysctls: [{name: net.ipv4.ping_group_range, value: '0 2147483647'}]},",
+            "securityContext: {runAsUser: 1000, capabilities: {drop: [ALL]}}"
+        )),
+    });
+}
+
+#[test]
 fn root_without_capabilities_is_not_root() {
     hold(&Case {
         name: "all capabilities dropped, as root",

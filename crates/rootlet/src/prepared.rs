@@ -13,7 +13,7 @@ use crate::spare::Spare;
 use crate::volumes;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
-use rootlet_kernel::{Filters, Nursery, Source, StartError, Tree};
+use rootlet_kernel::{Filters, IdRange, Nursery, Source, StartError, Tree};
 use rootlet_spec::{Fault, Lenient, Net, Spec, Writable};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -227,7 +227,7 @@ impl Prepared {
             directories: directories(facts, who, spec, &mut guards),
             hostname: (!refused).then(|| hostname(spec)),
             net: spec.net,
-            sysctls: sysctls(spec, &mut guards),
+            sysctls: sysctls(spec, &nursery.map().gids, &mut guards),
             read_only: spec.read_only,
             faults: spec.faults.clone(),
             asking: self.asking.clone(),
@@ -286,7 +286,7 @@ pub(crate) fn hostname(spec: &Spec) -> String {
 }
 
 /// Kernel parameters by their paths. Those of a network that is the host's stay as they are.
-fn sysctls(spec: &Spec, guards: &mut Guards) -> Vec<(String, String)> {
+fn sysctls(spec: &Spec, groups: &[IdRange], guards: &mut Guards) -> Vec<(String, String)> {
     let mut planned = Vec::new();
     for (name, value) in &spec.sysctls {
         if name.starts_with("net.") && spec.net == Net::Host {
@@ -294,10 +294,26 @@ fn sysctls(spec: &Spec, guards: &mut Guards) -> Vec<(String, String)> {
                 .not_reproduced
                 .push(format!("{name}: the network is the host's; --net private has one of its own"));
         } else {
-            planned.push((format!("proc/sys/{}", name.replace('.', "/")), value.clone()));
+            let value = match name.as_str() {
+                "net.ipv4.ping_group_range" => known_groups(value, groups).unwrap_or_else(|| value.clone()),
+                _ => value.clone(),
+            };
+            planned.push((format!("proc/sys/{}", name.replace('.', "/")), value));
         }
     }
     planned
+}
+
+/// A range of groups, which Pods like to give as `0 2147483647`: as much of it as there are groups here. The kernel takes only ends that
+/// it knows (icmp(7), user_namespaces(7)). `None` where it names none.
+fn known_groups(range: &str, groups: &[IdRange]) -> Option<String> {
+    let ends: Vec<u32> =
+        range.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>().ok()?;
+    let &[low, high] = &ends[..] else { return None };
+    let last = |range: &IdRange| range.inside + (range.count - 1);
+    let low = groups.iter().find(|range| last(range) >= low).map(|range| low.max(range.inside))?;
+    let high = groups.iter().rfind(|range| range.inside <= high).map(|range| high.min(last(range)))?;
+    (low <= high).then(|| format!("{low} {high}"))
 }
 
 /// The home of an account where the skin cannot hold it, and a work directory: root's, as the strictest production has
