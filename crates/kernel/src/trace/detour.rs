@@ -99,7 +99,7 @@ pub fn at(tid: i32, next: u64) -> io::Result<Option<Before>> {
     Ok((registers.next() == next).then_some(Before(registers)))
 }
 
-/// Changes the place. Nobody else may run there.
+/// Changes the place. Nobody else may run there, and the memory must be the process' own.
 pub fn attempt(tid: i32, Before(registers): &Before, interest: Interest) -> io::Result<Attempt> {
     let Some(place) = Place::find(tid, registers) else { return Ok(Attempt::Not) };
     for page in pages(registers.next()) {
@@ -194,16 +194,18 @@ fn room(tid: i32, mut registers: Registers, page: u64, rights: i32) -> io::Resul
 pub fn made_room(tid: i32, Before(mut before): Before) -> io::Result<bool> {
     let now = Registers::read(tid)?;
     let page = now.call().arguments[0];
-    let done = now.result() as u64 == page;
-    if done {
-        poke(tid, page, &OURS.to_le_bytes())?;
-        if page % HALF != PAGE {
-            poke(tid, page + FREE, &1u64.to_le_bytes())?;
-        }
-    }
+    let done = now.result() as u64 == page && prepare(tid, page).is_ok();
     before.call_again();
     before.write(tid)?;
     Ok(done)
+}
+
+/// The first slot of a page is taken by its name.
+fn prepare(tid: i32, page: u64) -> io::Result<()> {
+    if page % HALF != PAGE {
+        poke(tid, page + FREE, &1u64.to_le_bytes())?;
+    }
+    poke(tid, page, &OURS.to_le_bytes())
 }
 
 fn change(

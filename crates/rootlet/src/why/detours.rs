@@ -8,6 +8,7 @@ use rootlet_kernel::trace::Call;
 use rootlet_kernel::trace::detour::{self, Attempt, Before, Interest};
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 /// Calls from one place after which it is worth changing, which takes as long as some of them.
@@ -27,6 +28,8 @@ pub struct Detours {
     /// Where the calls are counted that stopped nobody, and how many there were.
     page: Option<u64>,
     calls: u64,
+    /// Instructions that may be changed, as far as known.
+    text: Range<u64>,
     /// Others may run in the same memory, which are no threads of the process.
     shares: bool,
 }
@@ -72,9 +75,10 @@ impl Detours {
     pub fn begin(&mut self, tid: i32, watch: &Watch, insists: Option<&Insists>) -> io::Result<Instead> {
         let Some(place) = self.next else { return Ok(Instead::Nothing) };
         let Some(before) = detour::at(tid, place)? else { return Ok(Instead::Nothing) };
-        let alone = std::fs::metadata(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.nlink() == 3);
-        let attempt = match interest(tid, before.number(), watch, insists).filter(|_| alone) {
-            Some(interest) => detour::attempt(tid, &before, interest)?,
+        let possible = has_one_thread(tid) && self.is_own_text(tid, place);
+        let attempt = match interest(tid, before.number(), watch, insists).filter(|_| possible) {
+            // Where it fails, the call is made as ever.
+            Some(interest) => detour::attempt(tid, &before, interest).unwrap_or(Attempt::Not),
             None => Attempt::Not,
         };
         if matches!(attempt, Attempt::MakesRoom) {
@@ -85,6 +89,17 @@ impl Detours {
         let Attempt::Done(page) = attempt else { return Ok(Instead::Nothing) };
         self.page = Some(page);
         Ok(Instead::Detour)
+    }
+
+    /// Whether a place lies in a program or a library, of which a process that changes something gets a copy. What programs write
+    /// themselves may be shared, and written again.
+    fn is_own_text(&mut self, tid: i32, place: u64) -> bool {
+        if !self.text.contains(&place) {
+            let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+            let mut texts = maps.lines().filter_map(own_text);
+            self.text = texts.find(|text| text.contains(&place)).unwrap_or_default();
+        }
+        self.text.contains(&place)
     }
 
     /// Whatever became of a place: it stays so.
@@ -110,6 +125,18 @@ impl Detours {
         self.page = Some(page);
         Ok(Some((call, result)))
     }
+}
+
+fn has_one_thread(tid: i32) -> bool {
+    std::fs::metadata(format!("/proc/{tid}/task")).is_ok_and(|tasks| tasks.nlink() == 3)
+}
+
+/// The addresses of a line of /proc/PID/maps that can be executed, not written, and are private.
+fn own_text(line: &str) -> Option<Range<u64>> {
+    let mut words = line.split(' ');
+    let (from, to) = words.next()?.split_once('-')?;
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    words.next().filter(|rights| *rights == "r-xp").and(Some(address(from)?..address(to)?))
 }
 
 /// Which results of a call matter; `None` where it matters that it was made.
