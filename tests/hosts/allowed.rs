@@ -28,6 +28,29 @@ fn where_user_namespaces_have_no_power() {
 }
 
 #[test]
+fn where_no_root_is_changed() {
+    ends(|| Some(Host::no_change_of_root()), by_caller(Some(Chroot), None));
+}
+
+#[test]
+fn what_keeps_a_layer_from_being_unpacked_is_the_hosts_refusal_too() {
+    let Some(alpine) = alpine_tar() else { return skipped("no tarball of alpine") };
+    alone_on(&Host::no_change_of_root(), || {
+        // Nothing is in there yet.
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("store")).unwrap();
+        let base = Base::resolve(&format!("tar:{}", alpine.display()), &store).unwrap();
+        match Rootlet::builder(&base).spawn() {
+            Ok(root) => assert_eq!(root.report().tier, Chroot),
+            Err(error) => {
+                assert!(!rustix::process::geteuid().is_root(), "{error:?}");
+                assert_eq!(error.kind(), ErrorKind::Host, "{error:?}");
+            }
+        }
+    });
+}
+
+#[test]
 fn where_no_host_name_is_set() {
     ends(|| Some(Host::no_host_name()), by_caller(Some(Exact), Some(OneId)));
 }

@@ -136,7 +136,12 @@ impl StdError for Error {
 /// The sentence is the same, and told once: what is below it is only the system's own error, if there is one.
 impl From<rootlet_base::Error> for Error {
     fn from(error: rootlet_base::Error) -> Self {
-        let converted = Self::new(ErrorKind::Base, error.to_string());
+        let kind = match error.kind() {
+            // Another tier may do without one.
+            rootlet_base::ErrorKind::UserNamespace => ErrorKind::Host,
+            _ => ErrorKind::Base,
+        };
+        let converted = Self::new(kind, error.to_string());
         let converted = match error.hint() {
             Some(hint) => converted.with_hint(hint),
             None => converted,

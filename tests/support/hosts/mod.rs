@@ -102,6 +102,12 @@ impl Host {
         Self::filtered(&compile(&[rule], Answer::Allow))
     }
 
+    /// A container of docker's with `--cap-add SYS_ADMIN`: its filter lets namespaces and mounts be made, and no root be changed.
+    pub fn no_change_of_root() -> Self {
+        let rule = Rule { call: calls()["pivot_root"], test: None, answer: EPERM };
+        Self::filtered(&compile(&[rule], Answer::Allow))
+    }
+
     /// A file of /etc is mounted, as in every container.
     pub fn mounted_in_etc() -> Self {
         Self::mounted("mount --bind /etc/hostname /etc/hostname")
