@@ -152,7 +152,9 @@ mod tests {
         let (made, users) = (AtomicUsize::new(0), 2);
         std::thread::scope(|scope| {
             let uses = || {
-                for _ in 0..200 {
+                // Until it was collected in between, however long the others are not let run.
+                let collected = || made.load(Ordering::Relaxed) > users;
+                for _ in (0..100_000).take_while(|round| *round < 200 || !collected()) {
                     let store = Store::open(&path).unwrap();
                     let counted = |directory: &Path| {
                         made.fetch_add(1, Ordering::Relaxed);

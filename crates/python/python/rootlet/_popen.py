@@ -171,6 +171,7 @@ class Popen(Generic[AnyStr]):
         __tracebackhide__ = True
         # Ctrl-C may come between any two steps, so it is in here before anybody else has it.
         held = [] if _held is None else _held
+        self._is_ended_by_others = _held is not None
         self.args = args
         self.returncode = None
         is_text = bool(text or universal_newlines or encoding or errors)
@@ -325,8 +326,11 @@ class Popen(Generic[AnyStr]):
         return data.decode(self._encoding, self._errors).replace("\r\n", "\n").replace("\r", "\n")
 
     def _interrupted(self) -> None:
-        """A keyboard's Ctrl-C reaches the processes of a terminal; this one is in a session of its own."""
-        self._process.signal(signal.SIGINT, True)
+        """A keyboard's Ctrl-C reaches the processes of a terminal; this one is in a session of its own.
+
+        Who ends it with all of its group does so at once: where it had ended by this signal, its group was out of reach."""
+        if not self._is_ended_by_others:
+            self._process.signal(signal.SIGINT, True)
 
     def send_signal(self, signal: int) -> None:
         """Sends a signal to it alone. It may have ended already."""
