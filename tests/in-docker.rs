@@ -2,8 +2,11 @@
 //! that it has changed nothing of what rootlets share. `cargo xtask test` has cargo start the binaries through it:
 //! `in-docker BINARY [FILTER]`.
 
-use rootlet_tests::{Facts, Host, look};
+use rootlet_tests::Host;
 use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
@@ -43,13 +46,55 @@ fn run(docker: &Host, binary: &str, name: &str) -> Output {
     command.args(["--exact", name]).env("ROOTLET_TIER", "chroot").output().expect("a test binary starts")
 }
 
+/// A tree: what is known of each path in it.
+type Seen = BTreeMap<PathBuf, Facts>;
+
+/// Of a file, directory or symlink.
+struct Facts {
+    /// What must stay: mode, owner, group, size, time, inode, and contents, hashed.
+    lasting: (u32, u32, u32, u64, [i64; 2], u64, u64),
+    /// When anything of it changed, the number of its links for one.
+    changed: [i64; 2],
+}
+
+impl PartialEq for Facts {
+    fn eq(&self, other: &Self) -> bool {
+        self.lasting == other.lasting
+    }
+}
+
+/// Looks at `path` and all below. Stores are large: what has not changed at all since `before` is not read again.
+fn look(path: &Path, before: Option<&Seen>, all: &mut Seen) {
+    let m = fs::symlink_metadata(path).expect("a shared tree stays");
+    let changed = [m.ctime(), m.ctime_nsec()];
+    let known = before.and_then(|before| before.get(path)).filter(|known| known.changed == changed);
+    let contents = known.map_or_else(|| hash(path, &m), |known| known.lasting.6);
+    let size = if m.is_dir() { 0 } else { m.len() };
+    let lasting = (m.mode(), m.uid(), m.gid(), size, [m.mtime(), m.mtime_nsec()], m.ino(), contents);
+    all.insert(path.to_owned(), Facts { lasting, changed });
+    if m.is_dir() {
+        let entries = fs::read_dir(path).expect("a shared tree can be read");
+        entries.flatten().for_each(|entry| look(&entry.path(), before, all));
+    }
+}
+
+fn hash(path: &Path, m: &fs::Metadata) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if m.is_file() {
+        fs::read(path).expect("root reads everything").hash(&mut hasher);
+    } else if m.is_symlink() {
+        fs::read_link(path).expect("root reads everything").hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
 /// What is not as it was before, in trees that were there before; a new one is looked at for the next time.
-fn changed(shared: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Facts>>) -> Vec<PathBuf> {
+fn changed(shared: &mut BTreeMap<PathBuf, Seen>) -> Vec<PathBuf> {
     let mut changed = Vec::new();
     shared.retain(|tree, _| tree.exists());
     for tree in trees(&rootlet_tests::store()) {
         let mut now = BTreeMap::new();
-        look(&tree, &mut now);
+        look(&tree, shared.get(&tree), &mut now);
         if let Some(before) = shared.get(&tree).filter(|before| **before != now) {
             let either = before.keys().chain(now.keys());
             changed.extend(either.filter(|path| before.get(*path) != now.get(*path)).cloned());
