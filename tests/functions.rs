@@ -48,6 +48,13 @@ impl Default for Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Some tests have stores in there.
+        rootlet_tests::remove_store(self.path());
+    }
+}
+
 impl Place {
     /// With a module in it, of this code.
     fn with(code: &str) -> Self {

@@ -22,7 +22,7 @@ pub use data::{
 pub use files::{Facts, look};
 pub use hosts::Host;
 pub use leftovers::Leftovers;
-pub use own_store::OwnStore;
+pub use own_store::{OwnStore, remove_store};
 pub use pattern::matches;
 pub use rootlet_probe as facts;
 pub use search::files_with;

@@ -35,11 +35,17 @@ impl OwnStore {
 
 impl Drop for OwnStore {
     fn drop(&mut self) {
-        // What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
-        if self.1 && self.0.exists() && std::fs::remove_dir_all(&self.0).is_err() {
-            let mut within = Command::new("unshare");
-            within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(&self.0);
-            let _ = within.status();
+        if self.1 {
+            remove_store(&self.0);
         }
+    }
+}
+
+/// Removes a store, or what has one below. What an ordinary user unpacked is of his subordinate ids, and his own only where those are.
+pub fn remove_store(path: &Path) {
+    if path.exists() && std::fs::remove_dir_all(path).is_err() {
+        let mut within = Command::new("unshare");
+        within.args(["--map-root-user", "--map-auto", "rm", "-rf"]).arg(path);
+        let _ = within.status();
     }
 }
