@@ -3,6 +3,7 @@
 
 #[cfg_attr(not(target_arch = "x86_64"), path = "trace/no_detour.rs")]
 pub mod detour;
+mod interest;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 

@@ -20,6 +20,7 @@
 //! all processes. Code of a program that lies at such an address by chance, with an instruction at the very byte, would be taken for
 //! ours: that is once in some hundred thousand processes.
 
+pub use super::interest::{Directory, Interest};
 use super::registers::Registers;
 use super::{Call, also_tell_exit, poke, read_memory};
 use std::io;
@@ -50,26 +51,6 @@ const CALL: usize = 2;
 /// call is to be made, and where it is to stop.
 pub const KNOWN_BY: Option<[u32; 3]> =
     Some([(HALF - PAGE_SIZE + SLOT - 1) as u32, (PAGE + MADE) as u32, (PAGE + STOPS) as u32]);
-
-/// Which results are of interest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// A bit for each errno below 32.
-    pub errnos: u32,
-    /// 0 is of interest, too, where a directory like this was found.
-    pub directory: Option<Directory>,
-}
-
-/// A directory that is of interest: somebody else's, or with a mode that has one of these bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Directory {
-    /// The argument that points to a `struct stat`: 0, 1 or 2.
-    pub argument: usize,
-    /// Whose are not of interest.
-    pub not_of: u32,
-    /// Bits of 07777.
-    pub mode: u32,
-}
 
 /// A thread before a call.
 #[derive(Debug)]

@@ -3,22 +3,10 @@
 #![expect(missing_docs, reason = "the other has them")]
 
 use super::Call;
+pub use super::interest::{Directory, Interest};
 use std::io;
 
 pub const KNOWN_BY: Option<[u32; 3]> = None;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    pub errnos: u32,
-    pub directory: Option<Directory>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Directory {
-    pub argument: usize,
-    pub not_of: u32,
-    pub mode: u32,
-}
 
 #[derive(Debug)]
 pub enum Before {}
