@@ -65,13 +65,13 @@ class SourceMixin:
         """What a script of the sources changes in them, besides what it caches."""
         ctr = (
             self.base()
-            .with_directory("/work", src)
-            .with_workdir("/work")
-            .with_directory("/work/.git", dag.directory())
-            .with_mounted_cache("/work/.cache", dag.cache_volume("library-cache"))
+            .with_directory("/srv/src", src)
+            .with_workdir("/srv/src")
+            .with_directory("/srv/src/.git", dag.directory())
+            .with_mounted_cache("/srv/src/.cache", dag.cache_volume("library-cache"))
         )
-        before = ctr.directory("/work")
-        after = ctr.with_exec(["./change.sh", *(files or [])]).directory("/work")
+        before = ctr.directory("/srv/src")
+        after = ctr.with_exec(["./change.sh", *(files or [])]).directory("/srv/src")
         return before.diff(after)
 
     @function
