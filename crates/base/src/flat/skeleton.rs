@@ -49,11 +49,12 @@ pub struct Skeleton {
 }
 
 impl Pattern {
-    /// A root for `user`: one that is there and clean, else a new one.
+    /// A root for `user`: one that is there and clean, else a new one. What killed processes were making is removed.
     ///
     /// # Locking
     /// Exclusive on the root's directory, until it is dropped.
     pub fn take(&self, user: &Who) -> Result<Skeleton> {
+        self.store().sweep_tmp();
         let who = format!("{} {} {:?}", user.uid, user.gid, user.groups);
         let pool = self.place().join(&Digest::of(who.as_bytes()).hex()[..16]);
         let failed = |e| Error::io(format!("failed to make a root in {}", pool.display()), e);
