@@ -1,4 +1,4 @@
-//! What tracing costs: on programs that do little else than ask for paths, beside none, and beside strace(1) with a filter of the same kind.
+//! What tracing costs: on programs that do little else than ask for paths, on a build and on a suite, beside none, and beside strace(1) with a filter of the same kind.
 
 use crate::Result;
 use crate::contest::{Competitor, Times, compete};
@@ -13,7 +13,23 @@ const SCRIPTS: &[(&str, &str, f64)] = &[
     ("tar", "tar -cf - -C /usr/include . | cat", 2.0),
     ("git status", "git -c safe.directory='*' status", 2.0),
     ("python", "/usr/bin/python3 -c 'import json, http.client, unittest, email, asyncio'", 1.5),
+    ("a crate's build", BUILD, 1.5),
+    ("pytest", PYTEST, 1.5),
 ];
+
+/// All of it, with cargo.
+const BUILD: &str = "export CARGO_TARGET_DIR=$(mktemp -d); trap 'rm -r $CARGO_TARGET_DIR' EXIT
+cargo build --quiet --offline --package rootlet-probe";
+
+/// A suite that touches files.
+const PYTEST: &str = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d && cat >test_files.py <<'END'
+import pytest
+@pytest.mark.parametrize('n', range(200))
+def test_file(n, tmp_path):
+    (tmp_path / 'file').write_text(str(n))
+    assert (tmp_path / 'file').read_text() == str(n)
+END
+PYTHONPATH=$ROOTLET_BENCH_PYTHON /usr/bin/python3 -m pytest -q -p no:cacheprovider --basetemp=base .";
 
 /// Each script in a live rootlet of this machine's root, and on the machine itself.
 pub fn rows(ground: &Ground, rounds: usize) -> Result<Vec<Row>> {
@@ -34,6 +50,7 @@ fn row(root: &Rootlet, &(name, script, bound): &(&str, &str, f64), rounds: usize
         let mut command = root.command("sh");
         command
             .args(["-c", script])
+            .envs(std::env::vars())
             .current_dir(here)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

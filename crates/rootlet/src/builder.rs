@@ -1,18 +1,18 @@
 //! From a base and a Spec to a live rootlet.
 
-use crate::facts::{self, Facts};
-use crate::ground::Ground;
-use crate::host;
-use crate::plan::{Inputs, Planned, describe, plan};
-use crate::prepared::{self, Guards, Prepared, add_skin, places};
+use crate::failed::explain;
+use crate::known::facts_of;
+use crate::plan::Planned;
+use crate::prepared::{self, Guards, Prepared};
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet};
-use crate::{Error, ErrorKind, Identity, Result, limits, privileged, seccomp, tier};
+use crate::who::Who;
+use crate::{Error, ErrorKind, Result, facts, host, limits, privileged, seccomp, tier};
 use rootlet_base::{Base, BaseKind};
 use rootlet_kernel::{Bounds, Nursery, Op, Plan, SpawnError};
-use rootlet_spec::{Fault, Lenient, Mount, Net, Require, Spec, Tier, User, UserSpec, Writable};
+use rootlet_spec::{Fault, Lenient, Mount, Net, Require, Spec, Tier, Writable};
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What a rootlet is to be: a [`Spec`], field by field. Made by [`Rootlet::builder`].
 #[derive(Clone, Debug)]
@@ -361,162 +361,4 @@ pub(crate) fn bounds(spec: &Spec) -> Result<Bounds> {
     // Where commands are traced, each brings the filter in another form (`why::filter`).
     let filter = (!spec.seccomp_unconfined && !spec.explain).then_some(seccomp::filter as _);
     Ok(Bounds { capabilities: spec.caps.mask()?, filter })
-}
-
-/// The user that stands for a uid which nobody knows, as OpenShift gives one to each project.
-const RANDOM: &str = "random";
-
-/// The same for all rootlets of a process, since each uid needs a user namespace of its own.
-static RANDOM_UID: LazyLock<u32> = LazyLock::new(|| {
-    use std::hash::{BuildHasher, RandomState};
-    1_000_000_000 + (RandomState::new().hash_one(0) % 1_000_000_000) as u32
-});
-
-/// Who runs commands, and whether their account is made.
-pub(crate) struct Who {
-    pub identity: Identity,
-    pub account: Option<User>,
-}
-
-impl Who {
-    pub fn of(spec: &Spec, facts: &Facts) -> Result<Self> {
-        let sam = User::sam();
-        // `--user sam` on a base without a sam means the default account, not an error.
-        let asked = match &spec.user {
-            None => UserSpec::Account(sam),
-            Some(UserSpec::Name(name, None)) if *name == sam.name && !facts.accounts.has_user(name) => {
-                UserSpec::Account(sam)
-            }
-            Some(UserSpec::Name(name, group)) if name == RANDOM && !facts.accounts.has_user(name) => {
-                UserSpec::Id(*RANDOM_UID, group.clone())
-            }
-            Some(user) => user.clone(),
-        };
-        let identity = facts.accounts.identify(&asked, &spec.groups, spec.memberships)?;
-        let account = match asked {
-            UserSpec::Account(user) => Some(user),
-            // As Podman and CRI-O write it.
-            _ if identity.name.is_none() && spec.lenient.contains(&Lenient::Passwd) => Some(User {
-                home: "/".into(),
-                shell: "/sbin/nologin".into(),
-                ..User::new(&identity.uid.to_string(), identity.uid, identity.gid)
-            }),
-            _ => None,
-        };
-        Ok(Self { identity, account })
-    }
-}
-
-/// What the facts are called that are kept beside a base.
-const FACTS: &str = "facts";
-
-/// Facts by the id of the base, of this process.
-type Known = Vec<(String, Arc<Facts>)>;
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
-
-/// The facts of a base: kept beside it, or read from a directory, or asked of a bare rootlet of it.
-pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
-    // A directory may change at any time; what is on top of it, in a snapshot, may not.
-    if base.layer_count() == 0 {
-        match base.kind() {
-            BaseKind::Directory(path) => return Facts::of_directory(path).map(Arc::new),
-            BaseKind::Host => return Facts::of_directory(Path::new("/")).map(Arc::new),
-            BaseKind::Layers => {}
-        }
-    }
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, facts)) = known.iter().find(|(id, _)| id == base.id()) {
-        return Ok(facts.clone());
-    }
-    drop(known);
-    match base.note(FACTS).and_then(|bytes| Facts::from_json(&bytes)) {
-        Some(facts) => Ok(remember(base, facts)),
-        None if tier == Tier::Chroot => Ok(know(base, Facts::of_directory(base.flat()?.path())?)),
-        None => Ok(know(base, ask_base(base, tier)?)),
-    }
-}
-
-/// Keeps the facts of a base beside it.
-pub(crate) fn know(base: &Base, facts: Facts) -> Arc<Facts> {
-    base.set_note(FACTS, &facts.to_json());
-    remember(base, facts)
-}
-
-fn remember(base: &Base, facts: Facts) -> Arc<Facts> {
-    const MOST: usize = 64;
-    let facts = Arc::new(facts);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.len() >= MOST {
-        known.remove(0);
-    }
-    known.push((base.id().to_owned(), facts.clone()));
-    facts
-}
-
-fn ask_base(base: &Base, tier: Tier) -> Result<Facts> {
-    let map = host::caller().id_map(
-        tier,
-        base.kind(),
-        &Identity { uid: 1000, gid: 1000, ..Identity::default() },
-    )?;
-    let nursery = Nursery::shared(&map, Bounds::NONE).map_err(host::explain)?;
-    let ground = Ground::of(base, &nursery)?;
-    let mut tree = rootlet_kernel::Tree::for_ids(&map);
-    // Only the mount points that a plan relies on.
-    tree.directory("", 0o755, 0, 0);
-    let skin = add_skin(&nursery, &tree)?;
-    let inputs = Inputs {
-        skin: skin.place(),
-        lowers: places(ground.snapshots.iter().chain(&ground.layers)),
-        ..Inputs::default()
-    };
-    let mut planned = plan(&inputs);
-    // No /proc, no /dev: what stands there is one of the facts.
-    planned.ops.retain(|op| !matches!(op, Op::FileSystem { .. } | Op::Dev(_)));
-    let made = nursery.spawn(&Plan::new(planned.namespaces, &planned.ops));
-    Facts::of_rootlet(&made.map_err(|error| explain(error, &planned))?)
-}
-
-fn explain(error: SpawnError, planned: &Planned) -> Error {
-    match error {
-        SpawnError::Start(start) => host::explain(start),
-        SpawnError::Clone(e) => {
-            Error::new(ErrorKind::Setup, "failed to start a process in namespaces of its own")
-                .caused_by(e)
-                .with_hint("the limits are in /proc/sys/user/max_*_namespaces and `ulimit -u`")
-        }
-        SpawnError::Step { index, source } => {
-            let what = planned.ops.get(index).map_or_else(|| "perform the plan".into(), describe);
-            let hint = step_hint(&what, &source);
-            let error = Error::new(ErrorKind::Setup, format!("failed to {what}")).caused_by(source);
-            match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        }
-        SpawnError::Io(e) => {
-            Error::new(ErrorKind::Setup, "lost the nursery process while it made the root").caused_by(e)
-        }
-    }
-}
-
-fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
-    match source.raw_os_error() {
-        Some(libc::ENOSPC) => {
-            Some("memory or disk for the writable layer is used up; try --writable disk, or free some")
-        }
-        Some(libc::EINVAL) if what.contains("overlay") => Some(
-            "the kernel has no overlayfs in user namespaces (Linux 5.11), or the store lies on a file system that it cannot use: \
-             set ROOTLET_STORE to a directory of another",
-        ),
-        Some(libc::EPERM) if what.contains("procfs") => {
-            Some("this container hides parts of /proc; run `rootlet doctor`")
-        }
-        Some(libc::ENOENT | libc::EACCES) if what.contains("/src/") => Some(
-            "something that the root stands on could not be mounted, a layer most likely: the store's directories must be ones that the \
-             user may enter without the rights of a group; `rootlet doctor` says more",
-        ),
-        Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
-        _ => None,
-    }
 }

@@ -1,15 +1,17 @@
 //! A rootlet without namespaces and mounts: what root of a plain container can have. The root is a directory of its own (see
 //! [`rootlet_base::flat`]), entered by chroot(2); ids are true ones.
 
-use crate::builder::{Builder, Who, facts_of};
+use crate::builder::Builder;
 use crate::facts::{self, Facts};
 use crate::host;
+use crate::known::facts_of;
 use crate::prepared::hostname;
 use crate::report::Report;
 use crate::rootlet::{Live, Rootlet, who};
 use crate::skin::{self, Wanted, skin};
 use crate::tier;
 use crate::volumes;
+use crate::who::Who;
 use crate::{Error, ErrorKind, Result, limits, seccomp};
 use rootlet_base::flat::{Flat, Pattern, Skeleton};
 use rootlet_kernel::{Bounds, IdMap, Nursery, Op, Plan, SpawnError, Tree};

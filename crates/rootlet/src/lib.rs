@@ -45,6 +45,7 @@ pub mod compare;
 pub mod doctor;
 mod error;
 mod facts;
+mod failed;
 mod files;
 #[cfg(feature = "module")]
 pub mod functions;
@@ -55,6 +56,7 @@ mod identity;
 #[cfg(feature = "like")]
 mod init_containers;
 mod kept;
+mod known;
 #[cfg(feature = "like")]
 pub mod like;
 mod limits;
@@ -76,6 +78,7 @@ mod spare;
 pub mod testing;
 mod tier;
 mod volumes;
+mod who;
 pub mod why;
 pub mod workspace;
 

@@ -1,7 +1,6 @@
 //! What all rootlets that look alike share: the base's sources and the skin, made once in this process; and from them the
 //! plan of one.
 
-use crate::builder::Who;
 use crate::facts::Facts;
 use crate::ground::{self, Ground, PartKind};
 use crate::host;
@@ -11,6 +10,7 @@ use crate::seccomp::{self, Asked};
 use crate::skin::{self, Wanted, skin};
 use crate::spare::Spare;
 use crate::volumes;
+use crate::who::Who;
 use crate::{Error, ErrorKind, Result};
 use rootlet_base::{Base, Staging, Store};
 use rootlet_kernel::{Filters, IdRange, Nursery, Source, StartError, Tree};

@@ -39,7 +39,7 @@ impl Rootlet {
             skeleton.copy_to(staging.path(), hidden).map_err(failed)?;
             let facts = Facts::of_directory(staging.path())?;
             let base = staging.adopt(&live.base, name)?;
-            crate::builder::know(&base, facts);
+            crate::known::know(&base, facts);
             return Ok(base);
         }
         // Every directory is made and opened while it is still the caller's: a copy gives it the owner it has inside.
@@ -57,7 +57,7 @@ impl Rootlet {
             self.init().copy_tree(*upper, directory.as_fd()).map_err(failed)?;
         }
         let base = staging.adopt(&live.base, name)?;
-        crate::builder::know(&base, self.facts_now());
+        crate::known::know(&base, self.facts_now());
         Ok(base)
     }
 

@@ -1,9 +1,9 @@
 //! From the mounts of a Spec to those of a plan: what is bound or filled becomes a source of the nursery.
 
-use crate::builder::Who;
 use crate::host_directory;
 use crate::plan::PlannedMount;
 use crate::prepared::Guards;
+use crate::who::Who;
 use crate::{Error, ErrorKind, Result};
 use rootlet_kernel::{Access as Kept, Nursery, Source, Tree};
 use rootlet_spec::{Access, Content, Entry, Mount, Rights, Spec};
