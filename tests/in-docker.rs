@@ -3,7 +3,7 @@
 //! `in-docker BINARY [FILTER]`.
 
 use rootlet_tests::Host;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
@@ -20,10 +20,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let list = String::from_utf8(list.stdout).expect("names are text");
-    let mut shared = BTreeMap::new();
+    let mut shared = Shared::default();
     let failed = list.lines().filter_map(|line| line.strip_suffix(": test")).filter(|name| {
         let output = run(&docker, &binary, name);
-        let changed = changed(&mut shared);
+        let changed = shared.changed();
         let good = output.status.success() && changed.is_empty();
         println!("test {name} ... {}", if good { "ok" } else { "FAILED" });
         let said = String::from_utf8_lossy(&output.stderr);
@@ -46,35 +46,50 @@ fn run(docker: &Host, binary: &str, name: &str) -> Output {
     command.args(["--exact", name]).env("ROOTLET_TIER", "chroot").output().expect("a test binary starts")
 }
 
-/// A tree: what is known of each path in it.
-type Seen = BTreeMap<PathBuf, Facts>;
+/// Of a file, directory or symlink what must stay: mode, owner, group, size, time, inode, and contents, hashed.
+type Facts = (u32, u32, u32, u64, [i64; 2], u64, u64);
 
-/// Of a file, directory or symlink.
-struct Facts {
-    /// What must stay: mode, owner, group, size, time, inode, and contents, hashed.
-    lasting: (u32, u32, u32, u64, [i64; 2], u64, u64),
-    /// When anything of it changed, the number of its links for one.
-    changed: [i64; 2],
+/// What is known of the trees, and of each file in them.
+#[derive(Default)]
+struct Shared {
+    trees: BTreeMap<PathBuf, BTreeMap<PathBuf, Facts>>,
+    /// By device and inode, since trees share most files: when anything of it changed, the number of its links for one, and its contents.
+    files: HashMap<(u64, u64), ([i64; 2], u64)>,
 }
 
-impl PartialEq for Facts {
-    fn eq(&self, other: &Self) -> bool {
-        self.lasting == other.lasting
+impl Shared {
+    /// Looks at `path` and all below. Stores are large: what has not changed at all since it was read is not read again.
+    fn look(&mut self, path: &Path, all: &mut BTreeMap<PathBuf, Facts>) {
+        let m = fs::symlink_metadata(path).expect("a shared tree stays");
+        let (file, changed) = ((m.dev(), m.ino()), [m.ctime(), m.ctime_nsec()]);
+        let contents = match self.files.get(&file) {
+            Some((when, contents)) if *when == changed => *contents,
+            _ => hash(path, &m),
+        };
+        self.files.insert(file, (changed, contents));
+        let size = if m.is_dir() { 0 } else { m.len() };
+        let facts = (m.mode(), m.uid(), m.gid(), size, [m.mtime(), m.mtime_nsec()], m.ino(), contents);
+        all.insert(path.to_owned(), facts);
+        if m.is_dir() {
+            let entries = fs::read_dir(path).expect("a shared tree can be read");
+            entries.flatten().for_each(|entry| self.look(&entry.path(), all));
+        }
     }
-}
 
-/// Looks at `path` and all below. Stores are large: what has not changed at all since `before` is not read again.
-fn look(path: &Path, before: Option<&Seen>, all: &mut Seen) {
-    let m = fs::symlink_metadata(path).expect("a shared tree stays");
-    let changed = [m.ctime(), m.ctime_nsec()];
-    let known = before.and_then(|before| before.get(path)).filter(|known| known.changed == changed);
-    let contents = known.map_or_else(|| hash(path, &m), |known| known.lasting.6);
-    let size = if m.is_dir() { 0 } else { m.len() };
-    let lasting = (m.mode(), m.uid(), m.gid(), size, [m.mtime(), m.mtime_nsec()], m.ino(), contents);
-    all.insert(path.to_owned(), Facts { lasting, changed });
-    if m.is_dir() {
-        let entries = fs::read_dir(path).expect("a shared tree can be read");
-        entries.flatten().for_each(|entry| look(&entry.path(), before, all));
+    /// What is not as it was before, in trees that were there before; a new one is looked at for the next time.
+    fn changed(&mut self) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        self.trees.retain(|tree, _| tree.exists());
+        for tree in trees(&rootlet_tests::store()) {
+            let mut now = BTreeMap::new();
+            self.look(&tree, &mut now);
+            if let Some(before) = self.trees.get(&tree).filter(|before| **before != now) {
+                let either = before.keys().chain(now.keys());
+                changed.extend(either.filter(|path| before.get(*path) != now.get(*path)).cloned());
+            }
+            self.trees.insert(tree, now);
+        }
+        changed
     }
 }
 
@@ -86,22 +101,6 @@ fn hash(path: &Path, m: &fs::Metadata) -> u64 {
         fs::read_link(path).expect("root reads everything").hash(&mut hasher);
     }
     hasher.finish()
-}
-
-/// What is not as it was before, in trees that were there before; a new one is looked at for the next time.
-fn changed(shared: &mut BTreeMap<PathBuf, Seen>) -> Vec<PathBuf> {
-    let mut changed = Vec::new();
-    shared.retain(|tree, _| tree.exists());
-    for tree in trees(&rootlet_tests::store()) {
-        let mut now = BTreeMap::new();
-        look(&tree, shared.get(&tree), &mut now);
-        if let Some(before) = shared.get(&tree).filter(|before| **before != now) {
-            let either = before.keys().chain(now.keys());
-            changed.extend(either.filter(|path| before.get(*path) != now.get(*path)).cloned());
-        }
-        shared.insert(tree, now);
-    }
-    changed
 }
 
 /// The trees that nobody may write: layers, bases without mounts, and the patterns of roots.
