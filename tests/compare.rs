@@ -150,6 +150,48 @@ fn a_test_program_is_compared_test_by_test() {
 }
 
 #[test]
+fn what_runners_do_not_name_did_not_fail() {
+    let sides = ["compare", "--project", "--side", "root", "--side", "production", "--"];
+    let out = rootlet_command()
+        .args(sides)
+        .arg(env::current_exe().unwrap())
+        .args(["--ignored", "-q"])
+        .output()
+        .unwrap();
+    let said = text(&out);
+    assert!(said.contains("\n  fails as production, not as root:\n    writes_etc\n"), "{said}");
+    assert!(said.contains("2 passed, 0 failed, 0 skipped"), "{said}");
+    assert!(said.contains("1 passed, 1 failed, 0 skipped"), "{said}");
+    let script = "import os, unittest
+class C(unittest.TestCase):
+    def test_writes(self): open('/etc/of-a-test', 'w').close()
+    @unittest.skipIf(os.getuid() == 0, 'root may')
+    def test_is_refused(self): self.assertRaises(OSError, open, '/etc/of-another', 'w')
+unittest.main()";
+    let mut command = rootlet_command();
+    command.args([
+        "compare",
+        "--side",
+        "root",
+        "--side",
+        "production",
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        script,
+    ]);
+    if rootlet_tests::chroot() {
+        // The machine's own root is not copied.
+        return;
+    }
+    let said = text(&command.output().unwrap());
+    let (_, differs) = said.split_once("production differs from root\n").expect(&said);
+    let expected = "  exit status 1, not 0\n  fails as production, not as root:\n    test_writes (__main__.C.test_writes)\n  \
+                    skipped: 1 as root, 0 as production; with -v most runners name which\n";
+    assert!(differs.starts_with(expected), "{said}");
+}
+
+#[test]
 fn what_is_written_can_be_granted() {
     let script = "mkdir -p /var/lib/app/state && echo x > /var/lib/app/state/one && echo $$ > /run/app.pid";
     let Some(out) = on_alpine(&["writes", "--user", "root", "--format", "docker"], script) else { return };

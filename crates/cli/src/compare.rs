@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::output::{print, table};
 use crate::run::{builder, with_caller};
 use crate::runner;
-use rootlet::compare::{Difference, Ran, Side, Verdict, Writes, compare as run};
+use rootlet::compare::{Difference, Ran, Side, Tests, Verdict, Writes, compare as run};
 use rootlet::spec::printable;
 use rootlet::why::{Refusal, Why};
 use rootlet::{Builder, Change};
@@ -110,16 +110,10 @@ fn overview(ran: &[Ran]) -> String {
         heading.insert(3, "REFUSED".into());
     }
     let rows = ran.iter().map(|side| {
-        let tests = rootlet::compare::verdicts(&side.text());
-        let count = |verdict| tests.values().filter(|known| **known == verdict).count();
-        let tests = match tests.len() {
+        let Tests { passed, failed, skipped, .. } = Tests::read(&side.text());
+        let tests = match passed + failed + skipped {
             0 => "-".into(),
-            _ => format!(
-                "{} passed, {} failed, {} skipped",
-                count(Verdict::Passed),
-                count(Verdict::Failed),
-                count(Verdict::Skipped)
-            ),
+            _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
         };
         let mut row = vec![
             side.name.into(),
@@ -150,10 +144,12 @@ fn told(first: &Ran, other: &Ran, difference: &Difference) -> String {
     let of = |one: Option<Verdict>, two: Option<Verdict>| {
         difference.tests.iter().filter(move |(_, pair)| **pair == (one, two)).map(|(name, _)| name.as_str())
     };
-    use Verdict::{Failed, Passed, Skipped};
+    use Verdict::{Failed, NotFailed, Passed, Skipped};
     let groups = [
         (Some(Passed), Some(Failed), format!("passes only as {}", first.name)),
         (Some(Failed), Some(Passed), format!("fails only as {}", first.name)),
+        (Some(NotFailed), Some(Failed), format!("fails as {}, not as {}", other.name, first.name)),
+        (Some(Failed), Some(NotFailed), format!("fails as {}, not as {}", first.name, other.name)),
         (Some(Skipped), Some(Passed), format!("skipped as {}", first.name)),
         (Some(Skipped), Some(Failed), format!("skipped as {}, fails as {}", first.name, other.name)),
         (Some(Passed), Some(Skipped), format!("skipped as {}", other.name)),
@@ -173,6 +169,10 @@ fn told(first: &Ran, other: &Ran, difference: &Difference) -> String {
     };
     list(&mut text, &format!("not run as {}", other.name), alone(true));
     list(&mut text, &format!("not run as {}", first.name), alone(false));
+    if let Some((one, two)) = difference.skipped {
+        let which = "with -v most runners name which";
+        let _ = writeln!(text, "  skipped: {one} as {}, {two} as {}; {which}", first.name, other.name);
+    }
     if difference.tests.is_empty() {
         list(
             &mut text,
@@ -270,11 +270,13 @@ fn as_json(ran: &[Ran], differences: &[Difference]) -> Value {
                 "refusals": difference.refusals,
             })
         });
+        let tests = Tests::read(&side.text());
         json!({
             "side": side.name, "user": side.user, "status": side.status.code(), "signal": side.status.signal(),
             "seconds": side.took.as_secs_f64(), "changes": changes(&side.changes),
             "stdout": String::from_utf8_lossy(&side.stdout), "stderr": String::from_utf8_lossy(&side.stderr),
-            "tests": rootlet::compare::verdicts(&side.text()), "not_reproduced": side.not_reproduced,
+            "tests": tests.named, "counts": { "passed": tests.passed, "failed": tests.failed, "skipped": tests.skipped },
+            "not_reproduced": side.not_reproduced,
             "why": side.why, "difference": difference,
         })
     });

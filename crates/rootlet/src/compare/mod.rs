@@ -15,7 +15,7 @@ mod refused;
 mod verdicts;
 mod writes;
 
-pub use verdicts::{Verdict, verdicts};
+pub use verdicts::{Tests, Verdict};
 pub use writes::Writes;
 
 use crate::why::{Refusal, Why};
@@ -165,6 +165,8 @@ pub struct Difference {
     pub status: bool,
     /// Tests whose verdicts differ: the name, the first side's, the second's; `None` where it is not there.
     pub tests: BTreeMap<String, (Option<Verdict>, Option<Verdict>)>,
+    /// How many tests each side skipped, where that differs and not all are named.
+    pub skipped: Option<(usize, usize)>,
     /// What the second side was refused and the first was not, where both were traced.
     pub refusals: Vec<Refusal>,
     /// Lines that the first side alone wrote.
@@ -176,7 +178,7 @@ pub struct Difference {
 impl Difference {
     /// Whether the command did not do the same: other output alone is no such difference, since most has times in it.
     pub fn matters(&self) -> bool {
-        self.status || !self.tests.is_empty()
+        self.status || !self.tests.is_empty() || self.skipped.is_some()
     }
 
     /// Those of the refusals that belong to one of the tests, as far as that can be known; `second` is the side that was refused.
@@ -187,17 +189,28 @@ impl Difference {
 
     /// Of two sides.
     pub fn of(first: &Ran, second: &Ran) -> Self {
-        let (one, other) = (verdicts(&first.text()), verdicts(&second.text()));
-        let names = one.keys().chain(other.keys()).cloned();
+        let (one, other) = (Tests::read(&first.text()), Tests::read(&second.text()));
+        let unnamed = (one.has_unnamed || other.has_unnamed) && one.skipped != other.skipped;
+        let skipped = unnamed.then_some((one.skipped, other.skipped));
+        let names = one.named.keys().chain(other.named.keys()).cloned();
         let tests = names.map(|name| {
-            let pair = (one.get(&name).copied(), other.get(&name).copied());
+            let pair = (one.verdict(&name), other.verdict(&name));
             (name, pair)
         });
-        let tests = tests.filter(|(_, (one, other))| one != other).collect();
+        // What one runner names and the other does not may have passed on both sides.
+        let may_be_same = |one: Verdict, other: Verdict| {
+            [one, other].contains(&Verdict::NotFailed) && ![one, other].contains(&Verdict::Failed)
+        };
+        let tests = tests.filter(|(_, pair)| match *pair {
+            (Some(one), Some(other)) => one != other && !may_be_same(one, other),
+            (one, other) => one != other,
+        });
+        let tests = tests.collect();
         let (one, other) = (first.text(), second.text());
         Self {
             status: first.status != second.status,
             tests,
+            skipped,
             refusals: refused::beyond(first.why.as_ref(), second.why.as_ref()),
             only_first: beyond(&one, &other),
             only_second: beyond(&other, &one),

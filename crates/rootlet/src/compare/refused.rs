@@ -1,6 +1,6 @@
 //! What one side was refused and the other was not, and the tests that it belongs to.
 
-use super::verdicts;
+use super::Tests;
 use crate::why::{Refusal, Why};
 
 /// Refusals of `second` that `first` has not, as they come; nothing where either was not traced.
@@ -33,7 +33,7 @@ pub fn belongs(refusal: &Refusal, test: &str, output: &str) -> bool {
         if let Some(header) = header(line) {
             within = is_of(header, test);
         }
-        line.contains(path) && (within || line.contains(test) && verdicts(line).contains_key(test))
+        line.contains(path) && (within || line.contains(test) && Tests::read(line).named.contains_key(test))
     })
 }
 
