@@ -70,7 +70,7 @@ fn what_root_was_not_refused_is_explained_when_asked() {
     }
     // Root, who went on, was refused that; production did not come so far.
     assert!(!refused.contains("mount("), "{said}");
-    assert!(said.lines().any(|line| line.starts_with("root ") && line.contains("  1 calls")), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("root ") && line.contains("  1 call ")), "{said}");
 }
 
 #[test]

@@ -103,6 +103,10 @@ fn status(ran: &Ran) -> String {
     }
 }
 
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn overview(ran: &[Ran]) -> String {
     let traced = ran.iter().any(|side| side.why.is_some());
     let mut heading = ["SIDE", "STATUS", "TESTS", "WROTE", "AS"].map(str::to_owned).to_vec();
@@ -119,11 +123,11 @@ fn overview(ran: &[Ran]) -> String {
             side.name.into(),
             status(side),
             tests,
-            format!("{} paths", side.changes.len()),
+            counted(side.changes.len(), "path"),
             side.user.to_string(),
         ];
         if traced {
-            let calls = |why: &Why| format!("{} calls", why.refusals.len());
+            let calls = |why: &Why| counted(why.refusals.len(), "call");
             row.insert(3, side.why.as_ref().map_or("-".into(), calls));
         }
         row

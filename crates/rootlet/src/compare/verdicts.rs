@@ -1,6 +1,7 @@
 //! Which tests passed, failed and were skipped, from what the common runners print. What none of them prints is passed over.
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What came of a test.
@@ -47,6 +48,7 @@ impl Tests {
     /// ```
     pub fn read(output: &str) -> Self {
         let (mut named, mut counted, mut before) = (BTreeMap::new(), Counted::default(), "");
+        let output = without_colours(output);
         for line in output.lines().map(str::trim) {
             let known = [libtest, nextest, pytest, go, tap].iter().find_map(|read| read(line));
             if let Some((name, verdict)) = known.or_else(|| unittests_failure(before, line)) {
@@ -71,6 +73,22 @@ impl Tests {
         let named = self.named.get(name).copied();
         named.or(self.has_unnamed.then_some(Verdict::NotFailed))
     }
+}
+
+/// Without the escape sequences that colour it (`ESC [ … m`).
+fn without_colours(output: &str) -> Cow<'_, str> {
+    if !output.contains('\x1b') {
+        return output.into();
+    }
+    let mut parts = output.split("\x1b[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain += part
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
+            .strip_prefix('m')
+            .unwrap_or(part);
+    }
+    plain.into()
 }
 
 /// What summaries say; of several, together.
@@ -172,13 +190,22 @@ fn nextest(line: &str) -> Read<'_> {
     Some((name, word(verdict.trim())?))
 }
 
-/// A line of `-v`, or of the summary.
+/// A line of `-v`, or of the summary. What stands in a name's brackets may be anything.
 fn pytest(line: &str) -> Read<'_> {
+    // pytest-xdist says before which worker it was: `[gw0] [ 11%] PASSED a.py::b`.
+    let line = match line.strip_prefix("[gw") {
+        Some(rest) => rest.split_once("%] ")?.1,
+        None => line,
+    };
+    let whole = |name: &&str| name.matches('[').count() == name.matches(']').count();
     let (first, rest) = line.split_once(' ')?;
     if first.contains(".py::") {
-        return Some((first, word(rest.split_whitespace().next()?)?));
+        let mut ends =
+            line.match_indices(' ').map(|(at, _)| line.split_at(at)).filter(|(name, _)| whole(name));
+        return ends.find_map(|(name, rest)| Some((name, word(rest.split_whitespace().next()?)?)));
     }
-    let name = rest.split(" - ").next()?;
+    let mut reasons = rest.match_indices(" - ").map(|(at, _)| &rest[..at]);
+    let name = reasons.find(whole).unwrap_or(rest);
     (name.contains(".py::") && first.chars().all(char::is_uppercase)).then_some((name, word(first)?))
 }
 
@@ -257,6 +284,20 @@ mod tests {
         let go = "--- FAIL: TestA (0.00s)\nFAIL\nFAIL\texample.com/x\t0.003s\n";
         assert_eq!(counts(go), (0, 1, 0, true));
         assert_eq!(Tests::read("ok  \texample.com/x\t0.003s\n").verdict("TestA"), Some(NotFailed));
+    }
+
+    #[test]
+    fn names_have_anything_in_brackets_and_lines_have_colours() {
+        let verbose = "t.py::p[a b] PASSED  [ 1%]\nt.py::p[c - d] SKIPPED (no - why) [ 2%]\n[gw0] [ 33%] PASSED t.py::p[[x]] \nFAILED t.py::p[e - f] - x - y\n";
+        let expected = [
+            is("t.py::p[[x]]", Passed),
+            is("t.py::p[a b]", Passed),
+            is("t.py::p[c - d]", Skipped),
+            is("t.py::p[e - f]", Failed),
+        ];
+        assert_eq!(read(verbose), expected);
+        let coloured = "\x1b[31mFAILED\x1b[0m t.py::\x1b[1mb\x1b[0m - assert 0\n\x1b[31m\x1b[31m\x1b[1m1 failed\x1b[0m, \x1b[32m4 passed\x1b[0m\x1b[31m in 0.04s\x1b[0m\n";
+        assert_eq!((read(coloured), counts(coloured)), (vec![is("t.py::b", Failed)], (4, 1, 0, true)));
     }
 
     #[test]
