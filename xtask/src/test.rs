@@ -130,6 +130,11 @@ pub fn run(options: &Options) -> Result<()> {
     }
     step("leftovers");
     results.push(nothing_left(&before, &temporaries));
+    // They hold stores of many files.
+    std::thread::scope(|both| {
+        both.spawn(|| drop(stage));
+        drop(scratch);
+    });
 
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\nxtask: ")) }
