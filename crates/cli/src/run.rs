@@ -11,11 +11,13 @@ use crate::store;
 use crate::terminal::{self, Attended, RawMode, attend};
 use crate::used::{self, Caller};
 use crate::why::Target;
-use rootlet::spec::{Spec, UserSpec};
+use rootlet::base::BaseKind;
+use rootlet::spec::{Spec, UserSpec, printable};
 use rootlet::why::Tracing;
 use rootlet::{Builder, Child, ErrorKind, Identity, Rootlet, Tier};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -163,7 +165,12 @@ pub fn perform(
                 ErrorKind::CommandNotExecutable => Outcome::NotExecutable,
                 _ => Outcome::Failed,
             };
-            reporter.refused(error.into());
+            let hint = (outcome == Outcome::NotFound).then(|| on_this_machine(&root, &argv[0])).flatten();
+            let failure = Failure::from(error);
+            reporter.refused(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
             return Ok(outcome);
         }
     };
@@ -183,6 +190,25 @@ pub fn perform(
         reporter.kept(root.keep()?);
     }
     Ok(outcome)
+}
+
+/// Where the caller finds a program that the root's own PATH has not.
+fn on_this_machine(root: &Rootlet, program: &OsStr) -> Option<String> {
+    let name = Path::new(program);
+    let is_name = name.components().count() == 1 && !program.as_bytes().contains(&b'/');
+    let path = std::env::var_os("PATH").filter(|_| is_name)?;
+    let found =
+        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())?;
+    let found = printable(&found.to_string_lossy()).into_owned();
+    Some(match root.base().kind() {
+        BaseKind::Host => format!(
+            "on this machine it is {found}: `--env PATH` takes your own PATH, and the user of the root must be let there; what cargo \
+             has built, `rootlet runner` runs"
+        ),
+        _ => {
+            format!("this machine has it as {found}, the base does not: `--base host` is this machine's root")
+        }
+    })
 }
 
 fn start(command: &mut rootlet::Command<'_>, why: bool) -> rootlet::Result<(Child, Option<Tracing>)> {

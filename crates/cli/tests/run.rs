@@ -94,6 +94,20 @@ fn not_found_and_not_executable_are_told_apart() {
 }
 
 #[test]
+fn a_program_of_the_callers_own_path_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("rootlet-test-only-here"), "").unwrap();
+    let path = format!("{}:{}", std::env::var("PATH").unwrap(), place.path().display());
+    let ran = finish(rootlet(&["run", "--", "rootlet-test-only-here"]).env("PATH", path), "");
+    assert_eq!(ran.status, Some(127));
+    let hint = format!(
+        "hint: on this machine it is {}/rootlet-test-only-here: `--env PATH` ",
+        place.path().display()
+    );
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+}
+
+#[test]
 fn rootlets_own_failures_are_125_with_a_hint() {
     for args in [
         &["-u", "no-such-user", "--", "true"][..],
