@@ -295,6 +295,7 @@ impl Builder {
             return Err(tier::lacks(Require::Proc));
         }
         report.not_reproduced.extend(self.not_carried_over());
+        limits::lower(&mut spec, &mut report);
         let cgroup = match own {
             Some(own) => privileged::enter(&own, &init).map(|()| Some(own))?,
             None => limits::keep(&init, &spec.limits, &mut report)?,
@@ -515,6 +516,14 @@ fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
         Some(libc::ENOENT | libc::EACCES) if what.contains("/src/") => Some(
             "something that the root stands on could not be mounted, a layer most likely: the store's directories must be ones that the \
              user may enter without the rights of a group; `rootlet doctor` says more",
+        ),
+        Some(libc::EINVAL | libc::EISDIR | libc::ENOTDIR)
+            if what.contains("bind") || what.contains("bound") =>
+        {
+            Some("a directory is mounted on a directory, and a file on a file")
+        }
+        Some(libc::EROFS) if what.contains("bound") => Some(
+            "nothing is made in /dev, nor where it is read-only: what is mounted there has to be there already",
         ),
         Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
         _ => None,
