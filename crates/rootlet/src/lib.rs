@@ -54,6 +54,7 @@ mod host_directory;
 mod identity;
 #[cfg(feature = "like")]
 mod init_containers;
+mod interpreter;
 mod kept;
 #[cfg(feature = "like")]
 pub mod like;
@@ -77,6 +78,7 @@ pub mod testing;
 mod tier;
 mod volumes;
 pub mod why;
+mod words;
 pub mod workspace;
 
 pub use builder::Builder;
