@@ -210,9 +210,22 @@ fn what_is_written_can_be_granted() {
 }
 
 #[test]
+fn out_of_time_is_124() {
+    for command in ["compare", "writes"] {
+        let Some(out) = on_alpine(&[command, "--timeout", "200ms"], "sleep 60") else { return };
+        assert_eq!(out.status.code(), Some(124), "{command}: {}", text(&out));
+        assert!(text(&out).contains("did not end within 200ms"), "{command}: {}", text(&out));
+    }
+}
+
+#[test]
 fn nothing_written_is_said() {
     let Some(out) = on_alpine(&["writes"], "cat /etc/passwd; exit 3") else { return };
     assert_eq!(out.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&out.stdout).starts_with("nothing is written"), "{}", text(&out));
+    assert!(
+        String::from_utf8_lossy(&out.stdout).starts_with("nothing was written before it failed (status 3)"),
+        "{}",
+        text(&out)
+    );
     assert!(String::from_utf8_lossy(&out.stderr).contains("root:x:0:0"), "{}", text(&out));
 }

@@ -18,6 +18,8 @@ mod programs;
 mod runtimes;
 #[path = "why/services.rs"]
 mod services;
+#[path = "why/surprises.rs"]
+mod surprises;
 
 use rootlet::why::{Explained, Refusal};
 use rootlet::{Base, Builder, ErrorKind, Rootlet, Store};

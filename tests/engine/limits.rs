@@ -45,15 +45,24 @@ fn each_process_has_the_limits_that_were_asked_for_and_the_callers_otherwise() {
 }
 
 #[test]
-fn a_limit_above_the_callers_own_is_an_error_with_a_way_out() {
+fn a_limit_above_the_callers_own_stays_at_that_and_is_told() {
     let Some((_, base)) = bases().pop() else { return };
+    let callers = facts(&with_probe(&base).spawn().unwrap()).limits["Max open files"].clone();
     // One more than the machine has file numbers at all, so that nobody's hard limit is above it.
     let all: u64 = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap().trim().parse().unwrap();
-    let root = with_ulimits(&base, &[&format!("nofile={}", all + 1)]);
-    let error = root.command("/probe").args(["exit", "0"]).status().unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::PERM.raw_os_error()));
-    assert!(error.hint().unwrap().contains("ulimit"), "{error}");
-    assert_eq!(error.kind(), ErrorKind::Command);
+    let limit = format!("nofile={}", all + 1);
+    let root = with_ulimits(&base, &[&limit, "core=0"]);
+    let open_files = facts(&root).limits["Max open files"].clone();
+    assert_eq!(open_files, (callers.1.clone(), callers.1.clone()));
+    let told: Vec<_> = root.report().not_reproduced.iter().filter(|told| told.contains("ulimit")).collect();
+    assert!(matches!(told[..], [told] if told.ends_with(&format!(": {limit} ({})", callers.1))), "{told:?}");
+    let spec = Spec {
+        ulimits: vec![limit.parse().unwrap()],
+        require: vec![rootlet::spec::Require::Everything],
+        ..Spec::default()
+    };
+    let error = Rootlet::builder(&base).spec(spec).spawn().unwrap_err();
+    assert!(error.hint().unwrap().contains(&limit), "{error}");
 }
 
 /// By itself, since the kernel counts a user's processes in all rootlets of one caller together.

@@ -424,6 +424,24 @@ fn a_store_is_not_made_among_other_things() {
 }
 
 #[test]
+fn a_store_of_somebody_elses_is_not_used() {
+    // Only root gives something away.
+    if !support::is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path().join("store")).unwrap();
+    std::os::unix::fs::chown(store.path(), Some(1234), Some(1234)).unwrap();
+    let error = Store::open(store.path()).unwrap_err();
+    assert!(error.to_string().contains("belongs to uid 1234, not 0"), "{error}");
+    assert!(error.hint().is_some());
+    // Of another group it is taken back, for whoever is in a user namespace may not use that one.
+    std::os::unix::fs::chown(store.path(), Some(0), Some(1234)).unwrap();
+    let group = fs::metadata(Store::open(store.path()).unwrap().path()).unwrap().gid();
+    assert_eq!(group, rustix::process::getegid().as_raw());
+}
+
+#[test]
 fn many_make_the_store_at_once() {
     for _ in 0..20 {
         let directory = tempfile::tempdir().unwrap();

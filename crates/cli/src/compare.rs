@@ -4,13 +4,13 @@ use crate::args::compare::{Compare, Format, Writes as WritesArgs};
 use crate::args::{From, Root};
 use crate::exit::Outcome;
 use crate::failure::Failure;
-use crate::output::{print, table};
+use crate::output::{create, print, table};
 use crate::run::{builder, with_caller};
 use crate::runner;
 use rootlet::compare::{Difference, Ran, Side, Tests, Verdict, Writes, compare as run};
 use rootlet::spec::printable;
 use rootlet::why::{Refusal, Why};
-use rootlet::{Builder, Change};
+use rootlet::{Builder, Change, ErrorKind};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
     let production = asked(args.root, &args.from, project, args.quiet)?.explain(args.why);
     let wanted = |side: &Side| args.side.is_empty() || args.side.iter().any(|name| name.text() == side.name);
     let sides: Vec<Side> = Side::usual(&production).into_iter().filter(wanted).collect();
-    let ran = run(&sides, &args.command)?;
+    let Some(ran) = in_time(run(&sides, &args.command))? else { return Ok(Outcome::TimedOut) };
     let first = &ran[0];
     let differences: Vec<Difference> = ran[1..].iter().map(|other| Difference::of(first, other)).collect();
     let mut text = overview(&ran);
@@ -39,7 +39,8 @@ pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
     print(&text)?;
     if let Some(file) = &args.json {
         let all = as_json(&ran, &differences).to_string() + "\n";
-        std::fs::write(file, all)
+        create(file)
+            .and_then(|mut file| file.write_all(all.as_bytes()))
             .map_err(|e| Failure::new(format!("failed to write {}", file.display())).caused_by(e))?;
     }
     // Production is what counts; where it was not asked for, whatever was.
@@ -55,13 +56,14 @@ pub fn compare(mut args: Compare) -> Result<Outcome, Failure> {
 pub fn writes(mut args: WritesArgs) -> Result<Outcome, Failure> {
     let project = args.project.then_some(&mut args.command);
     let builder = asked(args.root, &args.from, project, args.quiet)?.read_only(false);
-    let ran = run(&[Side { name: "root", builder }], &args.command)?;
+    let ran = run(&[Side { name: "root", builder }], &args.command);
+    let Some(ran) = in_time(ran)? else { return Ok(Outcome::TimedOut) };
     let ran = &ran[0];
     // What the command says is for a person who looks on; the list alone is the output.
     let _ = stderr().write_all(&[ran.stdout.as_slice(), ran.stderr.as_slice()].concat());
     let writes = Writes::of(&ran.changes);
     print(&match args.format {
-        Format::Text => all_formats(&writes, &ran.changes),
+        Format::Text => all_formats(&writes, ran),
         Format::Kubernetes => writes.kubernetes(),
         Format::Compose => writes.compose(),
         Format::Docker => writes.docker(),
@@ -69,6 +71,17 @@ pub fn writes(mut args: WritesArgs) -> Result<Outcome, Failure> {
         Format::Json => json!({ "directories": writes.directories, "files": writes.files, "changes": changes(&ran.changes) }).to_string() + "\n",
     })?;
     Ok(outcome(ran))
+}
+
+/// `None` where `--timeout` passed, which is told.
+fn in_time(ran: rootlet::Result<Vec<Ran>>) -> Result<Option<Vec<Ran>>, Failure> {
+    match ran {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            let _ = writeln!(stderr(), "rootlet: {}", printable(&error.to_string()));
+            Ok(None)
+        }
+        ran => Ok(Some(ran?)),
+    }
 }
 
 /// What is asked for; with `project`, a command that is one of a project.
@@ -232,15 +245,23 @@ fn list_with(text: &mut String, what: &str, items: &[(&str, Vec<String>)]) {
     }
 }
 
-fn all_formats(writes: &Writes, changes: &[Change]) -> String {
+fn all_formats(writes: &Writes, ran: &Ran) -> String {
+    let failed = if ran.status.success() {
+        String::new()
+    } else {
+        format!(" before it failed (status {})", status(ran))
+    };
     if writes.is_empty() {
-        return "nothing is written: it runs with a read-only root as it is\n".into();
+        return match failed.is_empty() {
+            true => "nothing is written: it runs with a read-only root as it is\n".into(),
+            false => format!("nothing was written{failed}\n"),
+        };
     }
     let mut text = String::new();
     list(
         &mut text,
-        "written",
-        changes.iter().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str),
+        &format!("written{failed}"),
+        ran.changes.iter().map(ToString::to_string).collect::<Vec<_>>().iter().map(String::as_str),
     );
     let files: Vec<String> = writes.files.iter().map(|path| path.display().to_string()).collect();
     list(&mut text, "at the top, which no mount can grant", files.iter().map(String::as_str));

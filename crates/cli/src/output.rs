@@ -1,7 +1,18 @@
 //! What goes to standard output.
 
 use crate::failure::Failure;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Makes a file for what is to be written; `-` is standard output.
+pub fn create(path: &Path) -> io::Result<File> {
+    match path.to_str() {
+        Some("-") => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+        _ => File::create(path),
+    }
+}
 
 /// Writes it whole. A reader that has seen enough (`| head`) is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::output::create;
 use crate::style::Style;
 use crate::why::Target;
 use rootlet::spec::{duration, printable};
@@ -53,7 +54,7 @@ pub struct Reporter {
 impl Reporter {
     /// The file is made at once: a report that cannot be written is known before the command runs.
     pub fn new(quiet: bool, json: Option<&Path>) -> Result<Self, Failure> {
-        let open = |path: &Path| match File::create(path) {
+        let open = |path: &Path| match create(path) {
             Ok(file) => Ok((path.to_owned(), file)),
             Err(e) => Err(Failure::new(format!("failed to make the report {}", path.display())).caused_by(e)),
         };
@@ -71,6 +72,10 @@ impl Reporter {
     pub fn started(&mut self, root: &Rootlet, identity: &Identity, argv: &[OsString]) {
         let mut report = root.report().clone();
         report.user.clone_from(identity);
+        // What the command sees, whatever its account says.
+        if let Some((_, home)) = root.spec().env.iter().rev().find(|(name, _)| name == "HOME") {
+            report.user.home.clone_from(home);
+        }
         self.full.report = Some(report);
         self.full.command = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     }

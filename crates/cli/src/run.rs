@@ -16,6 +16,8 @@ use rootlet::spec::{Spec, UserSpec, printable};
 use rootlet::why::Tracing;
 use rootlet::{Builder, Child, ErrorKind, Identity, Rootlet, Tier};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -125,14 +127,24 @@ pub fn builder(spec: Spec, from: &From, quiet: bool, one: bool) -> Result<Builde
     Ok(builder.spec(spec).init_containers(from.init_containers))
 }
 
+const GONE: &str = "it may have been removed: change to another one";
+
+/// A file of variables; what has no end, as /dev/zero, is none.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    const MOST: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MOST {
+        true => Err(io::Error::other("it is larger than 16 MiB")),
+        false => Ok(bytes),
+    }
+}
+
 pub fn with_caller<T>(act: impl FnOnce(&Caller) -> Result<T, Failure>) -> Result<T, Failure> {
-    let cwd = std::env::current_dir()
-        .map_err(|e| Failure::new("failed to find the directory that this runs in").caused_by(e))?;
-    act(&Caller {
-        cwd: &cwd,
-        variable: &|name| std::env::var_os(name),
-        read: &|path: &Path| std::fs::read(path),
-    })
+    let cwd = std::env::current_dir().map_err(|e| {
+        Failure::new("failed to find the directory that this runs in").caused_by(e).hint(GONE)
+    })?;
+    act(&Caller { cwd: &cwd, variable: &|name| std::env::var_os(name), read: &read })
 }
 
 /// Makes a rootlet, and runs one command in it.

@@ -6,6 +6,7 @@ mod sarif;
 use crate::args::Format;
 use crate::exit::Outcome;
 use crate::failure::Failure;
+use crate::output::create;
 use rootlet::why::Why;
 use std::fs::File;
 use std::io::{Write, stderr};
@@ -21,7 +22,7 @@ pub struct Target {
 impl Target {
     /// The file is made at once, as that of a report is.
     pub fn new(format: Format, to: Option<PathBuf>) -> Result<Self, Failure> {
-        let make = |path: PathBuf| match File::create(&path) {
+        let make = |path: PathBuf| match create(&path) {
             Ok(file) => Ok((path, file)),
             Err(e) => Err(failed(&path, e)),
         };

@@ -115,6 +115,10 @@ fn rootlets_own_failures_are_125_with_a_hint() {
         &["--base", "dir:/no/such/dir", "--", "true"],
         &["--env-file", "/no/such/file", "--", "true"],
         &["--base", "dir:", "--", "true"],
+        &["--env-file", "/dev/zero", "--", "true"],
+        &["-v", "/:/", "--", "true"],
+        &["--tmpfs", "/./", "--", "true"],
+        &["-v", "/:/etc/passwd", "--", "true"],
         &[],
     ] {
         let ran = run(args, "");
@@ -285,6 +289,9 @@ fn the_report_comes_after_a_failure_and_only_then() {
     assert!(ran.stderr.contains("uid=1000(sam) gid=1000"), "{}", ran.stderr);
     assert!(ran.stderr.contains("3"), "{}", ran.stderr);
     assert_eq!(run(&["--quiet", "--", "sh", "-c", "exit 3"], "").stderr, "");
+    // What the command sees, and not what its account says.
+    let ran = run(&["-e", "HOME=/elsewhere", "--", "sh", "-c", "exit 3"], "");
+    assert!(ran.stderr.contains("HOME=/elsewhere"), "{}", ran.stderr);
 }
 
 #[test]
@@ -303,6 +310,9 @@ fn a_full_report_for_machines() {
     run(&["--json", path, "--", "sh", "-c", "kill -9 $$"], "");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!((&report["status"], &report["signal"]), (&137.into(), &9.into()), "{report:#}");
+    let report: serde_json::Value =
+        serde_json::from_str(&stdout_of(&["--json", "-", "--", "sh", "-c", ":"])).unwrap();
+    assert_eq!(report["status"], 0, "{report:#}");
     let ran = run(&["--json", "/no/such/dir/x", "--", "true"], "");
     assert_eq!(ran.status, Some(125), "a report that was asked for and not written: {}", ran.stderr);
 }

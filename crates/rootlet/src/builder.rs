@@ -295,6 +295,7 @@ impl Builder {
             return Err(tier::lacks(Require::Proc));
         }
         report.not_reproduced.extend(self.not_carried_over());
+        limits::lower(&mut spec, &mut report);
         let cgroup = match own {
             Some(own) => privileged::enter(&own, &init).map(|()| Some(own))?,
             None => limits::keep(&init, &spec.limits, &mut report)?,

@@ -23,7 +23,7 @@ impl Builder {
     pub(crate) fn spawn_by_chroot(&self) -> Result<Rootlet> {
         host::may_chroot()?;
         refuse_faults(&self.spec)?;
-        let spec = self.spec.clone().with_defaults(self.base.defaults())?;
+        let mut spec = self.spec.clone().with_defaults(self.base.defaults())?;
         let facts = facts_of(&self.base, Tier::Chroot)?;
         facts::check(&facts)?;
         let asked = Who::of(&spec, &facts)?;
@@ -44,6 +44,7 @@ impl Builder {
         let mut report = Report::new(&self.base, &identity, Tier::Chroot);
         report.not_reproduced = not_reproduced(&spec, &pattern, identity.uid == 0)?;
         report.not_reproduced.extend(self.not_carried_over());
+        limits::lower(&mut spec, &mut report);
         let cgroup = limits::keep(&init, &spec.limits, &mut report)?;
         if spec.require.contains(&Require::Everything) && !report.not_reproduced.is_empty() {
             return Err(tier::lacks(Require::Everything).with_hint(report.not_reproduced.join("; ")));

@@ -3,7 +3,7 @@
 use crate::child::{Child, Tty};
 use crate::rootlet::{Rootlet, environment, take_identity};
 use crate::why::{self, Explained, Tracing};
-use crate::{Error, ErrorKind, Identity, Result};
+use crate::{Error, ErrorKind, Identity, Result, interpreter};
 use rootlet_kernel::{ExecError, ExecStep, Started, Streams};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -537,21 +537,8 @@ impl<'a> Command<'a> {
     fn interpreter_of(&self, path: &OsStr) -> Option<String> {
         use std::io::Read;
         let mut head = Vec::new();
-        self.rootlet.open(path).ok()?.take(4096).read_to_end(&mut head).ok()?;
-        let name = if let Some(line) = head.strip_prefix(b"#!") {
-            line.split(|&b| b == b'\n')
-                .next()?
-                .trim_ascii()
-                .split(|b| b.is_ascii_whitespace())
-                .next()?
-                .to_vec()
-        } else if head.starts_with(b"\x7fELF") {
-            // The interpreter's name is the first string of the file that begins as one.
-            let at = head.windows(4).position(|w| w == b"/lib")?;
-            head[at..].split(|&b| b == 0).next()?.to_vec()
-        } else {
-            return None;
-        };
+        self.rootlet.open(path).ok()?.take(interpreter::HEAD).read_to_end(&mut head).ok()?;
+        let name = interpreter::named(&head)?;
         Some(rootlet_spec::printable(&String::from_utf8_lossy(&name)).into_owned())
     }
 }

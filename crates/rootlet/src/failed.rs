@@ -44,6 +44,14 @@ fn step_hint(what: &str, source: &std::io::Error) -> Option<&'static str> {
             "something that the root stands on could not be mounted, a layer most likely: the store's directories must be ones that the \
              user may enter without the rights of a group; `rootlet doctor` says more",
         ),
+        Some(libc::EINVAL | libc::EISDIR | libc::ENOTDIR)
+            if what.contains("bind") || what.contains("bound") =>
+        {
+            Some("a directory is mounted on a directory, and a file on a file")
+        }
+        Some(libc::EROFS) if what.contains("bound") => Some(
+            "nothing is made in /dev, nor where it is read-only: what is mounted there has to be there already",
+        ),
         Some(libc::ELOOP) => Some("a symlink of the base leads in a circle"),
         _ => None,
     }

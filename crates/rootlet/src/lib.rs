@@ -55,6 +55,7 @@ mod host_directory;
 mod identity;
 #[cfg(feature = "like")]
 mod init_containers;
+mod interpreter;
 mod kept;
 mod known;
 #[cfg(feature = "like")]
@@ -80,6 +81,7 @@ mod tier;
 mod volumes;
 mod who;
 pub mod why;
+mod words;
 pub mod workspace;
 
 pub use builder::Builder;

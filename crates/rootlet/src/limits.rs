@@ -5,8 +5,8 @@ use crate::cgroup::{Cgroup, Setting, Why};
 use crate::report::Report;
 use crate::{Error, ErrorKind, Result, Rootlet};
 use rootlet_kernel::Init;
-use rootlet_spec::Limits;
-use rustix::process::Resource;
+use rootlet_spec::{Limits, Spec, Ulimit};
+use rustix::process::{Resource, getrlimit};
 
 /// Limits a rootlet that runs nothing yet. `None` when there are no limits, or no cgroup can be made: [`rlimits`] then take its
 /// place, which the report says.
@@ -59,7 +59,57 @@ pub(crate) fn rlimits(limits: &Limits, ours: u32) -> Vec<(u32, u64, u64)> {
     let memory = limits.memory.map(|bytes| (Resource::As as u32, bytes, bytes));
     let pids = limits.pids.map(|n| u64::from(n) + u64::from(ours));
     let pids = pids.map(|n| (Resource::Nproc as u32, n, n));
-    memory.into_iter().chain(pids).collect()
+    let lowered = |(resource, soft, hard): (u32, u64, u64)| {
+        let highest = highest(resource);
+        (resource, soft.min(highest), hard.min(highest))
+    };
+    memory.into_iter().chain(pids).map(lowered).collect()
+}
+
+/// Each at its number (`asm-generic/resource.h`).
+const RESOURCES: [Resource; 16] = [
+    Resource::Cpu,
+    Resource::Fsize,
+    Resource::Data,
+    Resource::Stack,
+    Resource::Core,
+    Resource::Rss,
+    Resource::Nproc,
+    Resource::Nofile,
+    Resource::Memlock,
+    Resource::As,
+    Resource::Locks,
+    Resource::Sigpending,
+    Resource::Msgqueue,
+    Resource::Nice,
+    Resource::Rtprio,
+    Resource::Rttime,
+];
+
+/// The highest that this process may give to others: only CAP_SYS_RESOURCE of the host raises a hard limit (setrlimit(2)).
+fn highest(resource: u32) -> u64 {
+    let known = RESOURCES.get(resource as usize);
+    known.map_or(u64::MAX, |&known| getrlimit(known).maximum.unwrap_or(u64::MAX))
+}
+
+/// What production allows beyond that is lowered to it, which the report says: systemd and docker's daemon have the capability,
+/// and the service that they start is to be tested all the same.
+pub(crate) fn lower(spec: &mut Spec, report: &mut Report) {
+    let mut lowered = Vec::new();
+    for limit in &mut spec.ulimits {
+        let hard = limit.hard.min(highest(limit.resource));
+        let less = Ulimit { resource: limit.resource, soft: limit.soft.min(hard), hard };
+        if less != *limit {
+            lowered.push(format!("{limit} ({})", less.value()));
+            *limit = less;
+        }
+    }
+    if !lowered.is_empty() {
+        report.not_reproduced.push(format!(
+            "limits above the caller's own, which stay at those (`ulimit -H`): {}",
+            lowered.join(", ")
+        ));
+    }
 }
 
 impl Rootlet {

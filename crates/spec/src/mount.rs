@@ -204,7 +204,7 @@ impl FromStr for Volume {
         if let Some(source) = source {
             host_path(source).map_err(|(reason, hint)| wrong(reason).with_hint(hint))?;
         }
-        let target = target(at).map_err(wrong)?.into();
+        let target = mount_point(at).map_err(wrong)?.into();
         let mut writes = Writes::Real;
         for option in options.split(',').filter(|o| !o.is_empty()) {
             match option {
@@ -237,7 +237,7 @@ impl fmt::Display for Volume {
 pub fn parse_tmpfs(text: &str) -> Result<Mount, ParseError> {
     let wrong = |reason: String| ParseError::new("tmpfs", text, reason);
     let (at, options) = text.split_once(':').unwrap_or((text, ""));
-    let target = target(at).map_err(wrong)?.into();
+    let target = mount_point(at).map_err(wrong)?.into();
     let (mut size, mut mode) = (None, 0o1777);
     for option in options.split(',').filter(|o| !o.is_empty()) {
         match option.split_once('=') {
@@ -288,6 +288,16 @@ pub(crate) fn target(path: &str) -> Result<&str, String> {
         Err(format!("the path inside, `{path}`, has a `..`"))
     } else {
         Ok(path)
+    }
+}
+
+/// Nothing is mounted on the root itself, as docker has it.
+fn mount_point(path: &str) -> Result<&str, String> {
+    match target(path)? {
+        path if path.split('/').all(|part| matches!(part, "" | ".")) => {
+            Err(format!("`{path}` is the root itself; a base is what stands there"))
+        }
+        path => Ok(path),
     }
 }
 

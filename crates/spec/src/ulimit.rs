@@ -41,6 +41,16 @@ impl Ulimit {
     pub fn name(&self) -> Option<&'static str> {
         NAMES.get(self.resource as usize).copied()
     }
+
+    /// As it stands behind the `=`: `1024`, `1024:unlimited`.
+    pub fn value(&self) -> String {
+        let value = |v: u64| if v == u64::MAX { "unlimited".into() } else { v.to_string() };
+        if self.soft == self.hard {
+            value(self.soft)
+        } else {
+            format!("{}:{}", value(self.soft), value(self.hard))
+        }
+    }
 }
 
 /// Reads `nofile=1024`, `nofile=1024:2048`, `core=unlimited`, `memlock=-1`. The values are the kernel's own units.
@@ -76,9 +86,7 @@ impl fmt::Display for Ulimit {
             Some(name) => f.write_str(name)?,
             None => write!(f, "{}", self.resource)?,
         }
-        let value = |v: u64| if v == u64::MAX { "unlimited".into() } else { v.to_string() };
-        write!(f, "={}", value(self.soft))?;
-        if self.soft == self.hard { Ok(()) } else { write!(f, ":{}", value(self.hard)) }
+        write!(f, "={}", self.value())
     }
 }
 

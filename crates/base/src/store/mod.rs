@@ -91,10 +91,13 @@ pub struct Store {
 impl Store {
     /// Opens the store in `path`, which is made when it is not there.
     ///
-    /// Errors: the directory cannot be made or written; it holds a store of another layout, or something that
-    /// is no store.
+    /// Errors: the directory cannot be made or written, or is somebody else's; it holds a store of another layout, or
+    /// something that is no store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if let Some(directory) = path.metadata().ok().filter(fs::Metadata::is_dir) {
+            own(path, &directory)?;
+        }
         match fs::read_to_string(path.join("layout")) {
             Ok(layout) if layout == LAYOUT => {}
             Ok(layout) => return Err(other_layout(path, layout.trim())),
@@ -169,6 +172,30 @@ impl Store {
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
+}
+
+/// A store is its owner's alone: what root would unpack in that of another, its owner could not read, and could lead astray.
+///
+/// Its group is made the caller's own: with the rights of a group that has no number in a user namespace (`root`'s, where a
+/// directory was made for somebody), nothing below could be mounted there.
+fn own(path: &Path, directory: &fs::Metadata) -> Result<()> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if directory.uid() != uid.as_raw() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!(
+                "failed to open the store {}: it belongs to uid {}, not {uid}",
+                path.display(),
+                directory.uid()
+            ),
+        )
+        .with_hint("a store serves one user: set ROOTLET_STORE to a directory of your own"));
+    }
+    if directory.gid() != gid.as_raw() {
+        // Where the file system does not let an owner do that, it may do as it is.
+        let _ = rustix::fs::chown(path, None, Some(gid));
+    }
+    Ok(())
 }
 
 fn other_layout(path: &Path, layout: &str) -> Error {

@@ -34,7 +34,7 @@ pub struct Compare {
     /// Say what each side was refused that root was not, and why, as `rootlet why` does; the command is traced
     #[arg(long, help_heading = "Output")]
     pub why: bool,
-    /// Write all that was found to this file, as JSON
+    /// Write all that was found to this file, as JSON; `-` is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub json: Option<PathBuf>,
     /// No progress

@@ -38,7 +38,7 @@ pub struct Run {
     /// Keep the root on disk when the command has ended, for `rootlet enter`
     #[arg(long, help_heading = "Output")]
     pub keep: bool,
-    /// Write a full report of the run to this file, as JSON
+    /// Write a full report of the run to this file, as JSON; `-` is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub json: Option<PathBuf>,
     /// Say what the command was refused and why, as `rootlet why` does
@@ -75,7 +75,7 @@ pub struct Why {
     /// How the explanation is written
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = "Output")]
     pub format: Format,
-    /// Write the explanation to this file, instead of to standard error
+    /// Write the explanation to this file (`-` is standard output), instead of to standard error
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub to: Option<PathBuf>,
 }

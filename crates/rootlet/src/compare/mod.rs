@@ -132,9 +132,10 @@ fn output(root: &Rootlet, command: &[OsString]) -> Result<(Output, Option<Why>)>
             command.args(arguments);
             command
         }
-        None => root
-            .default_command()
-            .ok_or_else(|| Error::new(ErrorKind::Spec, "no command is given, and the base names none"))?,
+        None => root.default_command().ok_or_else(|| {
+            Error::new(ErrorKind::Spec, "no command is given, and the base names none")
+                .with_hint("write it after `--`: rootlet compare -- id")
+        })?,
     };
     match root.spec().explain {
         true => command.explain().map(|explained| (explained.output, Some(explained.why))),
@@ -148,6 +149,8 @@ fn not_started(error: &Error) -> Result<Output> {
     let code = match error.kind() {
         ErrorKind::CommandNotFound => 127,
         ErrorKind::CommandNotExecutable => 126,
+        // A work directory that this user may not enter: production's container would not start either.
+        ErrorKind::Command => 125,
         ErrorKind::TimedOut => {
             return Ok(Output { status: ExitStatus::from_raw(9), stdout: Vec::new(), stderr: Vec::new() });
         }

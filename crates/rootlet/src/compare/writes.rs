@@ -1,6 +1,6 @@
 //! What a program really needs to write, and how each kind of deployment grants it.
 
-use crate::{Change, ChangeKind};
+use crate::{Change, ChangeKind, words};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -66,19 +66,14 @@ impl Writes {
 
     /// Options of `docker run` and `podman run`.
     pub fn docker(&self) -> String {
-        let options = self.directories.iter().map(|path| format!("--tmpfs {}", path.display()));
+        let options =
+            self.directories.iter().map(|path| format!("--tmpfs {}", words::shell(&path.to_string_lossy())));
         options.collect::<Vec<_>>().join(" ") + "\n"
     }
 
     /// For a unit (systemd.exec(5)): a path is quoted where it has white space, and `%` is doubled.
     pub fn systemd(&self) -> String {
-        let paths = self.directories.iter().map(|path| {
-            let path = path.display().to_string().replace('%', "%%");
-            match path.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c)) {
-                true => format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\"")),
-                false => path,
-            }
-        });
+        let paths = self.directories.iter().map(|path| words::unit(&path.to_string_lossy()));
         format!("ReadWritePaths={}\n", paths.collect::<Vec<_>>().join(" "))
     }
 
@@ -96,9 +91,9 @@ impl Writes {
     }
 }
 
-/// A double-quoted string of YAML, whose escapes are JSON's.
+/// A double-quoted string of YAML.
 fn quoted(path: &Path) -> String {
-    serde_json::Value::from(path.to_string_lossy().into_owned()).to_string()
+    words::quoted(&path.to_string_lossy(), '"')
 }
 
 #[cfg(test)]
@@ -146,7 +141,7 @@ mod tests {
             writes.kubernetes()
         );
         let odd = Writes { directories: vec!["/a \"b\"/100%".into()], files: vec![] };
-        assert_eq!(odd.systemd(), "ReadWritePaths=\"/a \\\"b\\\"/100%%\"\n");
+        assert_eq!(odd.systemd(), "ReadWritePaths='/a \"b\"/100%%'\n");
         assert!(odd.kubernetes().contains("mountPath: \"/a \\\"b\\\"/100%\""), "{}", odd.kubernetes());
     }
 }

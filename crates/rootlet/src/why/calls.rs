@@ -22,6 +22,8 @@ pub enum Arg {
     Id,
     Pointer,
     Signal,
+    /// A resource of setrlimit(2).
+    Limit,
     /// A string that is no path.
     Text,
     /// An address; its length comes next.
@@ -45,6 +47,9 @@ pub enum Does {
     /// Takes names away, and makes its second path, if it has one.
     Remove,
     Write,
+    /// Wants to know an extended attribute, or changes one: the text behind the path says which.
+    ReadAttribute,
+    WriteAttribute,
     /// What an owner may do.
     Own,
     /// Changes the owner.
@@ -84,7 +89,7 @@ macro_rules! calls {
 }
 
 use Does::{Access, Bind, Capability, Chown, Connect, Enter, Execute, Filter, Kill, Look, Make, Open, Own};
-use Does::{Ptrace, Remove, Write};
+use Does::{Ptrace, ReadAttribute, Remove, Write, WriteAttribute};
 
 /// In no order.
 pub const CALLS: &[Known] = calls! {
@@ -99,8 +104,8 @@ pub const CALLS: &[Known] = calls! {
     SYS_readlinkat "readlinkat" [Dir Path Pointer Number] Look;
     #[cfg(target_arch = "x86_64")] SYS_readlink "readlink" [Path Pointer Number] Look;
     SYS_statfs "statfs" [Path Pointer] Look;
-    SYS_getxattr "getxattr" [Path Text Pointer Number] Look;
-    SYS_lgetxattr "lgetxattr" [Path Text Pointer Number] Look;
+    SYS_getxattr "getxattr" [Path Text Pointer Number] ReadAttribute;
+    SYS_lgetxattr "lgetxattr" [Path Text Pointer Number] ReadAttribute;
     SYS_listxattr "listxattr" [Path Pointer Number] Look;
     SYS_llistxattr "llistxattr" [Path Pointer Number] Look;
     SYS_inotify_add_watch "inotify_add_watch" [Number Path Number] Look;
@@ -126,10 +131,10 @@ pub const CALLS: &[Known] = calls! {
     #[cfg(target_arch = "x86_64")] SYS_rename "rename" [Path Path] Remove;
     SYS_renameat2 "renameat2" [Dir Path Dir Path Number] Remove;
     SYS_truncate "truncate" [Path Number] Write;
-    SYS_setxattr "setxattr" [Path Text Pointer Number Number] Own;
-    SYS_lsetxattr "lsetxattr" [Path Text Pointer Number Number] Own;
-    SYS_fsetxattr "fsetxattr" [Fd Text Pointer Number Number] Own;
-    SYS_removexattr "removexattr" [Path Text] Own;
+    SYS_setxattr "setxattr" [Path Text Pointer Number Number] WriteAttribute;
+    SYS_lsetxattr "lsetxattr" [Path Text Pointer Number Number] WriteAttribute;
+    SYS_fsetxattr "fsetxattr" [Fd Text Pointer Number Number] WriteAttribute;
+    SYS_removexattr "removexattr" [Path Text] WriteAttribute;
     SYS_fchmodat "fchmodat" [Dir Path Octal] Own;
     SYS_fchmodat2 "fchmodat2" [Dir Path Octal Number] Own;
     SYS_fchmod "fchmod" [Fd Octal] Own;
@@ -173,15 +178,20 @@ pub const CALLS: &[Known] = calls! {
     SYS_reboot "reboot" [Number Number Number Pointer] Capability(caps::SYS_BOOT);
     SYS_settimeofday "settimeofday" [Pointer Pointer] Capability(caps::SYS_TIME);
     SYS_clock_settime "clock_settime" [Number Pointer] Capability(caps::SYS_TIME);
+    SYS_adjtimex "adjtimex" [Pointer] Capability(caps::SYS_TIME);
+    SYS_clock_adjtime "clock_adjtime" [Number Pointer] Capability(caps::SYS_TIME);
     SYS_init_module "init_module" [Pointer Number Text] Capability(caps::SYS_MODULE);
     SYS_finit_module "finit_module" [Number Text Number] Capability(caps::SYS_MODULE);
     SYS_delete_module "delete_module" [Text Number] Capability(caps::SYS_MODULE);
     SYS_syslog "syslog" [Number Pointer Number] Capability(caps::SYSLOG);
     SYS_bpf "bpf" [Number Pointer Number] Capability(caps::SYS_ADMIN);
     SYS_perf_event_open "perf_event_open" [Pointer Number Number Number Number] Capability(caps::SYS_ADMIN);
-    SYS_setrlimit "setrlimit" [Number Pointer] Capability(caps::SYS_RESOURCE);
+    SYS_setrlimit "setrlimit" [Limit Pointer] Capability(caps::SYS_RESOURCE);
+    SYS_prlimit64 "prlimit64" [Number Limit Pointer Pointer] Capability(caps::SYS_RESOURCE);
     SYS_setpriority "setpriority" [Number Number Number] Capability(caps::SYS_NICE);
     SYS_sched_setscheduler "sched_setscheduler" [Number Number Pointer] Capability(caps::SYS_NICE);
+    SYS_sched_setparam "sched_setparam" [Number Pointer] Capability(caps::SYS_NICE);
+    SYS_sched_setattr "sched_setattr" [Number Pointer Number] Capability(caps::SYS_NICE);
     SYS_acct "acct" [Path] Capability(caps::SYS_ADMIN);
     SYS_quotactl "quotactl" [Number Path Number Pointer] Capability(caps::SYS_ADMIN);
     SYS_seccomp "seccomp" [Number Number Pointer] Filter;

@@ -26,6 +26,7 @@ pub(super) mod caps {
     pub const SYS_TIME: u32 = 25;
     pub const SYS_TTY_CONFIG: u32 = 26;
     pub const MKNOD: u32 = 27;
+    pub const SETFCAP: u32 = 31;
     pub const SYSLOG: u32 = 34;
 
     /// The names of a set, without `CAP_`.
@@ -55,6 +56,8 @@ pub enum Cause {
     ReadOnly,
     /// Programs on that file system are not executed.
     NoExec,
+    /// What is to be executed is a directory, or something else that is no file.
+    NoProgram,
     /// A capability is missing.
     MissingCapability,
     /// The runtime's system call filter (seccomp).
@@ -77,6 +80,8 @@ pub enum Cause {
     Busy,
     /// The explanation itself is in the way: a process has one tracer at most.
     Traced,
+    /// Production lets its root do it, and a rootlet cannot.
+    NotReproduced,
     /// None of those that are known here.
     Unknown,
 }

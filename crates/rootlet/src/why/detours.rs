@@ -146,9 +146,10 @@ fn interest(tid: i32, number: u64, watch: &Watch, insists: Option<&Insists>) -> 
     match does {
         // Of /etc/passwd, by whom it does not know.
         Does::Open if watch.nobody.is_some() => return None,
-        Does::Open | Does::Look | Does::Access => {}
+        Does::Open | Does::Look | Does::ReadAttribute | Does::Access => {}
         // With one id, pid 1 is asked about some of these: it would be asked twice.
-        Does::Make | Does::Remove | Does::Write | Does::Own | Does::Chown if watch.groups.is_none() => {}
+        Does::Make | Does::Remove | Does::Write | Does::WriteAttribute | Does::Own | Does::Chown
+            if watch.groups.is_none() => {}
         _ => return None,
     }
     let errnos =

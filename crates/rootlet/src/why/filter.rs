@@ -68,6 +68,10 @@ fn search(numbers: &[i64], program: &mut Vec<sock_filter>) {
             program.extend([jump(EQUAL, libc::AT_FDCWD as u32, 2, 0), load(argument(flags))]);
             program.extend([jump(ANY_OF, libc::AT_EMPTY_PATH as u32, 1, 0), stop(TRACE)]);
             program.push(stop(libc::SECCOMP_RET_ALLOW));
+        } else if number == libc::SYS_prlimit64 {
+            // Who only asks for a limit gives no new one.
+            program.extend([jump(EQUAL, number as u32, 0, 4), load(argument(2))]);
+            program.extend([jump(EQUAL, 0, 0, 1), stop(libc::SECCOMP_RET_ALLOW), stop(TRACE)]);
         } else if let Some((known, value)) = sometimes(number) {
             program.extend([jump(EQUAL, number as u32, 0, 4), load(argument(known))]);
             program.extend([jump(EQUAL, value, 1, 0), stop(libc::SECCOMP_RET_ALLOW), stop(TRACE)]);
@@ -88,7 +92,8 @@ mod tests {
         let program = program();
         for call in 0..1000 {
             let known = CALLS.iter().any(|known| known.number == i64::from(call));
-            let known = known && sometimes(i64::from(call)).is_none();
+            let known =
+                known && sometimes(i64::from(call)).is_none() && i64::from(call) != libc::SYS_prlimit64;
             let wanted = if known { TRACE } else { libc::SECCOMP_RET_ALLOW };
             assert_eq!(answer(&program, ARCHITECTURE, call, [0; 6]), wanted, "call {call}");
             let other = answer(&program, ARCHITECTURE ^ 1, call, [0; 6]);
@@ -96,6 +101,7 @@ mod tests {
         }
         let of = |call: i64, arguments| answer(&program, ARCHITECTURE, call as u32, arguments);
         assert_eq!(of(libc::SYS_prctl, [libc::PR_SET_SECCOMP as u64, 0, 0, 0, 0, 0]), TRACE);
+        assert_eq!(of(libc::SYS_prlimit64, [0, 7, 0x7fff_0000_1000, 0, 0, 0]), TRACE);
         let (here, empty) = (libc::AT_FDCWD as u32 as u64, libc::AT_EMPTY_PATH as u64);
         for (dir, flags, wanted) in
             [(here, 0, TRACE), (here, empty, TRACE), (5, 0, TRACE), (5, empty, libc::SECCOMP_RET_ALLOW)]

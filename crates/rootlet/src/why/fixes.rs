@@ -2,6 +2,7 @@
 
 use super::cause::{Asker, Cause, Component, Fixes, Refusal};
 use super::insist;
+use crate::words::{shell, unit, unit_command, yaml};
 use rootlet_spec::printable;
 
 /// What to change; `home` is the variable HOME.
@@ -9,8 +10,8 @@ pub fn of(refusal: &Refusal, home: Option<&str>) -> Fixes {
     let by = refusal.refused_by.as_ref();
     let who = &refusal.who;
     match (refusal.cause, by) {
-        // What lies there is the kernel's: no image and no volume changes it.
-        (Cause::Mode | Cause::Acl | Cause::Ownership | Cause::ReadOnly, Some(by)) if is_the_kernels(refusal, by) => {
+        // No image and no volume changes it.
+        (Cause::Mode | Cause::Acl | Cause::Ownership | Cause::ReadOnly, Some(by)) if is_given(refusal, by) => {
             Fixes::default()
         }
         (Cause::Mode | Cause::Acl, Some(by)) if is_a_home_of_others(refusal, by, home) => another_home(),
@@ -27,6 +28,7 @@ pub fn of(refusal: &Refusal, home: Option<&str>) -> Fixes {
             ..Fixes::default()
         },
         (Cause::MissingCapability, _) if refusal.missing.contains(PING) => pings(who.fsgid),
+        (Cause::MissingCapability, _) if refusal.call.contains("RLIMIT_") => limit(refusal),
         (Cause::MissingCapability | Cause::OtherUser | Cause::Filter, _) => capability(refusal),
         (Cause::Port, _) => Fixes {
             dockerfile: setcap(refusal, "net_bind_service"),
@@ -65,9 +67,35 @@ fn pings(gid: u32) -> Fixes {
     }
 }
 
-fn is_the_kernels(refusal: &Refusal, by: &Component) -> bool {
-    let below = |path: &str| path.starts_with("/proc/") || path.starts_with("/sys/");
-    below(&by.path) || refusal.components.last().is_some_and(|last| below(&last.path))
+/// A hard limit that the program wants to raise: who starts it can give it more.
+fn limit(refusal: &Refusal) -> Fixes {
+    let name = refusal
+        .call
+        .split("RLIMIT_")
+        .nth(1)
+        .and_then(|rest| rest.split([',', ')']).next())
+        .unwrap_or_default();
+    Fixes {
+        compose: format!("ulimits:\n  {}: {{soft: N, hard: N}}", name.to_lowercase()),
+        systemd: format!("Limit{name}=N"),
+        ..Fixes::default()
+    }
+}
+
+/// Files that runtimes lay over the image's.
+const RUNTIMES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+
+/// Whether the kernel, or the runtime, puts there what is there.
+fn is_given(refusal: &Refusal, by: &Component) -> bool {
+    let below = |path: &str| {
+        let at = |place: &str| {
+            path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        at("/proc") || at("/sys") || at("/dev") && !at("/dev/shm")
+    };
+    RUNTIMES.contains(&&*by.path)
+        || below(&by.path)
+        || refusal.components.last().is_some_and(|last| below(&last.path))
 }
 
 /// A path without the slashes that say nothing: `//.npm` is what a program makes of a HOME that is `/`.
@@ -104,7 +132,7 @@ fn is_a_home_of_others(refusal: &Refusal, by: &Component, home: Option<&str>) ->
 fn setcap(refusal: &Refusal, name: &str) -> String {
     match refusal.who.no_new_privs {
         true => String::new(),
-        false => format!("RUN setcap cap_{name}=+ep {}", printable(&refusal.program)),
+        false => format!("RUN setcap cap_{name}=+ep {}", shell(&refusal.program)),
     }
 }
 
@@ -132,31 +160,32 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
     if by.kind == "directory" && by.mode & 0o077 == 0 && by.uid != 0 && by.uid != who.fsuid {
         return insist::as_owner(by);
     }
-    let path = printable(&by.path);
+    let path = shell(&by.path);
     let letters: String =
         [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| wanted & bit != 0).map(|(_, c)| *c).collect();
     if by.kind == "file" && wanted & 1 != 0 && by.mode & 0o111 == 0 {
-        return executable(&path);
+        return executable(&by.path);
     }
     if by.uid == who.fsuid {
-        let change = format!("chmod u+{letters} {path}");
-        return Fixes {
-            dockerfile: format!("RUN {change}"),
-            systemd: format!("ExecStartPre=+/bin/{change}"),
-            ..Fixes::default()
-        };
+        return done_by_root(&format!("chmod u+{letters}"), &by.path);
     }
     if wanted & 2 != 0 {
+        if refusal.call.starts_with("rename") && refusal.path.as_deref().map(clean).as_ref() == Some(&by.path)
+        {
+            // It moves with what is in it.
+            return owner(who, by);
+        }
         if let Some(fixes) = in_system(refusal, by) {
             return fixes;
         }
         let mut fixes = writable(refusal, Some(by));
-        let change = format!("chown {} {path}", who.fsuid);
+        let change = format!("chown {}", who.fsuid);
         let is_system = SYSTEM.contains(&by.path.as_str());
-        fixes.dockerfile = format!("RUN {change}{}", if is_system { HANDS_OVER } else { "" });
+        let change = done_by_root(&change, &by.path);
+        fixes.dockerfile = change.dockerfile + if is_system { HANDS_OVER } else { "" };
         // To be let to write by systemd is not to be let by the mode.
         if fixes.systemd.is_empty() || fixes.systemd.starts_with("ReadWritePaths") {
-            fixes.systemd = format!("ExecStartPre=+/bin/{change}");
+            fixes.systemd = change.systemd;
         }
         return fixes;
     }
@@ -173,14 +202,15 @@ fn rights(refusal: &Refusal, by: &Component) -> Fixes {
         },
         compose: match secret {
             true => format!(
-                "secrets:  # in place of {path}\n- {{source: NAME, uid: \"{}\", mode: 0400}}",
+                "secrets:  # in place of {}\n- {{source: NAME, uid: \"{}\", mode: 0400}}",
+                printable(&by.path),
                 who.fsuid
             ),
             false => String::new(),
         },
         systemd: match secret {
-            true => format!("LoadCredential=NAME:{path}"),
-            false => format!("ExecStartPre=+/bin/sh -c '{change}'"),
+            true => format!("LoadCredential={}", unit(&format!("NAME:{}", by.path))),
+            false => format!("ExecStartPre=+/bin/sh -c {}", unit_command(&change)),
         },
     }
 }
@@ -190,10 +220,12 @@ const HANDS_OVER: &str = "  # and all that lies in it; better, have the program 
 /// Nobody may execute it, as it is with a file of a ConfigMap or one that was copied without its mode.
 fn executable(path: &str) -> Fixes {
     Fixes {
-        dockerfile: format!("RUN chmod a+rx {path}"),
         kubernetes: "configMap: {defaultMode: 0555}  # of the volume, if it comes from one".into(),
-        compose: format!("configs:  # if it comes from one\n- {{source: NAME, target: {path}, mode: 0555}}"),
-        systemd: format!("ExecStartPre=+/bin/chmod a+rx {path}"),
+        compose: format!(
+            "configs:  # if it comes from one\n- {{source: NAME, target: {}, mode: 0555}}",
+            yaml(path)
+        ),
+        ..done_by_root("chmod a+rx", path)
     }
 }
 
@@ -205,7 +237,7 @@ fn asked_mode(call: &str) -> Option<u32> {
 
 /// Whether a name was to be made.
 fn makes(refusal: &Refusal) -> bool {
-    let makers = ["mkdir", "mknod", "symlink", "link", "rename"];
+    let makers = ["mkdir", "mknod", "symlink", "link", "rename", "bind"];
     refusal.call.contains("O_CREAT") || makers.iter().any(|call| refusal.call.starts_with(call))
 }
 
@@ -214,10 +246,14 @@ fn lies_in(path: &str, directory: &str) -> bool {
 }
 
 fn owner(who: &Asker, by: &Component) -> Fixes {
-    let change = format!("chown {} {}", who.fsuid, printable(&by.path));
+    done_by_root(&format!("chown {}", who.fsuid), &by.path)
+}
+
+/// A command of coreutils that root does to a file, beforehand.
+pub fn done_by_root(command: &str, path: &str) -> Fixes {
     Fixes {
-        dockerfile: format!("RUN {change}"),
-        systemd: format!("ExecStartPre=+/bin/{change}"),
+        dockerfile: format!("RUN {command} {}", shell(path)),
+        systemd: format!("ExecStartPre=+/bin/{command} {}", unit_command(path)),
         ..Fixes::default()
     }
 }
@@ -265,26 +301,29 @@ fn in_system(refusal: &Refusal, by: &Component) -> Option<Fixes> {
         }
         _ => return None,
     };
-    let (path, uid) = (printable(&made), refusal.who.fsuid);
+    let uid = refusal.who.fsuid;
+    let install = |how: &str| {
+        let command = format!("install {how}");
+        (
+            format!("RUN {command} {}", shell(&made)),
+            format!("ExecStartPre=+/usr/bin/{command} {}", unit_command(&made)),
+        )
+    };
     if refusal.call.starts_with("mkdir") {
         let place = Component { path: made.clone(), ..by.clone() };
         let volume = volume(refusal, &place);
         let mode = asked_mode(&refusal.call).filter(|mode| ![0o777, 0o755].contains(mode));
         let mode = mode.map_or(String::new(), |mode| format!(" -m {mode:04o}"));
-        let install = format!("install -d{mode} -o {uid} {path}");
-        return Some(Fixes {
-            dockerfile: format!("RUN {install}"),
-            systemd: managed(&made).unwrap_or_else(|| format!("ExecStartPre=+/usr/bin/{install}")),
-            ..volume
-        });
+        let (dockerfile, systemd) = install(&format!("-d{mode} -o {uid}"));
+        return Some(Fixes { dockerfile, systemd: managed(&made).unwrap_or(systemd), ..volume });
     }
     // With O_EXCL it must not be there.
     let makes_file = refusal.call.contains("O_CREAT") && !refusal.call.contains("O_EXCL");
     let mode = asked_mode(&refusal.call).filter(|mode| *mode != 0o666).unwrap_or(0o644);
-    let install = format!("install -m {mode:04o} -o {uid} /dev/null {path}");
+    let (dockerfile, systemd) = install(&format!("-m {mode:04o} -o {uid} /dev/null"));
     makes_file.then(|| Fixes {
-        dockerfile: format!("RUN {install}"),
-        systemd: format!("ExecStartPre=+/usr/bin/{install}"),
+        dockerfile,
+        systemd,
         ..if is_shared { volume(refusal, by) } else { Fixes::default() }
     })
 }
@@ -306,7 +345,7 @@ fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
     if SYSTEM.contains(&place.path.as_str()) {
         // A volume there would hide what the program needs.
         let systemd = match refusal.cause {
-            Cause::ReadOnly => format!("ReadWritePaths={}", printable(&place.path)),
+            Cause::ReadOnly => format!("ReadWritePaths={}", unit(&place.path)),
             _ => String::new(),
         };
         return Fixes { systemd, ..Fixes::default() };
@@ -317,17 +356,23 @@ fn writable(refusal: &Refusal, by: Option<&Component>) -> Fixes {
 /// A volume at this place.
 fn volume(refusal: &Refusal, place: &Component) -> Fixes {
     let who = &refusal.who;
-    let path = printable(&place.path);
+    // A label of DNS has 63 characters at most.
+    const LONGEST: usize = 63;
+    let path = yaml(&place.path);
+    let options = format!(":uid={},gid={}", who.fsuid, who.fsgid);
+    let tmpfs =
+        if path == place.path { path.clone() + &options } else { yaml(&(place.path.clone() + &options)) };
     let name = place.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
-    let name = name.trim_matches('-');
+    let name = name.trim_start_matches('-').chars().take(LONGEST).collect::<String>();
+    let name = name.trim_end_matches('-');
     Fixes {
         dockerfile: String::new(),
         kubernetes: format!(
             "securityContext: {{fsGroup: {}}}  # of the pod\nvolumes:\n- {{name: {name}, emptyDir: {{}}}}\nvolumeMounts:  # of the container\n- {{name: {name}, mountPath: {path}}}",
             who.fsgid
         ),
-        compose: format!("tmpfs:\n- {path}:uid={},gid={}", who.fsuid, who.fsgid),
-        systemd: managed(&place.path).unwrap_or_else(|| format!("ReadWritePaths={path}")),
+        compose: format!("tmpfs:\n- {tmpfs}"),
+        systemd: managed(&place.path).unwrap_or_else(|| format!("ReadWritePaths={}", unit(&place.path))),
     }
 }
 
@@ -345,7 +390,7 @@ fn managed(path: &str) -> Option<String> {
     ];
     kinds.iter().find_map(|(above, kind)| {
         let rest = path.strip_prefix(above).filter(|rest| !rest.is_empty())?;
-        Some(format!("{kind}={}", printable(rest)))
+        Some(format!("{kind}={}", unit(rest)))
     })
 }
 

@@ -2,11 +2,12 @@
 //! PostgreSQL's "wrong ownership" and "invalid permissions".
 
 use super::cause::{Cause, Component, Fixes, Refusal};
+use super::fixes::done_by_root;
 use super::process::Process;
 use super::rights::No;
+use crate::words::{quoted, shell, unit, yaml};
 use rootlet_kernel::trace::detour::Directory;
 use rootlet_kernel::trace::{self, Call};
-use rootlet_spec::printable;
 
 /// A program that wants a directory to be its own.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,43 +75,43 @@ pub fn no(by: &Component, uid: u32) -> No {
 
 /// What to change.
 pub fn fixes(refusal: &Refusal, by: &Component) -> Fixes {
-    let path = printable(&by.path);
+    let path = by.path.as_str();
     let uid = refusal.who.uid;
     if refusal.program.ends_with("/git") {
-        let variables = [
-            ("GIT_CONFIG_COUNT", "1"),
-            ("GIT_CONFIG_KEY_0", "safe.directory"),
-            ("GIT_CONFIG_VALUE_0", &*path),
-        ];
+        let variables =
+            [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", path)];
         let lines = |line: &dyn Fn(&str, &str) -> String| {
             variables.iter().map(|(name, value)| line(name, value)).collect::<Vec<_>>().join("\n")
         };
         return Fixes {
-            dockerfile: format!("RUN git config --system --add safe.directory {path}"),
+            dockerfile: format!("RUN git config --system --add safe.directory {}", shell(path)),
             kubernetes: format!(
                 "env:\n{}",
-                lines(&|name, value| format!("- {{name: {name}, value: \"{value}\"}}"))
+                lines(&|name, value| format!("- {{name: {name}, value: {}}}", quoted(value, '"')))
             ),
-            compose: format!("environment:\n{}", lines(&|name, value| format!("  {name}: \"{value}\""))),
-            systemd: lines(&|name, value| format!("Environment={name}={value}")),
+            compose: format!(
+                "environment:\n{}",
+                lines(&|name, value| format!("  {name}: {}", quoted(value, '"')))
+            ),
+            systemd: lines(&|name, value| format!("Environment={}", unit(&format!("{name}={value}")))),
         };
     }
     if by.uid == uid {
+        let below = format!("{}/data", path.trim_end_matches('/'));
         return Fixes {
-            dockerfile: format!("RUN chmod 0700 {path}"),
             kubernetes: format!(
-                "env:  # a directory in the volume, which the server makes itself\n- {{name: PGDATA, value: {path}/data}}"
+                "env:  # a directory in the volume, which the server makes itself\n- {{name: PGDATA, value: {}}}",
+                yaml(&below)
             ),
-            compose: format!("environment:\n  PGDATA: {path}/data"),
-            systemd: format!("ExecStartPre=+/bin/chmod 0700 {path}"),
+            compose: format!("environment:\n  PGDATA: {}", yaml(&below)),
+            ..done_by_root("chmod 0700", path)
         };
     }
-    let mut fixes = if by.uid == 0 { Fixes::default() } else { as_owner(by) };
-    fixes.dockerfile = format!("RUN chown -R {uid} {path}");
-    if fixes.systemd.is_empty() {
-        fixes.systemd = format!("ExecStartPre=+/bin/chown -R {uid} {path}");
+    let owned = done_by_root(&format!("chown -R {uid}"), path);
+    match by.uid {
+        0 => owned,
+        _ => Fixes { dockerfile: owned.dockerfile, ..as_owner(by) },
     }
-    fixes
 }
 
 /// To be who owns it.

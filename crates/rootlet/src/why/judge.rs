@@ -2,7 +2,7 @@
 
 use super::calls::{Does, Known};
 use super::cause::{Asker, Cause, caps};
-use super::look::Walk;
+use super::look::{Part, Walk};
 use super::process::Mount;
 use super::rights::{EXECUTE, No, READ, WRITE, allows};
 
@@ -27,13 +27,22 @@ pub struct Asked<'a> {
     /// The paths that it names.
     pub walks: &'a [Walk],
     pub address: Address,
+    /// Of a call about an extended attribute: its name.
+    pub attribute: &'a str,
     pub mounts: &'a [Mount],
+    /// The network is the host's, over which no capability of this root's has power.
+    pub in_hosts_network: bool,
 }
 
 impl Asked<'_> {
     /// What refused it.
     pub fn refusal(&self, who: &Asker) -> No {
-        self.check(who).err().unwrap_or_else(|| No::new(None, "", Cause::Unknown))
+        self.refusal_of(who).unwrap_or_else(|| No::new(None, "", Cause::Unknown))
+    }
+
+    /// What would have refused it to somebody else.
+    pub fn refusal_of(&self, who: &Asker) -> Option<No> {
+        self.check(who).err()
     }
 
     /// Why the system call filter refused it: for a capability that lifts that and is needed, or whatever the rights.
@@ -49,16 +58,13 @@ impl Asked<'_> {
         No { by: None, missing, cause: Cause::Filter }
     }
 
-    /// Whether somebody else would have been let through.
-    pub fn passes(&self, who: &Asker) -> bool {
-        self.check(who).is_ok()
-    }
-
     fn check(&self, who: &Asker) -> Result<(), No> {
         self.check_files(who)?;
         // What another process shows of itself in /proc, the bits do not say.
         let of_another = |walk: &Walk| {
-            let Some(rest) = walk.last().and_then(|last| last.component.path.strip_prefix("/proc/")) else {
+            // What is seen of a link there, such as ns/mnt, leads nowhere.
+            let Some(rest) = walk.parts.last().and_then(|last| last.component.path.strip_prefix("/proc/"))
+            else {
                 return false;
             };
             rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains('/')
@@ -80,26 +86,20 @@ impl Asked<'_> {
             Does::Open => self.opens(who),
             Does::Look => Ok(()),
             Does::Access => self.with_last(who, self.access_mode()),
-            Does::Execute => {
-                self.with_last(who, EXECUTE)?;
-                match self.mount().is_some_and(|mount| mount.has("noexec")) {
-                    true => Err(No::new(self.walks.first().and_then(Walk::last), "execute", Cause::NoExec)),
-                    false => Ok(()),
-                }
-            }
+            Does::Execute => self.walks.iter().try_for_each(|walk| self.executes(who, walk)),
             Does::Enter => self.with_last(who, EXECUTE),
             Does::Make => self.makes(who),
-            Does::Remove => self.walks.iter().try_for_each(|walk| {
-                walk.changes(who)?;
-                walk.takes_away(who)
-            }),
+            Does::Remove => self.removes(who),
             Does::Write => self.with_last(who, WRITE),
             Does::Own => self.owns(who),
+            Does::ReadAttribute => self.reads_attribute(who),
+            Does::WriteAttribute => self.writes_attribute(who),
             Does::Chown => needs(who, caps::CHOWN),
             Does::Bind => match self.address {
                 Address::Port(_) if !who.has(caps::NET_BIND_SERVICE) => {
                     Err(No::new(None, "CAP_NET_BIND_SERVICE", Cause::Port))
                 }
+                Address::Port(_) if self.in_hosts_network => Err(No::not_here(HOSTS_NETWORK)),
                 Address::Path => self.walks.iter().try_for_each(|walk| walk.changes(who)),
                 _ => Ok(()),
             },
@@ -111,7 +111,13 @@ impl Asked<'_> {
                 let missing = "a group within net.ipv4.ping_group_range";
                 Err(No::new(None, missing, Cause::MissingCapability))
             }
-            Does::Capability(number) => needs(who, number),
+            Does::Capability(number) => {
+                needs(who, number)?;
+                match number == caps::NET_RAW && self.in_hosts_network {
+                    true => Err(No::not_here(HOSTS_NETWORK)),
+                    false => Ok(()),
+                }
+            }
             Does::Filter => match who.no_new_privs {
                 true => Ok(()),
                 false => needs(who, caps::SYS_ADMIN),
@@ -172,25 +178,77 @@ impl Asked<'_> {
         }
     }
 
+    fn executes(&self, who: &Asker, walk: &Walk) -> Result<(), No> {
+        let Some(last) = walk.last() else { return Ok(()) };
+        if last.component.kind != "file" {
+            return Err(No::new(Some(last), "", Cause::NoProgram));
+        }
+        allows(who, last, EXECUTE)?;
+        match Mount::of(&last.component.path, self.mounts).is_some_and(|mount| mount.has("noexec")) {
+            true => Err(No::new(Some(last), "execute", Cause::NoExec)),
+            false => Ok(()),
+        }
+    }
+
+    fn removes(&self, who: &Asker) -> Result<(), No> {
+        self.walks.iter().try_for_each(|walk| {
+            walk.changes(who)?;
+            walk.takes_away(who)
+        })?;
+        // A directory that comes into another one gets another `..`, which is written in it.
+        match self.walks {
+            [from, to] if from.parent().map(at) != to.parent().map(at) => {
+                let moved = [from, to].into_iter().filter_map(Walk::last);
+                moved
+                    .filter(|part| part.component.kind == "directory")
+                    .try_for_each(|part| allows(who, part, WRITE))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// xattr(7).
+    fn reads_attribute(&self, who: &Asker) -> Result<(), No> {
+        match self.attribute.starts_with("user.") {
+            true => self.with_last(who, READ),
+            false => Ok(()),
+        }
+    }
+
+    fn writes_attribute(&self, who: &Asker) -> Result<(), No> {
+        let (class, name) = self.attribute.split_once('.').unwrap_or_default();
+        match (class, name) {
+            ("user", _) => {
+                let last = self.walks.first().and_then(Walk::last);
+                let sticky = last.filter(|last| last.component.mode & 0o1000 != 0);
+                match sticky.filter(|last| self.errno == libc::EPERM && !who.owns(&last.component)) {
+                    Some(last) => Err(No::new(Some(last), "ownership", Cause::Ownership)),
+                    None => self.with_last(who, WRITE),
+                }
+            }
+            ("system", _) => self.owns(who),
+            ("security", "capability") => needs(who, caps::SETFCAP),
+            _ => needs(who, caps::SYS_ADMIN),
+        }
+    }
+
     fn makes(&self, who: &Asker) -> Result<(), No> {
+        // fs.protected_hardlinks, which is looked at before the directory.
+        if let ([existing, _], libc::EPERM) = (self.walks, self.errno)
+            && let Some(last) = existing.last().filter(|last| !who.owns(&last.component))
+        {
+            return Err(No::new(Some(last), "ownership, or read and write", Cause::Ownership));
+        }
         self.walks.last().map_or(Ok(()), |walk| walk.changes(who))?;
         if self.known.name.starts_with("mknod") {
             let mode = self.known.args.iter().position(|arg| *arg == super::calls::Arg::Octal);
             let kind = mode.map_or(0, |i| self.arguments[i] as u32 & libc::S_IFMT);
             if kind == libc::S_IFCHR || kind == libc::S_IFBLK {
-                return needs(who, caps::MKNOD);
+                needs(who, caps::MKNOD)?;
+                return Err(No::not_here("a user namespace makes no devices"));
             }
         }
-        // fs.protected_hardlinks.
-        match self.walks {
-            [existing, _] if self.errno == libc::EPERM => match existing.last() {
-                Some(last) if !who.owns(&last.component) => {
-                    Err(No::new(Some(last), "ownership, or read and write", Cause::Ownership))
-                }
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn owns(&self, who: &Asker) -> Result<(), No> {
@@ -234,13 +292,64 @@ impl Asked<'_> {
             ),
         }
     }
+}
 
-    fn mount(&self) -> Option<&Mount> {
-        let part = self.walks.first()?.last()?;
-        Mount::of(&part.component.path, self.mounts)
-    }
+/// Why root inside may not what production's root may.
+const HOSTS_NETWORK: &str =
+    "the network is the host's, over which root inside has no power (--net private gives one of its own)";
+
+fn at(part: &Part) -> &str {
+    &part.component.path
 }
 
 fn needs(who: &Asker, capability: u32) -> Result<(), No> {
     if who.has(capability) { Ok(()) } else { Err(No::capability(capability)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::why::calls::CALLS;
+    use crate::why::cause::Component;
+
+    fn no(call: &str, attribute: &str, errno: i32, mode: u32, who: &Asker) -> Option<(Cause, String)> {
+        let component =
+            Component { path: "/x".into(), kind: "file", uid: 0, gid: 0, mode, target: None, acl: None };
+        let parts = vec![Part { component, searched: false, acl: Vec::new() }];
+        let walk = Walk { path: "/x".into(), parts, last: Some(0), parent: None };
+        let asked = Asked {
+            known: CALLS.iter().find(|known| known.name == call).unwrap(),
+            arguments: [0; 6],
+            flags: 0,
+            errno,
+            walks: std::slice::from_ref(&walk),
+            address: Address::Other,
+            attribute,
+            mounts: &[],
+            in_hosts_network: false,
+        };
+        asked.refusal_of(who).map(|no| (no.cause, no.missing))
+    }
+
+    #[test]
+    fn attributes_are_of_four_kinds() {
+        let sam = Asker { uid: 1000, fsuid: 1000, ..Asker::default() };
+        let root = Asker { effective: 1 << caps::DAC_OVERRIDE | 1 << caps::SETFCAP, ..Asker::default() };
+        let mode = |missing: &str| Some((Cause::Mode, missing.to_owned()));
+        let lacks = |name: &str| Some((Cause::MissingCapability, name.to_owned()));
+        let of = |call, attribute, errno| no(call, attribute, errno, 0o600, &sam);
+        assert_eq!(of("getxattr", "user.x", libc::EACCES), mode("read"));
+        assert_eq!(of("setxattr", "user.x", libc::EACCES), mode("write"));
+        assert_eq!(of("setxattr", "trusted.x", libc::EPERM), lacks("CAP_SYS_ADMIN"));
+        assert_eq!(of("setxattr", "security.capability", libc::EPERM), lacks("CAP_SETFCAP"));
+        let acl = of("setxattr", "system.posix_acl_access", libc::EPERM);
+        assert_eq!(acl, Some((Cause::Ownership, "ownership".into())));
+        // Anybody may write in a sticky directory, and its attributes are its owner's.
+        let sticky = no("setxattr", "user.x", libc::EPERM, 0o1777, &sam);
+        assert_eq!(sticky, Some((Cause::Ownership, "ownership".into())));
+        for attribute in ["user.x", "security.capability"] {
+            assert_eq!(no("setxattr", attribute, libc::EPERM, 0o600, &root), None, "{attribute}");
+        }
+        assert_eq!(no("setxattr", "trusted.x", libc::EPERM, 0o600, &root), lacks("CAP_SYS_ADMIN"));
+    }
 }

@@ -37,6 +37,7 @@ pub struct Log {
     looked: HashMap<i32, (Refusal, i32, u64)>,
     not_kept: u64,
     not_seen: BTreeSet<String>,
+    blind: bool,
     over: bool,
 }
 
@@ -99,6 +100,15 @@ impl Log {
         if self.not_seen.len() < 100 {
             self.not_seen.insert(what);
         }
+    }
+
+    /// Nobody here may see which program a process runs.
+    pub fn blind(&mut self) {
+        self.blind = true;
+    }
+
+    pub fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// A process looked at what it may not like; it went well.

@@ -19,6 +19,7 @@ mod fixes;
 mod gathered;
 mod github;
 mod insist;
+mod interpreters;
 mod judge;
 mod log;
 mod look;
@@ -36,6 +37,7 @@ pub(crate) use gathered::{Gathered, Traced};
 use crate::rootlet::Live;
 use crate::{Error, ErrorKind, Result, seccomp};
 use rootlet_kernel::{Exec, Waiting};
+use rootlet_spec::Net;
 use serde::Serialize;
 use std::process::Output;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -89,6 +91,7 @@ impl Tracing {
         let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
         not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
         not_seen.extend(self.unseen.iter().filter(|_| !explained).map(|&what| what.to_owned()));
+        not_seen.extend((log.is_blind() && !explained).then(|| BLIND.to_owned()));
         Why { refusals, not_seen }
     }
 }
@@ -101,13 +104,11 @@ const AROUND: &str = "calls that the system call filter of the container around 
 const BLIND: &str = "setuid programs that gain nothing: without CAP_SYS_PTRACE, this process may not see which program runs (docker run --cap-add SYS_PTRACE)";
 
 /// What the calling process cannot see, whatever the root is.
-fn unseen_from_here(live: &Live) -> Vec<&'static str> {
+fn unseen_from_here() -> Vec<&'static str> {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let is_filtered =
         status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"));
-    let around = is_filtered.then_some(AROUND);
-    let blind = seen_base(live).is_none().then_some(BLIND);
-    around.into_iter().chain(blind).collect()
+    is_filtered.then_some(AROUND).into_iter().collect()
 }
 
 /// The filter that such a command is started with: where all commands of a root are traced, its bounds' refusals come with it.
@@ -135,7 +136,7 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
         shared,
         one_id: live.map.one.is_some() && !live.spec.explain,
         filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
-        unseen: unseen_from_here(live),
+        unseen: unseen_from_here(),
     })
 }
 
@@ -160,6 +161,7 @@ fn watch(live: &Live, exec: &Exec) -> Result<watch::Watch> {
         no_new_privs: exec.no_new_privs,
         base: base(live),
         bounds: bounds(live)?,
+        in_hosts_network: live.spec.net == Net::Host && live.skeleton.is_none(),
         program: exec.argv.first().cloned().unwrap_or_default(),
     })
 }
@@ -169,10 +171,7 @@ fn base(live: &Live) -> Vec<u8> {
     let skeleton = || {
         live.skeleton.as_ref().map(|(skeleton, _)| skeleton.path().as_os_str().as_encoded_bytes().to_vec())
     };
-    seen_base(live).or_else(skeleton).unwrap_or_else(|| b"/".to_vec())
-}
-
-/// Likewise; `None` where this process may not look.
-fn seen_base(live: &Live) -> Option<Vec<u8>> {
-    process::link(live.init.host_pid().unwrap_or_default() as i32, "root", b"/")
+    // Where this process may not look, it is a directory of the host only without namespaces.
+    let seen = process::link(live.init.host_pid().unwrap_or_default() as i32, "root", b"/");
+    seen.or_else(skeleton).unwrap_or_else(|| b"/".to_vec())
 }

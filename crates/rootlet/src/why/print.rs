@@ -1,6 +1,7 @@
 //! A call as strace(1) prints it.
 
 use super::calls::{Arg, Does, Known};
+use rootlet_spec::Ulimit;
 use std::fmt::Write as _;
 
 impl Known {
@@ -37,6 +38,7 @@ impl Known {
                 Arg::Pointer if value == 0 => "NULL".into(),
                 Arg::Pointer => "…".into(),
                 Arg::Signal => signal(value as i32),
+                Arg::Limit => limit(value as u32),
                 Arg::Address => address.unwrap_or("…").to_owned(),
             };
             let _ = write!(text, "{comma}{shown}");
@@ -123,4 +125,10 @@ fn signal(number: i32) -> String {
         "SIGSTOP",
     ];
     NAMES.get(number as usize).map_or_else(|| number.to_string(), |name| (*name).into())
+}
+
+/// `RLIMIT_NOFILE`
+fn limit(resource: u32) -> String {
+    let limit = Ulimit { resource, soft: 0, hard: 0 };
+    limit.name().map_or_else(|| resource.to_string(), |name| format!("RLIMIT_{}", name.to_uppercase()))
 }

@@ -17,7 +17,11 @@ impl Watch {
         if !self.no_new_privs {
             return;
         }
-        let Ok(program) = std::fs::metadata(format!("/proc/{tid}/exe")) else { return };
+        let program = match std::fs::metadata(format!("/proc/{tid}/exe")) {
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => return log.blind(),
+            Err(_) => return,
+            Ok(program) => program,
+        };
         use std::os::unix::fs::MetadataExt;
         let mode = program.mode();
         if mode & libc::S_ISUID == 0 && mode & (libc::S_ISGID | 0o010) != libc::S_ISGID | 0o010 {

@@ -20,6 +20,11 @@ impl No {
         Self { by: by.map(|part| Box::new(part.component.clone())), missing: missing.into(), cause }
     }
 
+    /// Production would let it through.
+    pub fn not_here(why: &str) -> Self {
+        Self::new(None, why, Cause::NotReproduced)
+    }
+
     pub fn capability(number: u32) -> Self {
         Self::new(None, format!("CAP_{}", caps::name(number)), Cause::MissingCapability)
     }

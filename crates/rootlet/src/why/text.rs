@@ -40,6 +40,12 @@ impl fmt::Display for Refusal {
         match self.root_would_pass {
             Some(true) => writeln!(f, "  root would pass")?,
             Some(false) => writeln!(f, "  root would be refused, too")?,
+            None if self.is_about_the_hosts_network() => {
+                writeln!(
+                    f,
+                    "  root would pass in a network of its own (--net private), and not in the host's"
+                )?;
+            }
             None => {}
         }
         for (name, fix) in self.fixes.each() {
@@ -52,6 +58,11 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
+    /// Over which root inside has no power, so that nothing is to be found out from it.
+    fn is_about_the_hosts_network(&self) -> bool {
+        self.cause == Cause::Port || self.cause == Cause::MissingCapability && self.missing == "CAP_NET_RAW"
+    }
+
     /// The program's path, and how it calls itself where that is something else: `/bin/busybox (cat)`.
     pub fn title(&self) -> String {
         let program = printable(&self.program);
@@ -72,6 +83,7 @@ impl Refusal {
             Cause::ReadOnly if by.is_empty() => "the file system is read-only".into(),
             Cause::ReadOnly => format!("the file system is read-only at {by}"),
             Cause::NoExec => format!("the file system is mounted noexec: {by}"),
+            Cause::NoProgram => format!("only a file is executed, and it is a {by}"),
             Cause::MissingCapability => match self.components.last() {
                 Some(last) => format!("{missing} is missing, for {last}"),
                 None => format!("{missing} is missing"),
@@ -87,6 +99,7 @@ impl Refusal {
             Cause::NoHome => "the home directory is not there (HOME)".into(),
             Cause::Busy => format!("the program is running, and cannot be written: {by}"),
             Cause::Traced => "a process has one tracer, which here is rootlet".into(),
+            Cause::NotReproduced => format!("production's root may do it, and a rootlet's may not: {missing}"),
             Cause::Unknown => "none of the rules that are known here refused it: a security module, or an attribute of the file".into(),
         }
     }

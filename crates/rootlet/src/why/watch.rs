@@ -3,10 +3,12 @@
 use super::calls::{self, Arg, Does, Known};
 use super::cause::{Asker, Cause, Component, Fixes, Refusal, caps};
 use super::fixes;
+use super::interpreters;
 use super::judge::{Address, Asked};
 use super::log::{Key, Log};
 use super::look::{self, Walk};
 use super::process::{self, Process};
+use super::rights::No;
 use crate::bpf;
 use rootlet_kernel::trace::{self, Call};
 
@@ -33,6 +35,7 @@ pub struct Watch {
     pub base: Vec<u8>,
     /// What is refused before it is made; empty where nothing is.
     pub bounds: Vec<sock_filter>,
+    pub in_hosts_network: bool,
     /// What the command is called until it has executed.
     pub program: Vec<u8>,
 }
@@ -57,6 +60,9 @@ impl By {
 
 /// Where who traces may not read everything of who is traced, as root in docker's default container.
 const UNREAD: &str = "paths that begin where a program stands: without CAP_SYS_PTRACE, this process may not see where that is (docker run --cap-add SYS_PTRACE)";
+
+const TOO_LONG: &str =
+    "paths that begin where a program stands, where that is longer than a path may be (4095 bytes)";
 
 /// What a call named.
 #[derive(Default)]
@@ -129,7 +135,8 @@ impl Watch {
         }
         let Some(mut process) = Process::read(tid) else { return };
         if arguments.unread {
-            log.not_seen(UNREAD.to_owned());
+            let here = std::fs::read_link(format!("/proc/{tid}/cwd")).err().and_then(|e| e.raw_os_error());
+            log.not_seen(if here == Some(libc::ENAMETOOLONG) { TOO_LONG } else { UNREAD }.to_owned());
             return;
         }
         let who = process.who.clone();
@@ -185,7 +192,10 @@ impl Watch {
         let stays = known.stays(&call.arguments);
         let walk =
             |(from, path): &(Vec<u8>, Vec<u8>)| look::walk(&self.init, from, path, stays, process.inside);
-        let walks: Vec<Walk> = arguments.paths.iter().map(walk).collect();
+        let mut walks: Vec<Walk> = arguments.paths.iter().map(walk).collect();
+        if known.does == Does::Execute {
+            self.interpreters(&mut walks, process.inside);
+        }
         let mounts = process.mounts(&self.base);
         let asked = Asked {
             known,
@@ -194,21 +204,30 @@ impl Watch {
             errno,
             walks: &walks,
             address: arguments.address.as_ref().map_or(Address::Other, |(address, _)| *address),
+            attribute: arguments.strings.last().map_or("", String::as_str),
             mounts: &mounts,
+            in_hosts_network: self.in_hosts_network,
         };
         let (no, root) = match errno {
             // The same for root, whose capabilities are in the filter.
             _ if by == By::Filter => (asked.filtered(&process.who), Some(false)),
-            0 => (
-                super::rights::No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry),
-                None,
-            ),
-            libc::ENOENT => (super::rights::No::new(None, "the directory", Cause::NoHome), None),
+            0 => (No::new(None, format!("an entry for {}", process.who.uid), Cause::NoEntry), None),
+            libc::ENOENT => (No::new(None, "the directory", Cause::NoHome), None),
             _ => {
-                let no = asked.refusal(&process.who);
-                let passes = match no.cause {
-                    Cause::Unknown | Cause::Traced => None,
-                    _ => Some(asked.passes(&self.root) && self.try_it(&asked)),
+                let mut no = asked.refusal(&process.who);
+                if known.does == Does::Execute && interpreters::refused(&no, &walks) {
+                    let directory = no.by.as_ref().is_some_and(|by| by.kind == "directory");
+                    no.missing += if directory {
+                        "; the program's interpreter lies there"
+                    } else {
+                        "; it is the program's interpreter"
+                    };
+                }
+                let root = asked.refusal_of(&self.root);
+                let passes = match (no.cause, root.map(|root| root.cause)) {
+                    // Production's passes where this one's does not.
+                    (Cause::Unknown | Cause::Traced, _) | (_, Some(Cause::NotReproduced)) => None,
+                    (_, root) => Some(root.is_none() && self.try_it(&asked)),
                 };
                 (no, passes)
             }
@@ -228,14 +247,14 @@ impl Watch {
             Does::Open if only_reads && last.component.kind == "file" => {
                 self.init.open(&root, 0, path, libc::O_RDONLY as u32, 0).is_ok()
             }
-            Does::Open | Does::Look | Does::Access | Does::Enter => {
+            Does::Open | Does::Look | Does::ReadAttribute | Does::Access | Does::Enter => {
                 self.init.stat(&root, 0, path, true).is_ok()
             }
             _ => true,
         }
     }
 
-    pub fn refusal(&self, seen: Seen<'_>, no: super::rights::No, root_would_pass: Option<bool>) -> Refusal {
+    pub fn refusal(&self, seen: Seen<'_>, no: No, root_would_pass: Option<bool>) -> Refusal {
         let Seen { process, program, call, errno, walks } = seen;
         // The path that refused, where there are two.
         let of = |walk: &&Walk| {
