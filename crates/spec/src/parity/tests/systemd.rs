@@ -210,3 +210,73 @@ fn files_of_variables_of_the_tree_that_the_unit_lies_in() {
     assert!(elsewhere.losses[0].why.contains("--env-file"), "{}", elsewhere.losses[0]);
     assert!(wrong("a.service", "[Service]\nEnvironmentFile=x").contains("absolute"));
 }
+
+/// As systemd 252 has it.
+#[test]
+fn settings_that_take_capabilities() {
+    let all = (1_u64 << caps::NAMES.len()) - 1;
+    let without = |names: &[&str]| {
+        names.iter().fold(all, |mask, name| {
+            mask & !(1 << caps::NAMES.iter().position(|known| known == name).unwrap())
+        })
+    };
+    let mask = |text: &str| unit(text).spec.caps.mask().unwrap();
+    assert_eq!(mask("PrivateDevices=yes"), without(&["MKNOD", "SYS_RAWIO"]));
+    assert_eq!(mask("ProtectKernelModules=yes"), without(&["SYS_MODULE"]));
+    assert_eq!(mask("ProtectKernelLogs=yes"), without(&["SYSLOG"]));
+    assert_eq!(mask("ProtectClock=yes"), without(&["SYS_TIME", "WAKE_ALARM"]));
+    assert_eq!(mask("PrivateDevices=no"), all);
+    assert_eq!(mask("PrivateDevices=yes\nCapabilityBoundingSet=CAP_MKNOD CAP_CHOWN"), 1);
+}
+
+#[test]
+fn names_that_settings_had_once() {
+    let like = unit(
+        "ReadWriteDirectories=-/var/x\nReadOnlyDirectories=/etc\nInaccessibleDirectories=-/root\nMemoryLimit=1M\nPermissionsStartOnly=true",
+    );
+    assert_eq!(like.losses, []);
+    assert!(matches!(at(&like, "/var/x"), Mount::Itself { access: Access::Writable, optional: true, .. }));
+    assert!(matches!(at(&like, "/etc"), Mount::Itself { access: Access::ReadOnly, .. }));
+    assert!(matches!(at(&like, "/root"), Mount::Itself { access: Access::Hidden, .. }));
+    assert_eq!(like.spec.limits.memory, Some(1 << 20));
+}
+
+#[test]
+fn what_a_dynamic_user_implies_cannot_be_taken_back() {
+    let like = unit("DynamicUser=yes\nProtectSystem=full\nProtectHome=no\nPrivateTmp=no\nNoNewPrivileges=no");
+    assert!(like.spec.read_only && !like.spec.allow_new_privileges);
+    assert!(matches!(at(&like, "/tmp"), Mount::Directory { .. }));
+    assert!(matches!(at(&like, "/home"), Mount::Itself { access: Access::ReadOnly, .. }));
+    let hidden = unit("DynamicUser=yes\nProtectHome=yes");
+    assert!(matches!(at(&hidden, "/home"), Mount::Itself { access: Access::Hidden, .. }));
+}
+
+/// As systemd 252 has it.
+#[test]
+fn specifiers() {
+    let text = "[Service]\nExecStart=/x %i %I %j %f %h %u %U %n %%\n";
+    let argv = like(r"a-b@dev-x\x2dy.service", text).spec.argv();
+    let expected = [
+        "/x",
+        r"dev-x\x2dy",
+        "dev/x-y",
+        "b",
+        "/dev/x-y",
+        "/root",
+        "root",
+        "0",
+        r"a-b@dev-x\x2dy.service",
+        "%",
+    ];
+    assert_eq!(argv, expected);
+    let template = like("code@.service", "[Service]\nUser=%i\nExecStart=/x\nExecStop=/y %i\n");
+    assert_eq!((lost(&template), &template.spec.user), (vec!["User"], &None));
+    assert!(template.losses[0].why.contains("NAME@INSTANCE.service"), "{}", template.losses[0].why);
+}
+
+#[test]
+fn several_commands_in_a_line() {
+    let like = unit(r"ExecStart=/bin/a \; x ; /bin/b 'c\x20d' \.");
+    assert_eq!(like.spec.argv(), ["/bin/b", "c d", r"\."]);
+    assert_eq!(lost(&like), ["ExecStart"]);
+}
