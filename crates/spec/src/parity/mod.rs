@@ -252,8 +252,12 @@ pub fn read(text: &[u8], request: &Request) -> Result<Like, Error> {
     }
     let text = std::str::from_utf8(text).map_err(|e| {
         let before = &text[..e.valid_up_to()];
-        Error::at(Place::after(before), "this is not UTF-8")
-            .with_hint("expected a text file: YAML, JSON, a Dockerfile or a unit of systemd")
+        let hint = match before.is_empty() && (text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff"))
+        {
+            true => "it is UTF-16: save it as UTF-8",
+            false => "expected a text file: YAML, JSON, a Dockerfile or a unit of systemd",
+        };
+        Error::at(Place::after(before), "this is not UTF-8").with_hint(hint)
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let found = detect::kind(request.name, text)?;

@@ -169,9 +169,17 @@ fn rights(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
 }
 
 fn command(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
-    let words = |at: &At| match &at.node.value {
-        Value::List(_) => at.list()?.iter().map(|at| at.scalar().map(str::to_owned)).collect(),
-        _ => split(at.scalar()?).map_err(|why| at.error(why)),
+    let words = |at: &At| -> Result<Vec<String>, Error> {
+        let words: Vec<String> = match &at.node.value {
+            Value::List(_) => {
+                at.list()?.iter().map(|at| at.scalar().map(str::to_owned)).collect::<Result<_, _>>()?
+            }
+            _ => split(at.scalar()?).map_err(|why| at.error(why))?,
+        };
+        match words.iter().any(|word| word.contains('\0')) {
+            true => Err(at.error("an argument cannot hold a NUL byte")),
+            false => Ok(words),
+        }
     };
     if let Some(at) = service.get("entrypoint") {
         like.spec.entrypoint = Some(words(&at)?);

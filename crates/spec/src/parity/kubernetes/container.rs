@@ -119,7 +119,11 @@ fn command(like: &mut Like, container: &mut Fields, variables: &Variables) -> Re
         let Some(at) = at else { return Ok(None) };
         let mut room = Room::new();
         let expanded = at.texts()?.into_iter().map(|word| room.take(variables.expand(&word)));
-        expanded.collect::<Result<_, _>>().map(Some).map_err(|why| at.error(why))
+        let words: Vec<String> = expanded.collect::<Result<_, _>>().map_err(|why| at.error(why))?;
+        match words.iter().any(|word| word.contains('\0')) {
+            true => Err(at.error("an argument cannot hold a NUL byte")),
+            false => Ok(Some(words)),
+        }
     };
     like.spec.entrypoint = words(container.get("command"))?;
     like.spec.command = words(container.get("args"))?.unwrap_or_default();

@@ -51,7 +51,7 @@ pub fn read(documents: &[Node], request: &Request) -> Result<Like, Error> {
     for (i, node) in documents.iter().filter(|node| !node.is_null()).enumerate() {
         // A file of one document needs no number.
         let path = if documents.len() > 1 { format!("[{i}]") } else { String::new() };
-        objects.add(At::new(node, path))?;
+        objects.add(At::new(node, path).typed())?;
     }
     let choices = objects.choices()?;
     let chosen = choose(&choices, request.select, &objects)?;
@@ -203,10 +203,13 @@ fn choose<'a, 'b>(
             }
             others => others.join(", "),
         };
-        return Err(Error::new(format!("no object in it has a pod; it holds {others}")).with_hint(
-            "expected a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob; put its ConfigMaps and Secrets \
-             beside it",
-        ));
+        let kinds = objects.others.iter().filter_map(|other| other.split(' ').next());
+        let meant = kinds.filter_map(|kind| crate::similar::nearest(kind, KNOWN)).next();
+        let meant = meant.map(|kind| format!("did you mean `kind: {kind}`? ")).unwrap_or_default();
+        return Err(Error::new(format!("no object in it has a pod; it holds {others}")).with_hint(format!(
+            "{meant}expected a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob; put its ConfigMaps and \
+             Secrets beside it"
+        )));
     }
     let full = |choice: &Choice| format!("{}/{}", choice.workload.name, choice.name);
     let ordinary: Vec<_> = choices.iter().filter(|choice| !choice.init).collect();

@@ -1,8 +1,8 @@
 //! Specifiers (systemd.unit(5)): `%i`, `%n`, `%t` and so on.
 
 use super::super::Loss;
-use super::loss;
 use super::unit::Assignment;
+use super::{loss, names};
 
 /// What the name of the unit gives: `%n`, `%p`, `%i`.
 pub struct Specifiers {
@@ -69,10 +69,11 @@ impl Specifiers {
             }
         }
         let exec = a.key.starts_with("Exec") || a.section != "Service";
-        if unknown && !(exec && a.key != "ExecStart") {
+        let unseen = exec && a.key != "ExecStart" || names::SUPERVISION.contains(&a.key.as_str());
+        if unknown && !unseen {
             losses.push(loss(a, "it has a specifier that only the machine knows"));
         }
-        if nameless && !(exec && a.key != "ExecStart") {
+        if nameless && !unseen {
             losses.push(loss(
                 a,
                 "the instance has no name here, so it is empty: name the file (or a link to it) NAME@INSTANCE.service",

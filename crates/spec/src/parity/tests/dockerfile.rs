@@ -60,6 +60,7 @@ fn what_is_wrong_has_a_place() {
         wrong("Dockerfile", "FROM a\nENV b\n")
             .contains("line 2, column 5: `b` has no value (expected NAME=VALUE)")
     );
+    assert!(wrong("Dockerfile", "FROM a\nUSER -1\n").starts_with("line 2, column 6: invalid user `-1`"));
     assert!(wrong("Dockerfile", "FROM a\nENV =b\n").contains("without a name"));
     assert!(
         wrong("Dockerfile", "FROM a\nENV a=b\0\n")
@@ -73,7 +74,7 @@ fn what_is_wrong_has_a_place() {
 fn values_have_their_quotes() {
     let like = like(
         "Dockerfile",
-        "FROM scratch\nENV V=v1.2.3 ONE=1\nENV LEGACY \"a b\" c\nENV SINGLE='$V' DOUBLE=\"$V\" MIX=a'b$V'\"c$V\" SP=a\\ b\nENV ONE=2 OLD=$ONE\n\
+        "FROM scratch\nENV V=v1.2.3 ONE=1\nENV LEGACY \"a b\" c\nENV SINGLE='$V' DOUBLE=\"$V\" MIX=a'b$V'\"c$V\" \"SP\"=a\\ b\nENV ONE=2 OLD=$ONE\n\
          ENV CUT=${V#v} MAJOR=${V%%.*} DASHED=${V//./-}\nWORKDIR \"/c d\"\nVOLUME /v1 \"/v2\" $ONE/v3\n",
     );
     let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -106,6 +107,8 @@ fn what_a_command_says_of_another() {
     assert_eq!(own.spec.argv(), ["e", "c"], "of the same stage: kept");
     let images = like("Dockerfile", "FROM a\nCMD [\"c\"]\n");
     assert_eq!((images.spec.entrypoint, images.spec.command), (None, vec!["c".to_owned()]));
+    let lines = like("Dockerfile", "FROM a\nCMD run \\\n  # a word\n  --a \\\n\n  --b\n");
+    assert_eq!(lines.spec.command, ["/bin/sh", "-c", "run   --a   --b"]);
     let none = like("Dockerfile", "FROM a\nCMD [\"c\"]\nentrypoint  [ ]\nUSER 5\n");
     assert_eq!((none.spec.entrypoint, none.spec.command), (Some(vec![]), vec!["c".to_owned()]));
     let none = like("Dockerfile", "FROM a AS b\nENTRYPOINT [\"e\"]\nCMD [\"c\"]\nFROM b\nENTRYPOINT []\n");

@@ -153,7 +153,7 @@ fn commands_and_variables() {
     assert_eq!(like.spec.workdir.as_deref(), Some("/srv"));
     assert!(like.losses.is_empty(), "{:?}", like.losses);
     let e = wrong("pod.yaml", &pod("", "env: [{name: A, value: 5}]"));
-    assert!(e.contains("expected text, found a number (put it in quotes: \"5\")"), "{e}");
+    assert!(e.contains("expected text, found a number `5` (put it in quotes: \"5\")"), "{e}");
 }
 
 const OBJECTS: &str = "\
@@ -391,4 +391,25 @@ fn annotations_and_tags_and_limits_of_nothing() {
     assert_eq!(like.losses.iter().map(|loss| loss.place.line).collect::<Vec<_>>(), [5, 7]);
     assert_eq!(like.spec.env, [("A".into(), "8080".into())]);
     assert_eq!((like.spec.limits.cpus, like.spec.limits.memory), (None, None));
+}
+
+#[test]
+fn quotes_make_text() {
+    let runs_as = |value: &str| pod("", &format!("securityContext: {{runAsUser: {value}}}"));
+    let quoted = wrong("pod.yaml", &runs_as("\"1000\""));
+    assert!(
+        quoted.contains("runAsUser: expected a whole number, found text `1000` (leave the quotes out: 1000)"),
+        "{quoted}"
+    );
+    let huge = wrong("pod.yaml", &runs_as("99999999999999999999"));
+    assert!(huge.contains("expected a whole number, found a number `99999999999999999999`"), "{huge}");
+    let truth = wrong("pod.yaml", &pod("", "securityContext: {readOnlyRootFilesystem: 'true'}"));
+    assert!(truth.contains("expected true or false, found text `true`"), "{truth}");
+    assert!(
+        like("pod.yaml", &pod("", "securityContext: {readOnlyRootFilesystem: yes}")).spec.read_only,
+        "as kubectl has it"
+    );
+    assert!(wrong("pod.yaml", &pod("", "args: [\"a\\0b\"]")).contains("cannot hold a NUL"));
+    let kind = wrong("x.yaml", "kind: Depolyment\nmetadata: {name: x}\nspec: {}\n");
+    assert!(kind.contains("did you mean `kind: Deployment`?"), "{kind}");
 }
