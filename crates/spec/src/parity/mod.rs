@@ -169,6 +169,11 @@ impl Like {
             self.check_non_root(image)?;
         }
         self.open.complete(self, &mut spec, image);
+        // Another user than the unit's is one that is named, and who is named has a home.
+        if self.kind == Kind::Systemd && spec.user != self.spec.user {
+            spec.env_remove.retain(|name| name != "HOME");
+            spec.env.retain(|(name, _)| name != "USER" && name != "LOGNAME");
+        }
         let images_own = image.user.as_deref().filter(|user| !user.is_empty());
         match (&spec.user, images_own) {
             (None, None) => spec.user = Some(UserSpec::Id(0, self.group.clone())),

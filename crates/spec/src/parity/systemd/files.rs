@@ -188,7 +188,11 @@ const DIRECTORIES: [(&str, &str, &str, bool); 5] = [
 fn directories(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>) -> Result<(), Error> {
     settings.take("RuntimeDirectoryPreserve");
     for (key, below, variable, users) in DIRECTORIES {
-        let bits = match settings.last(&format!("{key}Mode")) {
+        let mode = settings.last(&format!("{key}Mode"));
+        if let Some(a) = mode.as_ref().filter(|_| !users) {
+            like.losses.push(super::loss(a, "the mode is that of the base's directory, else 0755"));
+        }
+        let bits = match mode {
             Some(a) => mode::parse(&a.value).map_err(|e| a.error(e.reason()))?,
             None => 0o755,
         };
@@ -201,11 +205,10 @@ fn directories(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>
                     return Err(a.error("expected a relative path"));
                 }
                 let target = path(&a, &format!("{below}/{name}"))?;
-                let rights = match users {
-                    true => Rights { uid: None, gid: None, mode: bits },
-                    false => Rights::root(bits),
-                };
-                put(mounts, directory(&target, rights));
+                let rights = Rights { uid: None, gid: None, mode: bits };
+                // What the program's package has configured stays.
+                let kept = || Mount::Volume { target: target.clone() };
+                put(mounts, if users { directory(&target, rights) } else { kept() });
                 all.push(target);
             }
         }

@@ -128,20 +128,50 @@ fn identity(
     let user = settings.last("User");
     like.spec.user = match &user {
         None if dynamic => Some(dynamic_user(&specifiers.prefix)),
-        None => group.map(|group| UserSpec::Id(0, Some(group))),
+        None => Some(UserSpec::Id(0, group.clone())),
         Some(a) => match a.value.parse::<UserSpec>().map_err(|e| a.error(e.reason()))? {
-            UserSpec::Name(name, _) if dynamic && name != "root" => Some(dynamic_user(&name)),
-            UserSpec::Name(name, _) => Some(UserSpec::Name(name, group)),
-            UserSpec::Id(uid, _) => Some(UserSpec::Id(uid, group)),
+            // A name that the machine has is that user, and each has these.
+            UserSpec::Name(name, _) if dynamic && !matches!(&*name, "root" | "nobody") => {
+                Some(dynamic_user(&name))
+            }
+            UserSpec::Name(name, _) => Some(UserSpec::Name(name, group.clone())),
+            UserSpec::Id(uid, _) => Some(UserSpec::Id(uid, group.clone())),
             UserSpec::Account(_) => return Err(a.error("expected a name or a number")),
         },
     };
+    login(like, group.as_ref());
     for a in settings.take("SupplementaryGroups") {
         for word in a.words()? {
             like.spec.groups.push(word.parse().map_err(|e: crate::ParseError| a.error(e.reason()))?);
         }
     }
     Ok(())
+}
+
+/// What comes with an account: its memberships and variables. systemd looks for neither where no `User=` is said (systemd.exec(5),
+/// "Environment variables in spawned processes"), nor for memberships where the group is root's.
+fn login(like: &mut Like, group: Option<&GroupSpec>) {
+    let is_roots = |group: &GroupSpec| match group {
+        GroupSpec::Id(gid) => *gid == 0,
+        GroupSpec::Name(name) => name == "root",
+    };
+    let (name, is_root) = match &like.spec.user {
+        Some(UserSpec::Name(name, _)) => (Some(name.clone()), name == "root"),
+        Some(UserSpec::Account(user)) => (Some(user.name.clone()), false),
+        Some(UserSpec::Id(uid, _)) => (None, *uid == 0),
+        None => (None, true),
+    };
+    if group.map_or(is_root, is_roots) {
+        like.spec.memberships = Memberships::Strict;
+    }
+    // docker's own.
+    like.spec.env_remove.push("HOSTNAME".into());
+    if matches!(like.spec.user, Some(UserSpec::Account(_) | UserSpec::Id(0, _))) {
+        like.spec.env_remove.push("HOME".into());
+    }
+    for variable in ["USER", "LOGNAME"] {
+        like.spec.env.extend(name.clone().map(|name| (variable.to_owned(), name)));
+    }
 }
 
 /// Made while it runs, and known by name to who asks nss-systemd(8): here by a line in `/etc/passwd`.
