@@ -23,7 +23,9 @@ pub fn read(text: &str, request: &Request, arguments: &Arguments) -> Result<Like
     let stages: Vec<_> = file.stages().collect();
     let index = chosen(&stages, request.select)?;
     let escape = file.parser_directives.escape.as_ref().map_or('\\', |escape| escape.value.value);
-    let reader = Reader { text, file: &file, stages: &stages, escape, arguments };
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+    let lines = std::iter::once(0).chain(ends).collect();
+    let reader = Reader { text, lines, file: &file, stages: &stages, escape, arguments };
     let image = reader.stage(index, 0)?;
     let what = match (&stages[index].from.as_, stages.len()) {
         (Some((_, name)), _) => format!("stage {} of {}", name.value, request.name),

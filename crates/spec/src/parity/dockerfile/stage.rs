@@ -48,6 +48,8 @@ impl Image {
 
 pub struct Reader<'r, 'a> {
     pub text: &'r str,
+    /// Where each line begins.
+    pub lines: Vec<usize>,
     pub file: &'r Dockerfile<'a>,
     pub stages: &'r [Stage<'a, 'r>],
     pub escape: char,
@@ -56,7 +58,11 @@ pub struct Reader<'r, 'a> {
 
 impl Reader<'_, '_> {
     fn place(&self, offset: usize) -> Place {
-        Place::after(&self.text.as_bytes()[..offset.min(self.text.len())])
+        let offset = offset.min(self.text.len());
+        let line = self.lines.partition_point(|&begin| begin <= offset);
+        let begin = line.checked_sub(1).map_or(0, |line| self.lines[line]);
+        let before = String::from_utf8_lossy(&self.text.as_bytes()[begin..offset]);
+        Place::new(line, before.chars().count() + 1)
     }
 
     /// What FROMs may use, and stages that ask for it by name: ARGs before the first FROM, and those of the platform, which is

@@ -258,12 +258,16 @@ pub type Data = BTreeMap<String, Vec<u8>>;
 /// What a ConfigMap or Secret of the file holds; `None` where it is not there.
 ///
 /// Those of the workload's namespace go before one whose namespace is that in which the file is applied.
-pub fn object<'b>(objects: &'b Objects, kind: &str, workload: &Workload, name: &str) -> Option<&'b Data> {
+pub fn object<'a, 'b>(
+    objects: &'b Objects<'a>,
+    kind: &str,
+    workload: &Workload<'a>,
+    name: &str,
+) -> Option<&'b Data> {
     let all = if kind == "Secret" { objects.secrets.get(name) } else { objects.config_maps.get(name) }?;
     let of = workload.namespace;
-    let same = all.iter().rev().find(|(namespace, _)| *namespace == of);
-    let open = || all.iter().rev().find(|(namespace, _)| namespace.is_none() || of.is_none());
-    same.or_else(open).map(|(_, data)| data)
+    let anywhere = || all.values().next().filter(|_| of.is_none());
+    all.get(&of).or_else(|| all.get(&None)).or_else(anywhere)
 }
 
 /// Reads one; plain text goes before what is encoded.

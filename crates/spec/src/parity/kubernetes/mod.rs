@@ -22,8 +22,8 @@ pub struct Objects<'a> {
     others: Vec<String>,
 }
 
-/// What ConfigMaps or Secrets hold, by their names; each with its namespace.
-pub type Held<'a> = BTreeMap<&'a str, Vec<(Option<&'a str>, env::Data)>>;
+/// What ConfigMaps or Secrets hold, by their names, and then by their namespaces.
+pub type Held<'a> = BTreeMap<&'a str, BTreeMap<Option<&'a str>, env::Data>>;
 
 /// Something that has a pod.
 pub struct Workload<'a> {
@@ -72,7 +72,7 @@ impl<'a> Objects<'a> {
         let name = of_metadata("name").or_else(|| of_metadata("generateName")).unwrap_or("unnamed");
         let namespace = of_metadata("namespace");
         let hold = |all: &mut Held<'a>| -> Result<(), Error> {
-            all.entry(name).or_default().push((namespace, env::data(&object, kind)?));
+            all.entry(name).or_default().insert(namespace, env::data(&object, kind)?);
             Ok(())
         };
         match kind {
