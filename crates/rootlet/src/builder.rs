@@ -26,6 +26,9 @@ pub struct Builder {
     like: Option<Arc<rootlet_spec::parity::Like>>,
     #[cfg(feature = "like")]
     init_containers: bool,
+    /// Limits of a file that are above the caller's own, in sentences.
+    #[cfg(feature = "like")]
+    lowered: Vec<String>,
 }
 
 impl Builder {
@@ -39,6 +42,8 @@ impl Builder {
             like: None,
             #[cfg(feature = "like")]
             init_containers: false,
+            #[cfg(feature = "like")]
+            lowered: Vec::new(),
         }
     }
 
@@ -224,6 +229,7 @@ impl Builder {
         if let Some(like) = &self.like {
             let complete = like.complete(std::mem::take(&mut self.spec), self.base.defaults());
             self.spec = complete.map_err(|e| crate::like::from_parity(&e))?;
+            self.lowered = limits::lower(&mut self.spec.ulimits, &like.spec.ulimits);
         }
         if self.spec.faults.contains(&Fault::NoNetwork) {
             self.spec.net = Net::None;
@@ -324,12 +330,23 @@ impl Builder {
     }
 
     /// What of production's file is left out, in one sentence.
-    pub(crate) fn not_carried_over(&self) -> Option<String> {
+    pub(crate) fn not_carried_over(&self) -> Vec<String> {
         #[cfg(feature = "like")]
+        return self.lowered.iter().cloned().chain(self.lost()).collect();
+        #[cfg(not(feature = "like"))]
+        Vec::new()
+    }
+
+    #[cfg(feature = "like")]
+    fn lost(&self) -> Option<String> {
         if let Some(like) = self.like.as_ref().filter(|like| !like.losses.is_empty()) {
             const MOST: usize = 3;
-            let names =
-                like.losses.iter().take(MOST).map(|loss| format!("{} (line {})", loss.path, loss.place.line));
+            let name = |loss: &crate::like::Loss| match loss.place.line {
+                // Of another file.
+                0 => loss.path.clone(),
+                line => format!("{} (line {line})", loss.path),
+            };
+            let names = like.losses.iter().take(MOST).map(name);
             let names = names.collect::<Vec<_>>().join(", ");
             let more = like.losses.len().saturating_sub(MOST);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };

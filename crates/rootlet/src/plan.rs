@@ -4,6 +4,7 @@ use rootlet_kernel::plan::{attributes, namespaces};
 use rootlet_kernel::{Access, FileSystem, Filters, Op};
 use rootlet_spec::{Fault, Net};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// All that a plan depends on. Places are those of the nursery's small tree (`/src/3`).
 #[derive(Clone, Debug, Default)]
@@ -126,6 +127,20 @@ pub(crate) fn plan(inputs: &Inputs) -> Planned {
         p.ops.extend(inputs.parts.iter().map(|part| Op::Hold(part.target().to_owned())));
     }
     system(&mut p, inputs);
+    // Where the root is read-only by then, no directory can be made any more.
+    let read_only = |mount: &PlannedMount| match mount {
+        PlannedMount::Itself { target, access: Access::ReadOnly, .. } => Some(target.clone()),
+        _ => None,
+    };
+    let read_only: Vec<String> = inputs.mounts.iter().filter_map(read_only).collect();
+    for mount in &inputs.mounts {
+        let (PlannedMount::Directory { target, .. } | PlannedMount::Volume { target }) = mount else {
+            continue;
+        };
+        if read_only.iter().any(|place| Path::new(target).starts_with(place)) {
+            p.ops.push(make(target));
+        }
+    }
     let mut rooms = BTreeSet::new();
     for (i, mount) in inputs.mounts.iter().enumerate() {
         match mount {

@@ -335,6 +335,8 @@ pub(crate) fn environment(live: &Live, identity: &Identity) -> Vec<Vec<u8>> {
         ("HOSTNAME".into(), hostname),
         ("HOME".into(), identity.home.clone()),
     ];
+    // Without a PATH nothing is found.
+    env.retain(|(name, _)| name == "PATH" || !spec.env_remove.contains(name));
     for (name, value) in &spec.env {
         env.retain(|(known, _)| known != name);
         env.push((name.clone(), value.clone()));

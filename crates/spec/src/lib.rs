@@ -64,7 +64,8 @@ pub struct Spec {
     pub memberships: Memberships,
     /// Variables, in order; a later one wins over an earlier one of the same name.
     pub env: Vec<(String, String)>,
-    /// Variables of the image that are not wanted (`--env NAME` of a variable that the caller does not have).
+    /// Variables that are not wanted: those of the image (`--env NAME` of a variable that the caller does not have), and `HOME` and
+    /// `HOSTNAME`.
     pub env_remove: Vec<String>,
     /// Work directory inside the root, absolute. A missing one is made, owned by root (the strict side).
     pub workdir: Option<String>,

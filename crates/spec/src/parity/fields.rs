@@ -9,11 +9,21 @@ use super::yaml::{Key, Node, Value};
 pub struct At<'a> {
     pub node: &'a Node,
     pub path: String,
+    /// What is in quotes is text and nothing else, as the API of Kubernetes has it.
+    typed: bool,
 }
 
 impl<'a> At<'a> {
     pub fn new(node: &'a Node, path: impl Into<String>) -> Self {
-        Self { node, path: path.into() }
+        Self { node, path: path.into(), typed: false }
+    }
+
+    pub fn typed(self) -> Self {
+        Self { typed: true, ..self }
+    }
+
+    fn within(&self, node: &'a Node, path: String) -> Self {
+        Self { node, path, typed: self.typed }
     }
 
     pub fn place(&self) -> Place {
@@ -30,7 +40,11 @@ impl<'a> At<'a> {
     }
 
     fn expected(&self, what: &str) -> Error {
-        self.error(format!("expected {what}, found {}", self.node.kind()))
+        let found = match &self.node.value {
+            Value::Scalar { .. } if !self.node.is_null() => format!(" `{}`", self.node.brief()),
+            _ => String::new(),
+        };
+        self.error(format!("expected {what}, found {}{found}", self.node.kind()))
     }
 
     pub fn loss(&self, why: impl Into<String>) -> Loss {
@@ -56,11 +70,22 @@ impl<'a> At<'a> {
     }
 
     pub fn truth(&self) -> Result<bool, Error> {
+        self.unquoted("true or false")?;
         self.node.truth().ok_or_else(|| self.expected("true or false"))
     }
 
     pub fn integer(&self) -> Result<i64, Error> {
+        self.unquoted("a whole number")?;
         self.node.integer().ok_or_else(|| self.expected("a whole number"))
+    }
+
+    fn unquoted(&self, what: &str) -> Result<(), Error> {
+        match &self.node.value {
+            Value::Scalar { text, quoted: true } if self.typed => {
+                Err(self.expected(what).with_hint(format!("leave the quotes out: {}", text.trim())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An id as Kubernetes takes it.
@@ -74,7 +99,8 @@ impl<'a> At<'a> {
 
     pub fn list(&self) -> Result<Vec<At<'a>>, Error> {
         let nodes = self.node.list().ok_or_else(|| self.expected("a list"))?;
-        Ok(nodes.iter().enumerate().map(|(i, node)| At::new(node, format!("{}[{i}]", self.path))).collect())
+        let at = |(i, node)| self.within(node, format!("{}[{i}]", self.path));
+        Ok(nodes.iter().enumerate().map(at).collect())
     }
 
     pub fn texts(&self) -> Result<Vec<String>, Error> {
@@ -84,13 +110,14 @@ impl<'a> At<'a> {
     pub fn map(&self) -> Result<Fields<'a>, Error> {
         let Value::Map(entries) = &self.node.value else { return Err(self.expected("a mapping")) };
         let read = vec![false; entries.len()];
-        Ok(Fields { path: self.path.clone(), place: self.place(), entries, read, known: Vec::new() })
+        let (path, place, typed) = (self.path.clone(), self.place(), self.typed);
+        Ok(Fields { path, place, typed, entries, read, known: Vec::new() })
     }
 
     /// All names and what they stand for, each of them read.
     pub fn entries(&self) -> Result<Vec<(&'a Key, At<'a>)>, Error> {
         let Value::Map(entries) = &self.node.value else { return Err(self.expected("a mapping")) };
-        let at = |(key, node): &'a (Key, Node)| (key, At::new(node, join(&self.path, &key.name)));
+        let at = |(key, node): &'a (Key, Node)| (key, self.within(node, join(&self.path, &key.name)));
         Ok(entries.iter().map(at).collect())
     }
 }
@@ -104,6 +131,7 @@ fn join(path: &str, name: &str) -> String {
 pub struct Fields<'a> {
     pub path: String,
     pub place: Place,
+    typed: bool,
     entries: &'a [(Key, Node)],
     read: Vec<bool>,
     /// The names that were asked for.
@@ -117,7 +145,7 @@ impl<'a> Fields<'a> {
         let i = self.entries.iter().position(|(key, _)| key.name == name)?;
         self.read[i] = true;
         let node = &self.entries[i].1;
-        (!node.is_null()).then(|| At::new(node, join(&self.path, name)))
+        (!node.is_null()).then(|| At { node, path: join(&self.path, name), typed: self.typed })
     }
 
     /// Fields that say nothing about how the process runs.

@@ -25,8 +25,11 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 
-/// The largest file that is read: far more than any deployment has.
-pub const MOST_BYTES: usize = 4 << 20;
+/// The largest file that is read. Operators are installed by files of five million bytes, most of which are definitions of resources.
+pub const MOST_BYTES: usize = 16 << 20;
+
+/// The largest Dockerfile or unit.
+const MOST_BYTES_OF_LINES: usize = 4 << 20;
 
 /// The most that one list, mapping or file of lines may hold: what follows looks each up among the others.
 const MOST_ENTRIES: usize = 10_000;
@@ -110,6 +113,9 @@ pub struct Like {
     pub init: Vec<Self>,
     /// What was not carried over.
     pub losses: Vec<Loss>,
+    /// What only the base tells.
+    #[serde(skip)]
+    open: dockerfile::open::Open,
 }
 
 /// Something of a file that is not carried over, or not just so.
@@ -148,6 +154,7 @@ impl Like {
             low_ports: Vec::new(),
             init: Vec::new(),
             losses: Vec::new(),
+            open: dockerfile::open::Open::default(),
         }
     }
 
@@ -160,6 +167,12 @@ impl Like {
         // Whoever asks for another user than the file's does it to see what happens.
         if self.non_root && spec.user == self.spec.user {
             self.check_non_root(image)?;
+        }
+        self.open.complete(self, &mut spec, image);
+        // Another user than the unit's is one that is named, and who is named has a home.
+        if self.kind == Kind::Systemd && spec.user != self.spec.user {
+            spec.env_remove.retain(|name| name != "HOME");
+            spec.env.retain(|(name, _)| name != "USER" && name != "LOGNAME");
         }
         let images_own = image.user.as_deref().filter(|user| !user.is_empty());
         match (&spec.user, images_own) {
@@ -244,12 +257,21 @@ pub fn read(text: &[u8], request: &Request) -> Result<Like, Error> {
     }
     let text = std::str::from_utf8(text).map_err(|e| {
         let before = &text[..e.valid_up_to()];
-        Error::at(Place::after(before), "this is not UTF-8")
-            .with_hint("expected a text file: YAML, JSON, a Dockerfile or a unit of systemd")
+        let hint = match before.is_empty() && (text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff"))
+        {
+            true => "it is UTF-16: save it as UTF-8",
+            false => "expected a text file: YAML, JSON, a Dockerfile or a unit of systemd",
+        };
+        Error::at(Place::after(before), "this is not UTF-8").with_hint(hint)
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match detect::kind(request.name, text)? {
-        detect::Found::Dockerfile => dockerfile::read(text, request),
+    let found = detect::kind(request.name, text)?;
+    if !matches!(found, detect::Found::Tree(..)) && text.len() > MOST_BYTES_OF_LINES {
+        return Err(Error::new(format!("it has more than {MOST_BYTES_OF_LINES} bytes"))
+            .with_hint("no Dockerfile or unit is so large: is it the right file?"));
+    }
+    match found {
+        detect::Found::Dockerfile => dockerfile::read(text, request, &dockerfile::Arguments::new()),
         detect::Found::Unit => systemd::read(text, request),
         detect::Found::Tree(kind, documents) => match kind {
             Kind::Compose => compose::read(&documents, request),

@@ -5,11 +5,12 @@
 
 use super::MOST_ENTRIES;
 use super::error::{Error, Place};
+use granit_parser as parser;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 
 /// No deployment has more; what unfolds to more is an attack.
-const MOST_NODES: usize = 500_000;
+const MOST_NODES: usize = 1_000_000;
 
 /// Aliases can nest deeper than the parser's own limit for brackets and indentation.
 const MOST_DEPTH: usize = 100;
@@ -19,6 +20,16 @@ const MOST_DEPTH: usize = 100;
 pub struct Node {
     pub place: Place,
     pub value: Value,
+    pub tag: Option<Tag>,
+}
+
+/// What a tag says of how one file of Compose lies on another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// `!reset`
+    Reset,
+    /// `!override`
+    Override,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +48,16 @@ pub enum Value {
 pub struct Key {
     pub place: Place,
     pub name: String,
+}
+
+impl Tag {
+    fn of(tag: Option<&parser::Tag>) -> Option<Self> {
+        match tag.filter(|tag| tag.handle() == "!")?.suffix() {
+            "reset" => Some(Self::Reset),
+            "override" => Some(Self::Override),
+            _ => None,
+        }
+    }
 }
 
 impl Node {
@@ -201,6 +222,7 @@ fn expected(text: &str, place: Place) -> &'static str {
 struct Open {
     place: Place,
     anchor: usize,
+    tag: Option<Tag>,
     /// The key that waits for its value.
     key: Option<Key>,
     nodes: Vec<Node>,
@@ -230,15 +252,25 @@ impl Builder {
         let place = Place::new(span.start.line(), span.start.col() + 1);
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
-            Event::Scalar(text, style, anchor, _) => {
-                let quoted = style != ScalarStyle::Plain;
+            Event::Scalar(text, style, anchor, tag) => {
+                let of_core = tag.as_deref().filter(|tag| tag.handle() == "tag:yaml.org,2002:");
+                let quoted = match of_core.map(parser::Tag::suffix) {
+                    Some("str" | "binary") => true,
+                    Some("int" | "float" | "bool" | "null") => false,
+                    _ => style != ScalarStyle::Plain,
+                };
+                let tag = Tag::of(tag.as_deref());
                 // A long text counts for more: an alias copies it.
                 let size = 1 + text.len() / 32;
-                let node = Node { place, value: Value::Scalar { text: text.into_owned(), quoted } };
+                let node = Node { place, value: Value::Scalar { text: text.into_owned(), quoted }, tag };
                 self.complete(node, anchor, size, 0)?;
             }
-            Event::SequenceStart(_, anchor, ..) => self.begin(place, anchor, false)?,
-            Event::MappingStart(_, anchor, ..) => self.begin(place, anchor, true)?,
+            Event::SequenceStart(_, anchor, tag) => {
+                self.begin(place, anchor, false, Tag::of(tag.as_deref()))?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.begin(place, anchor, true, Tag::of(tag.as_deref()))?;
+            }
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Alias(anchor) => {
                 let Some(known) = self.anchors.get(&anchor) else {
@@ -257,12 +289,12 @@ impl Builder {
         Ok(())
     }
 
-    fn begin(&mut self, place: Place, anchor: usize, is_map: bool) -> Result<(), Error> {
+    fn begin(&mut self, place: Place, anchor: usize, is_map: bool, tag: Option<Tag>) -> Result<(), Error> {
         if self.open.len() >= MOST_DEPTH {
             return Err(Error::at(place, format!("this is nested deeper than {MOST_DEPTH} levels")));
         }
         let (nodes, entries) = (Vec::new(), Vec::new());
-        self.open.push(Open { place, anchor, key: None, nodes, entries, is_map, size: 1, depth: 1 });
+        self.open.push(Open { place, anchor, tag, key: None, nodes, entries, is_map, size: 1, depth: 1 });
         Ok(())
     }
 
@@ -281,7 +313,8 @@ impl Builder {
         };
         // Its inside is counted already.
         self.nodes -= (open.size - 1).min(self.nodes);
-        self.complete(Node { place: open.place, value }, open.anchor, open.size, open.depth)
+        let node = Node { place: open.place, value, tag: open.tag };
+        self.complete(node, open.anchor, open.size, open.depth)
     }
 
     /// A node of so many nodes, itself and what is in it, is there.
@@ -335,7 +368,7 @@ fn merged(entries: Vec<(Key, Node)>) -> Result<Vec<(Key, Node)>, Error> {
     for (key, node) in merges {
         let parts = match node.value {
             Value::List(nodes) => nodes,
-            value => vec![Node { place: node.place, value }],
+            value => vec![Node { place: node.place, value, tag: None }],
         };
         for part in parts {
             let Value::Map(more) = part.value else {

@@ -3,8 +3,8 @@
 use super::super::error::{Error, Place};
 use super::super::fields::{At, Fields};
 use super::super::yaml::{self, Node, Value};
-use super::super::{Loss, Request, Surroundings};
-use super::{interpolate, merge, one_or_many, read_text};
+use super::super::{Request, Surroundings};
+use super::{merge, one_or_many, read_text};
 use std::path::{Path, PathBuf};
 
 /// The names under which docker finds a project's file, and then its override: the first that is there (compose-go's
@@ -17,9 +17,9 @@ const OVERRIDE: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
-/// The file with its variables, and with its override, if it is one that docker finds by itself.
-pub fn with_override(file: &Node, request: &Request, losses: &mut Vec<Loss>) -> Result<Node, Error> {
-    let file = interpolate::interpolate(file, request, losses)?;
+/// The file with its override, if it is one that docker finds by itself.
+pub fn with_override(file: &Node, request: &Request) -> Result<Node, Error> {
+    let file = file.clone();
     let name = request.name.rsplit('/').next().unwrap_or_default();
     if !DEFAULT.contains(&name) {
         return Ok(file);
@@ -27,19 +27,19 @@ pub fn with_override(file: &Node, request: &Request, losses: &mut Vec<Loss>) -> 
     for name in OVERRIDE {
         let at = At::new(&file, "");
         if let Some(text) = read_text(&at, Path::new(name), request)? {
-            return Ok(merge::files(file, &other(&text, name, request, losses)?));
+            return Ok(merge::files(file, &other(&text, name)?));
         }
     }
     Ok(file)
 }
 
 /// The tree of another file, whose places are no places of this one.
-pub fn other(text: &str, name: &str, request: &Request, losses: &mut Vec<Loss>) -> Result<Node, Error> {
+pub fn other(text: &str, name: &str) -> Result<Node, Error> {
     let documents = yaml::documents(text).map_err(|e| Error::new(format!("{name}: {e}")))?;
     let Some(first) = documents.first() else {
         return Err(Error::new(format!("{name}: there is nothing in it")));
     };
-    let mut tree = interpolate::interpolate(first, request, losses)?;
+    let mut tree = first.clone();
     forget_places(&mut tree);
     Ok(tree)
 }

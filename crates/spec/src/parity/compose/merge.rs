@@ -1,6 +1,6 @@
 //! How a service lies on the one that it extends, and a file on the one that it overrides: mappings are merged, lists follow each other, all else is replaced.
 
-use super::super::yaml::{Key, Node, Value};
+use super::super::yaml::{Key, Node, Tag, Value};
 
 /// What replaces although it is a list.
 const REPLACED: [&str; 2] = ["command", "entrypoint"];
@@ -12,6 +12,10 @@ pub fn files(base: Node, over: &Node) -> Node {
     let Value::Map(more) = &over.value else { return base };
     let Value::Map(mut entries) = base.value else { return over.clone() };
     for (key, node) in more {
+        if node.tag == Some(Tag::Reset) {
+            entries.retain(|(known, _)| known.name != key.name);
+            continue;
+        }
         let Some((_, known)) = entries.iter_mut().find(|(known, _)| known.name == key.name) else {
             entries.push((key.clone(), node.clone()));
             continue;
@@ -29,23 +33,31 @@ pub fn files(base: Node, over: &Node) -> Node {
             _ => *known = merge(known.clone(), node),
         }
     }
-    Node { place: base.place, value: Value::Map(entries) }
+    Node { place: base.place, value: Value::Map(entries), tag: None }
 }
 
+/// `!override` replaces, `!reset` takes away (the Compose specification, "Merge").
 pub fn merge(base: Node, over: &Node) -> Node {
+    if over.tag == Some(Tag::Override) {
+        return over.clone();
+    }
     match (base.value, &over.value) {
         (Value::Map(mut entries), Value::Map(more)) => {
             for (key, node) in more {
+                if node.tag == Some(Tag::Reset) {
+                    entries.retain(|(known, _)| known.name != key.name);
+                    continue;
+                }
                 match entries.iter_mut().find(|(known, _)| known.name == key.name) {
                     Some((_, known)) => *known = merged(&key.name, known.clone(), node),
                     None => entries.push((key.clone(), node.clone())),
                 }
             }
-            Node { place: over.place, value: Value::Map(entries) }
+            Node { place: over.place, value: Value::Map(entries), tag: None }
         }
         (Value::List(mut nodes), Value::List(more)) => {
             nodes.extend(more.iter().cloned());
-            Node { place: over.place, value: Value::List(nodes) }
+            Node { place: over.place, value: Value::List(nodes), tag: None }
         }
         _ => over.clone(),
     }
@@ -55,7 +67,7 @@ fn merged(name: &str, base: Node, over: &Node) -> Node {
     if REPLACED.contains(&name) {
         return over.clone();
     }
-    if PAIRS.contains(&name) {
+    if PAIRS.contains(&name) && over.tag.is_none() {
         return merge(as_map(base), &as_map(over.clone()));
     }
     merge(base, over)
@@ -69,7 +81,7 @@ fn as_map(node: Node) -> Node {
             Some((name, value)) => (name.to_owned(), Value::Scalar { text: value.to_owned(), quoted: true }),
             None => (node.text()?.to_owned(), Value::Scalar { text: String::new(), quoted: false }),
         };
-        Some((Key { place: node.place, name }, Node { place: node.place, value }))
+        Some((Key { place: node.place, name }, Node { place: node.place, value, tag: None }))
     });
-    Node { place: node.place, value: Value::Map(entries.collect()) }
+    Node { place: node.place, value: Value::Map(entries.collect()), tag: None }
 }

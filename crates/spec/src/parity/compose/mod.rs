@@ -1,5 +1,8 @@
 //! A file of Docker Compose: which service is meant, what it extends, and the variables in its values.
 
+mod build;
+mod dotenv;
+mod environment;
 mod files;
 mod interpolate;
 mod merge;
@@ -26,7 +29,8 @@ pub fn read(documents: &[Node], request: &Request) -> Result<Like, Error> {
 /// `left`: so many files may still be included.
 fn read_project(file: &Node, request: &Request, left: &mut usize) -> Result<Like, Error> {
     let mut losses = Vec::new();
-    let file = files::with_override(file, request, &mut losses)?;
+    let file = files::with_override(file, request)?;
+    let file = interpolate::around_services(&file, request, &mut losses)?;
     let mut top = At::new(&file, "").map()?;
     let included = files::included(&mut top, request, left)?;
     let services = match included.is_empty() {
@@ -110,6 +114,11 @@ fn choose(
             let usual: Vec<&str> = known.iter().copied().filter(|name| !hidden.contains(name)).collect();
             match usual[..] {
                 [one] => Ok(one.to_owned()),
+                [] if known.is_empty() => {
+                    let place = services.map_or(top.place, At::place);
+                    Err(Error::at(place, "it has no service")
+                        .with_hint("expected `services:` with a name for each"))
+                }
                 [] => {
                     let place = services.map_or(top.place, At::place);
                     Err(Error::at(place, "no service starts without a profile")
@@ -133,6 +142,7 @@ fn extended(
     let Some(service) = services.node.get(name) else {
         return Err(services.error(format!("it has no service {name}, which another one extends")));
     };
+    let service = &interpolate::interpolate(service, request, losses)?;
     let at = At::new(service, format!("services.{name}"));
     let mut fields = at.map()?;
     let Some(extends) = fields.get("extends") else { return Ok(service.clone()) };
@@ -151,7 +161,7 @@ fn extended(
         Some(file) => {
             let text = read_text(&extends, &file, request)?
                 .ok_or_else(|| extends.error(format!("{} is not there", file.display())))?;
-            let tree = files::other(&text, &file.to_string_lossy(), request, losses)?;
+            let tree = files::other(&text, &file.to_string_lossy())?;
             let services = At::new(&tree, "").map()?.required("services")?;
             extended(&services, &other, request, losses, depth + 1)?
         }

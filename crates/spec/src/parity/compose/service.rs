@@ -4,11 +4,10 @@ use super::super::error::Error;
 use super::super::fields::{At, Fields};
 use super::super::words::split;
 use super::super::yaml::Value;
-use super::super::{Kind, Like, Request, dockerfile};
-use super::interpolate::dotenv;
-use super::{Named, one_or_many, read_text, volumes};
+use super::super::{Kind, Like, Request};
+use super::interpolate::Variables;
+use super::{Named, build, environment, volumes};
 use crate::{Net, SecurityOpt, Ulimit, caps, limits, mount, net};
-use std::path::{Path, PathBuf};
 
 /// What the process does not see.
 const SUPERVISION: &[&str] = &[
@@ -36,6 +35,7 @@ const SUPERVISION: &[&str] = &[
     "pre_stop",
     "profiles",
     "pull_policy",
+    "pull_refresh_after",
     "restart",
     "scale",
     "stdin_open",
@@ -47,9 +47,10 @@ const SUPERVISION: &[&str] = &[
 
 pub fn read(at: &At, name: &str, named: &Named, request: &Request) -> Result<Like, Error> {
     let mut service = at.map()?;
-    let image = service.text("image")?.map(str::to_owned);
+    let image = service.text("image")?.filter(|image| !image.is_empty()).map(str::to_owned);
+    let project = Variables::of(request)?;
     let mut like = match service.get("build") {
-        Some(build) => built(&build, image.as_deref(), request)?,
+        Some(at) => build::read(&at, image.as_deref(), &project, request)?,
         None => Like { image, ..Like::new(Kind::Compose, "") },
     };
     like.kind = Kind::Compose;
@@ -57,72 +58,74 @@ pub fn read(at: &At, name: &str, named: &Named, request: &Request) -> Result<Lik
     like.spec.allow_new_privileges = true;
     user(&mut like, &mut service)?;
     rights(&mut like, &mut service)?;
-    variables(&mut like, &mut service, request)?;
+    environment::read(&mut like, &mut service, &project, request)?;
     command(&mut like, &mut service)?;
     limits_of(&mut like, &mut service)?;
     network(&mut like, &mut service)?;
     volumes::read(&mut like, &mut service, named, request)?;
     service.ignore(SUPERVISION);
     service.ignore_prefix("x-");
-    for (name, why) in [
-        ("cgroup", "a rootlet's cgroup is its own"),
-        ("cgroup_parent", "a rootlet's cgroup is its own"),
-        ("device_cgroup_rules", "the host's devices are not here"),
-        ("devices", "the host's devices are not here"),
-        ("dns", "/etc/resolv.conf is the host's"),
-        ("extra_hosts", "/etc/hosts is rootlet's own"),
-        ("gpus", "the host's devices are not here"),
-        ("ipc", "a rootlet has IPC of its own"),
-        ("pid", "a rootlet has processes of its own"),
-        ("post_start", "it is not run"),
-        ("runtime", "the runtime is rootlet"),
-        ("shm_size", "/dev/shm has 64 MB"),
-        ("userns_mode", "a rootlet has a user namespace of its own"),
-        ("volumes_from", "volumes of other services are not here"),
-    ] {
+    for (name, why) in NOT_APPLIED {
         service.lose(name, &mut like.losses, why);
     }
     service.rest(&mut like.losses);
     Ok(like)
 }
 
-/// What the Dockerfile says of the image that is built.
-fn built(build: &At, image: Option<&str>, request: &Request) -> Result<Like, Error> {
-    let (context, file, target) = match build.node.text() {
-        Some(text) => (text, "Dockerfile", None),
-        None => {
-            let mut fields = build.map()?;
-            let context = fields.text("context")?.unwrap_or(".");
-            (context, fields.text("dockerfile")?.unwrap_or("Dockerfile"), fields.text("target")?)
-        }
-    };
-    let path = Path::new(context).join(file);
-    let text = match context.contains("://") {
-        true => None,
-        false => read_text(build, &path, request)?,
-    };
-    let why = "nothing is built: name the image that was built with --base";
-    let mut like = match &text {
-        Some(text) => {
-            let request = Request { name: "the Dockerfile", select: target, ..*request };
-            let mut like = dockerfile::read(text, &request)
-                .map_err(|e| build.error(format!("{}: {e}", path.display())))?;
-            // Their places are those of another file.
-            like.losses.clear();
-            like
-        }
-        None => Like::new(Kind::Compose, ""),
-    };
-    like.losses.push(build.loss(why));
-    if let Some(image) = image {
-        like.image = Some(image.to_owned());
-    }
-    Ok(like)
-}
+/// How many of it run, where and when.
+const DEPLOYMENT: &[&str] = &[
+    "endpoint_mode",
+    "labels",
+    "mode",
+    "placement",
+    "replicas",
+    "restart_policy",
+    "rollback_config",
+    "update_config",
+];
+
+/// What exists and is not carried over.
+const NOT_APPLIED: [(&str, &str); 29] = [
+    ("cgroup", "a rootlet's cgroup is its own"),
+    ("cgroup_parent", "a rootlet's cgroup is its own"),
+    ("cpu_count", "it is not limited here"),
+    ("cpu_percent", "it is not limited here"),
+    ("cpu_rt_period", "it is not limited here"),
+    ("cpu_rt_runtime", "it is not limited here"),
+    ("credential_spec", "it is for Windows"),
+    ("device_cgroup_rules", "the host's devices are not here"),
+    ("devices", "the host's devices are not here"),
+    ("dns", "/etc/resolv.conf is the host's"),
+    ("dns_opt", "/etc/resolv.conf is the host's"),
+    ("dns_search", "/etc/resolv.conf is the host's"),
+    ("external_links", "no other container is reached by a name"),
+    ("extra_hosts", "/etc/hosts is rootlet's own"),
+    ("gpus", "the host's devices are not here"),
+    ("ipc", "a rootlet has IPC of its own"),
+    ("isolation", "it is for Windows"),
+    ("mac_address", "no address is given"),
+    ("models", "no model is served"),
+    ("pid", "a rootlet has processes of its own"),
+    ("post_start", "it is not run"),
+    ("provider", "nobody provides it"),
+    ("runtime", "the runtime is rootlet"),
+    ("shm_size", "/dev/shm has 64 MB"),
+    ("use_api_socket", "no socket of docker's is here"),
+    ("userns_mode", "a rootlet has a user namespace of its own"),
+    ("uts", "a rootlet has a host name of its own"),
+    ("volume_driver", "volumes are directories of the rootlet"),
+    ("volumes_from", "volumes of other services are not here"),
+];
 
 fn user(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
-    if let Some(at) = service.get("user") {
-        like.spec.user = Some(at.scalar()?.parse().map_err(|e: crate::ParseError| at.error(e.to_string()))?);
+    if let Some(at) = service.get("user")
+        && !at.scalar()?.is_empty()
+    {
+        // Where variables are not set, a part is empty: docker takes root, and the group that goes with the user.
+        let (user, group) = at.scalar()?.split_once(':').unwrap_or((at.scalar()?, ""));
+        let user = if user.is_empty() { "0" } else { user };
+        let whole = if group.is_empty() { user.to_owned() } else { format!("{user}:{group}") };
+        like.spec.user = Some(whole.parse().map_err(|e: crate::ParseError| at.error(e.to_string()))?);
     }
     for at in service.list("group_add")? {
         let group = at.scalar()?.parse().map_err(|e: crate::ParseError| at.error(e.to_string()))?;
@@ -131,7 +134,9 @@ fn user(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
     if let Some(at) = service.get("working_dir") {
         like.spec.workdir = Some(mount::parse_workdir(at.text()?).map_err(|e| at.error(e.reason()))?);
     }
-    if let Some(at) = service.get("hostname") {
+    if let Some(at) = service.get("hostname")
+        && !at.text()?.is_empty()
+    {
         like.spec.hostname = Some(net::parse_hostname(at.text()?).map_err(|e| at.error(e.reason()))?);
     }
     Ok(())
@@ -163,64 +168,18 @@ fn rights(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
     Ok(())
 }
 
-fn variables(like: &mut Like, service: &mut Fields, request: &Request) -> Result<(), Error> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    for at in one_or_many(service, "env_file")? {
-        let (path, required) = match at.node.text() {
-            Some(path) => (PathBuf::from(path), true),
-            None => {
-                let mut fields = at.map()?;
-                let path = PathBuf::from(fields.required("path")?.text()?);
-                (path, fields.truth("required")?.unwrap_or(true))
-            }
-        };
-        match read_text(&at, &path, request)? {
-            Some(text) => all.extend(dotenv(&text)),
-            None if required => return Err(at.error(format!("{} is not there", path.display()))),
-            None => {}
-        }
-    }
-    if let Some(at) = service.get("environment") {
-        let pairs: Vec<(String, Option<String>, At)> = match &at.node.value {
-            Value::List(_) => at
-                .list()?
-                .into_iter()
-                .map(|at| {
-                    let text = at.scalar()?;
-                    let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(v)));
-                    Ok((name.to_owned(), value.map(str::to_owned), at))
-                })
-                .collect::<Result<_, Error>>()?,
-            _ => at
-                .entries()?
-                .into_iter()
-                .map(|(k, at)| (k.name.clone(), at.node.text().map(str::to_owned), at))
-                .collect(),
-        };
-        for (name, value, at) in pairs {
-            if name.is_empty() || value.as_deref().unwrap_or_default().contains('\0') {
-                return Err(at.error("expected NAME=VALUE"));
-            }
-            // A name alone is the caller's.
-            match value.or_else(|| request.around.variable(&name)) {
-                Some(value) => all.push((name, value)),
-                None => like
-                    .losses
-                    .push(at.loss("the variable is not set where this is read, so it is not set inside")),
-            }
-        }
-    }
-    for (name, value) in all {
-        like.spec.env.retain(|(known, _)| *known != name);
-        like.spec.env.push((name, value));
-    }
-    Ok(())
-}
-
 fn command(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
-    let words = |at: &At| match &at.node.value {
-        Value::List(_) => at.list()?.iter().map(|at| at.scalar().map(str::to_owned)).collect(),
-        _ => split(at.scalar()?).map_err(|why| at.error(why)),
+    let words = |at: &At| -> Result<Vec<String>, Error> {
+        let words: Vec<String> = match &at.node.value {
+            Value::List(_) => {
+                at.list()?.iter().map(|at| at.scalar().map(str::to_owned)).collect::<Result<_, _>>()?
+            }
+            _ => split(at.scalar()?).map_err(|why| at.error(why))?,
+        };
+        match words.iter().any(|word| word.contains('\0')) {
+            true => Err(at.error("an argument cannot hold a NUL byte")),
+            false => Ok(words),
+        }
     };
     if let Some(at) = service.get("entrypoint") {
         like.spec.entrypoint = Some(words(&at)?);
@@ -228,6 +187,9 @@ fn command(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
     }
     if let Some(at) = service.get("command") {
         like.spec.command = words(&at)?;
+        if like.spec.command.is_empty() && like.spec.entrypoint.is_none() {
+            like.losses.push(at.loss("without an entrypoint beside it the image's own command is run"));
+        }
     }
     Ok(())
 }
@@ -247,11 +209,24 @@ fn limits_of(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
     for (field, name) in [("mem_limit", "memory"), ("pids_limit", "pids"), ("cpus", "cpus")] {
         service.get(field).map_or(Ok(()), |at| limit(name, at))?;
     }
-    let resources = service.map("deploy")?.map(|mut deploy| deploy.map("resources")).transpose()?.flatten();
-    if let Some(mut limits) = resources.map(|mut resources| resources.map("limits")).transpose()?.flatten() {
-        for name in ["memory", "pids", "cpus"] {
-            limits.get(name).map_or(Ok(()), |at| limit(name, at))?;
+    if let Some(mut deploy) = service.map("deploy")? {
+        if let Some(mut resources) = deploy.map("resources")? {
+            if let Some(mut limits) = resources.map("limits")? {
+                for name in ["memory", "pids", "cpus"] {
+                    limits.get(name).map_or(Ok(()), |at| limit(name, at))?;
+                }
+                limits.rest(&mut like.losses);
+            }
+            if let Some(mut reserved) = resources.map("reservations")? {
+                // They say where it fits, not what it gets.
+                reserved.ignore(&["cpus", "memory", "generic_resources"]);
+                reserved.lose("devices", &mut like.losses, "the host's devices are not here");
+                reserved.rest(&mut like.losses);
+            }
+            resources.rest(&mut like.losses);
         }
+        deploy.ignore(DEPLOYMENT);
+        deploy.rest(&mut like.losses);
     }
     if let Some(at) = service.get("ulimits") {
         for (key, at) in at.entries()? {

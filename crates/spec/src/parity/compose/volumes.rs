@@ -51,6 +51,10 @@ enum Kind {
     Unknown,
     /// With a name or without: what the image has there is copied into it.
     Fresh,
+    /// Without what the image has there.
+    Bare,
+    /// What a rootlet has not.
+    Other,
     Tmpfs(Option<u64>, u32),
 }
 
@@ -70,6 +74,7 @@ fn short(at: &At, text: &str) -> Result<Volume, Error> {
         // docker refuses it; a variable that is not set has been told.
         Some("") => Kind::Unknown,
         Some(path) if path.starts_with(['.', '/', '~']) => Kind::Bind(path.to_owned()),
+        _ if options.split(',').any(|option| option == "nocopy") => Kind::Bare,
         _ => Kind::Fresh,
     };
     let read_only = options.split(',').any(|option| option == "ro");
@@ -84,7 +89,17 @@ fn long(at: &At, like: &mut Like) -> Result<Volume, Error> {
     let kind_at = fields.required("type")?;
     let kind = match kind_at.text()? {
         "bind" => Kind::Bind(fields.required("source")?.text()?.to_owned()),
-        "volume" => Kind::Fresh,
+        "volume" => {
+            let mut options = fields.map("volume")?;
+            let nocopy = options.as_mut().map(|options| options.truth("nocopy")).transpose()?.flatten();
+            if let Some(mut options) = options {
+                options.lose("subpath", &mut like.losses, "the directory is a fresh one");
+                options.ignore(&["labels"]);
+                options.rest(&mut like.losses);
+            }
+            if nocopy == Some(true) { Kind::Bare } else { Kind::Fresh }
+        }
+        "image" | "npipe" | "cluster" => Kind::Other,
         "tmpfs" => {
             let (mut bytes, mut bits) = (None, 0o1777);
             if let Some(mut options) = fields.map("tmpfs")? {
@@ -104,10 +119,10 @@ fn long(at: &At, like: &mut Like) -> Result<Volume, Error> {
         other => {
             return Err(kind_at
                 .error(format!("unknown type {other}"))
-                .with_hint("expected bind, volume or tmpfs"));
+                .with_hint("expected bind, volume, tmpfs, image, npipe or cluster"));
         }
     };
-    fields.ignore(&["bind", "consistency", "source", "tmpfs", "volume"]);
+    fields.ignore(&["bind", "consistency", "image", "source", "tmpfs", "volume"]);
     fields.rest(&mut like.losses);
     Ok(Volume { kind, target, read_only })
 }
@@ -121,6 +136,12 @@ impl Volume {
                 if read_only {
                     all.push(Mount::Itself { target, access: Access::ReadOnly, optional: false });
                 }
+            }
+            Kind::Bare => all.push(empty(target, read_only)),
+            Kind::Other => {
+                like.losses
+                    .push(at.loss("this kind is not here: an empty directory of root's stands in its place"));
+                all.push(empty(target, read_only));
             }
             Kind::Unknown => {
                 like.losses

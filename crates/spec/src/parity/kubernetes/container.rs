@@ -12,10 +12,13 @@ const SCHEDULING: &[&str] = &[
     "activeDeadlineSeconds",
     "affinity",
     "automountServiceAccountToken",
+    // Knative's.
+    "containerConcurrency",
     "containers",
     "dnsPolicy",
     "enableServiceLinks",
     "hostUsers",
+    "idleTimeoutSeconds",
     "imagePullSecrets",
     "nodeName",
     "nodeSelector",
@@ -26,6 +29,7 @@ const SCHEDULING: &[&str] = &[
     "priorityClassName",
     "readinessGates",
     "resourceClaims",
+    "responseStartTimeoutSeconds",
     "restartPolicy",
     "schedulerName",
     "schedulingGates",
@@ -33,6 +37,7 @@ const SCHEDULING: &[&str] = &[
     "serviceAccountName",
     "setHostnameAsFQDN",
     "terminationGracePeriodSeconds",
+    "timeoutSeconds",
     "tolerations",
     "topologySpreadConstraints",
     "volumes",
@@ -63,7 +68,7 @@ pub fn read<'a>(
 ) -> Result<Like, Error> {
     let mut pod = workload.pod.map()?;
     let mut container = at.map()?;
-    let name = container.required("name")?.text()?;
+    let name = workload.container_name(at)?;
     let role = if init { "init container" } else { "container" };
     let mut like = Like::new(Kind::Kubernetes, format!("{} {}, {role} {name}", workload.kind, workload.name));
     // Kubernetes' defaults, where they differ from a Spec's.
@@ -80,6 +85,7 @@ pub fn read<'a>(
     }
     volumes::read(&mut like, objects, workload, &mut pod, &mut container, &owner, &variables)?;
     ports(&mut like, &mut container)?;
+    annotations(&mut like, workload, name)?;
     hostname(&mut like, workload, &mut pod)?;
     if !init {
         like.init = before(objects, workload, &mut pod, request, &mut like.losses)?;
@@ -113,7 +119,11 @@ fn command(like: &mut Like, container: &mut Fields, variables: &Variables) -> Re
         let Some(at) = at else { return Ok(None) };
         let mut room = Room::new();
         let expanded = at.texts()?.into_iter().map(|word| room.take(variables.expand(&word)));
-        expanded.collect::<Result<_, _>>().map(Some).map_err(|why| at.error(why))
+        let words: Vec<String> = expanded.collect::<Result<_, _>>().map_err(|why| at.error(why))?;
+        match words.iter().any(|word| word.contains('\0')) {
+            true => Err(at.error("an argument cannot hold a NUL byte")),
+            false => Ok(Some(words)),
+        }
     };
     like.spec.entrypoint = words(container.get("command"))?;
     like.spec.command = words(container.get("args"))?.unwrap_or_default();
@@ -129,10 +139,15 @@ fn resources(like: &mut Like, container: &mut Fields) -> Result<(), Error> {
             let text = at.scalar()?;
             let wrong = || at.error("expected a quantity").with_hint("such as 500m, 1.5, 128Mi or 1Gi");
             match key.name.as_str() {
-                "memory" => like.spec.limits.memory = Some(quantity::whole(text).ok_or_else(wrong)?),
+                // Nothing is no limit.
+                "memory" => {
+                    let bytes = quantity::whole(text).ok_or_else(wrong)?;
+                    like.spec.limits.memory = Some(bytes).filter(|&bytes| bytes > 0);
+                }
                 "cpu" => {
-                    let thousandths = quantity::parse(text).filter(|&n| n > 0).ok_or_else(wrong)?;
-                    like.spec.limits.cpus = Some(thousandths as f64 / 1000.0);
+                    let thousandths = quantity::parse(text).filter(|&n| n >= 0).ok_or_else(wrong)?;
+                    let cpus = Some(thousandths).filter(|&n| n > 0);
+                    like.spec.limits.cpus = cpus.map(|thousandths| thousandths as f64 / 1000.0);
                 }
                 "ephemeral-storage" => {
                     like.losses.push(at.loss("the kubelet evicts a pod for it; here nobody does"))
@@ -144,6 +159,34 @@ fn resources(like: &mut Like, container: &mut Fields) -> Result<(), Error> {
     resources.rest(&mut like.losses);
     Ok(())
 }
+
+/// Profiles, as they were said before there were fields for them.
+fn annotations(like: &mut Like, workload: &Workload, container: &str) -> Result<(), Error> {
+    let annotations = workload.metadata.as_ref().and_then(|at| at.node.get("annotations"));
+    let Some(annotations) = annotations.filter(|node| !node.is_null()) else { return Ok(()) };
+    for (key, at) in At::new(annotations, "metadata.annotations").entries()? {
+        let value = at.node.text().unwrap_or_default();
+        let (name, own) = key.name.split_once('/').unwrap_or((&key.name, ""));
+        match name {
+            "container.apparmor.security.beta.kubernetes.io" if own == container && value != "unconfined" => {
+                like.losses.push(at.loss("no AppArmor profile is applied here"));
+            }
+            "seccomp.security.alpha.kubernetes.io" if own == "pod" && !value.ends_with("/default") => {
+                like.losses.push(at.loss(OLD_FILTER));
+            }
+            "container.seccomp.security.alpha.kubernetes.io"
+                if own == container && !value.ends_with("/default") =>
+            {
+                like.losses.push(at.loss(OLD_FILTER));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+const OLD_FILTER: &str =
+    "Kubernetes takes no notice of it since 1.27, nor does a rootlet: the field is seccompProfile";
 
 fn ports(like: &mut Like, container: &mut Fields) -> Result<(), Error> {
     for at in container.list("ports")? {

@@ -78,7 +78,7 @@ pub fn read(
 ) -> Result<Variables, Error> {
     let mut all = Variables { values: HashMap::new(), order: Vec::new(), room: Room::new() };
     for at in container.list("envFrom")? {
-        from_object(&mut all, objects, &at, &mut like.losses)?;
+        from_object(&mut all, objects, workload, &at, &mut like.losses)?;
     }
     let entries = container.list("env")?;
     let limits = container.get("resources");
@@ -108,14 +108,20 @@ pub fn read(
     Ok(all)
 }
 
-fn from_object(all: &mut Variables, objects: &Objects, at: &At, losses: &mut Vec<Loss>) -> Result<(), Error> {
+fn from_object(
+    all: &mut Variables,
+    objects: &Objects,
+    workload: &Workload,
+    at: &At,
+    losses: &mut Vec<Loss>,
+) -> Result<(), Error> {
     let mut source = at.map()?;
     let prefix = source.text("prefix")?.unwrap_or_default();
     for (field, kind) in [("configMapRef", "ConfigMap"), ("secretRef", "Secret")] {
         let Some(mut reference) = source.map(field)? else { continue };
         let name = reference.required("name")?.text()?;
         let optional = reference.truth("optional")?.unwrap_or(false);
-        match object(objects, kind, name) {
+        match object(objects, kind, workload, name) {
             Some(data) => {
                 for (key, bytes) in data {
                     match String::from_utf8(bytes.clone()) {
@@ -148,7 +154,7 @@ fn value_from(
         let name = reference.required("name")?.text()?;
         let key = reference.required("key")?.text()?;
         let optional = reference.truth("optional")?.unwrap_or(false);
-        let found = object(objects, kind, name).map(|data| data.get(key));
+        let found = object(objects, kind, workload, name).map(|data| data.get(key));
         return Ok(match found {
             Some(Some(bytes)) => match String::from_utf8(bytes.clone()) {
                 Ok(value) => Some(value),
@@ -250,11 +256,18 @@ fn resource(resources: Option<&At>, at: &At, losses: &mut Vec<Loss>) -> Result<O
 pub type Data = BTreeMap<String, Vec<u8>>;
 
 /// What a ConfigMap or Secret of the file holds; `None` where it is not there.
-pub fn object<'b>(objects: &'b Objects, kind: &str, name: &str) -> Option<&'b Data> {
-    match kind {
-        "Secret" => objects.secrets.get(name),
-        _ => objects.config_maps.get(name),
-    }
+///
+/// Those of the workload's namespace go before one whose namespace is that in which the file is applied.
+pub fn object<'a, 'b>(
+    objects: &'b Objects<'a>,
+    kind: &str,
+    workload: &Workload<'a>,
+    name: &str,
+) -> Option<&'b Data> {
+    let all = if kind == "Secret" { objects.secrets.get(name) } else { objects.config_maps.get(name) }?;
+    let of = workload.namespace;
+    let anywhere = || all.values().next().filter(|_| of.is_none());
+    all.get(&of).or_else(|| all.get(&None)).or_else(anywhere)
 }
 
 /// Reads one; plain text goes before what is encoded.

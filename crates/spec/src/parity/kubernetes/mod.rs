@@ -15,12 +15,15 @@ use std::collections::BTreeMap;
 /// What else is in the file, that pods refer to.
 #[derive(Default)]
 pub struct Objects<'a> {
-    pub config_maps: BTreeMap<&'a str, env::Data>,
-    pub secrets: BTreeMap<&'a str, env::Data>,
+    pub config_maps: Held<'a>,
+    pub secrets: Held<'a>,
     workloads: Vec<Workload<'a>>,
     /// `Service web`, for the message when there is no pod.
     others: Vec<String>,
 }
+
+/// What ConfigMaps or Secrets hold, by their names, and then by their namespaces.
+pub type Held<'a> = BTreeMap<&'a str, BTreeMap<Option<&'a str>, env::Data>>;
 
 /// Something that has a pod.
 pub struct Workload<'a> {
@@ -48,7 +51,7 @@ pub fn read(documents: &[Node], request: &Request) -> Result<Like, Error> {
     for (i, node) in documents.iter().filter(|node| !node.is_null()).enumerate() {
         // A file of one document needs no number.
         let path = if documents.len() > 1 { format!("[{i}]") } else { String::new() };
-        objects.add(At::new(node, path))?;
+        objects.add(At::new(node, path).typed())?;
     }
     let choices = objects.choices()?;
     let chosen = choose(&choices, request.select, &objects)?;
@@ -67,16 +70,18 @@ impl<'a> Objects<'a> {
         let metadata = fields.get("metadata");
         let of_metadata = |name: &str| metadata.as_ref().and_then(|at| at.node.get(name)?.text());
         let name = of_metadata("name").or_else(|| of_metadata("generateName")).unwrap_or("unnamed");
+        let namespace = of_metadata("namespace");
+        let hold = |all: &mut Held<'a>| -> Result<(), Error> {
+            all.entry(name).or_default().insert(namespace, env::data(&object, kind)?);
+            Ok(())
+        };
         match kind {
-            "ConfigMap" => drop(self.config_maps.insert(name, env::data(&object, kind)?)),
-            "Secret" => drop(self.secrets.insert(name, env::data(&object, kind)?)),
-            _ => {
-                let namespace = of_metadata("namespace");
-                match workload(kind, name, namespace, metadata.clone(), &mut fields)? {
-                    Some(workload) => self.workloads.push(workload),
-                    None => self.others.push(format!("{kind} {name}")),
-                }
-            }
+            "ConfigMap" => hold(&mut self.config_maps)?,
+            "Secret" => hold(&mut self.secrets)?,
+            _ => match workload(kind, name, namespace, metadata.clone(), &mut fields)? {
+                Some(workload) => self.workloads.push(workload),
+                None => self.others.push(format!("{kind} {name}")),
+            },
         }
         Ok(())
     }
@@ -87,7 +92,7 @@ impl<'a> Objects<'a> {
             let mut pod = workload.pod.map()?;
             for (list, init) in [("containers", false), ("initContainers", true)] {
                 for at in pod.list(list)? {
-                    let name = at.map()?.required("name")?.text()?;
+                    let name = workload.container_name(&at)?;
                     choices.push(Choice { workload, name, at, init });
                 }
             }
@@ -96,6 +101,30 @@ impl<'a> Objects<'a> {
             }
         }
         Ok(choices)
+    }
+}
+
+/// Kinds that Kubernetes has of its own.
+const KNOWN: [&str; 9] = [
+    "Pod",
+    "PodTemplate",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+];
+
+impl<'a> Workload<'a> {
+    /// Others may leave it out: Knative then gives this one.
+    pub fn container_name(&self, container: &At<'a>) -> Result<&'a str, Error> {
+        let mut fields = container.map()?;
+        match fields.text("name")? {
+            None if !KNOWN.contains(&self.kind) => Ok("user-container"),
+            _ => fields.required("name")?.text(),
+        }
     }
 }
 
@@ -108,17 +137,6 @@ fn workload<'a>(
     metadata: Option<At<'a>>,
     object: &mut Fields<'a>,
 ) -> Result<Option<Workload<'a>>, Error> {
-    let known = [
-        "Pod",
-        "PodTemplate",
-        "Deployment",
-        "StatefulSet",
-        "DaemonSet",
-        "ReplicaSet",
-        "ReplicationController",
-        "Job",
-        "CronJob",
-    ];
     if kind == "Pod" {
         let pod = object.required("spec")?;
         return Ok(Some(Workload { kind, name, namespace, metadata, pod, claims: Vec::new() }));
@@ -126,7 +144,7 @@ fn workload<'a>(
     let spec = match (kind, object.get("spec")) {
         ("PodTemplate", _) => None,
         (_, Some(spec)) if matches!(spec.node.value, Value::Map(_)) => Some(spec.map()?),
-        _ if known.contains(&kind) => {
+        _ if KNOWN.contains(&kind) => {
             return Err(object.required("spec").and_then(|at| at.map()).unwrap_err());
         }
         _ => return Ok(None),
@@ -140,16 +158,20 @@ fn workload<'a>(
             }
             let mut holder = match kind {
                 "CronJob" => spec.required("jobTemplate")?.map()?.required("spec")?.map()?,
+                // KEDA's ScaledJob.
+                _ if !KNOWN.contains(&kind) && spec.get("jobTargetRef").is_some() => {
+                    spec.required("jobTargetRef")?.map()?
+                }
                 _ => spec,
             };
             match holder.get("template") {
                 Some(template) => template,
-                None if known.contains(&kind) => return Err(holder.required("template").unwrap_err()),
+                None if KNOWN.contains(&kind) => return Err(holder.required("template").unwrap_err()),
                 None => return Ok(None),
             }
         }
     };
-    if !known.contains(&kind) && template.node.get("spec").is_none_or(|spec| spec.get("containers").is_none())
+    if !KNOWN.contains(&kind) && template.node.get("spec").is_none_or(|spec| spec.get("containers").is_none())
     {
         return Ok(None);
     }
@@ -158,6 +180,9 @@ fn workload<'a>(
     let pod = template.required("spec")?;
     Ok(Some(Workload { kind, name, namespace, metadata, pod, claims }))
 }
+
+/// As many others are named where there is no pod.
+const MOST_NAMED: usize = 10;
 
 const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
 
@@ -172,12 +197,19 @@ fn choose<'a, 'b>(
                 "only ConfigMaps and Secrets".into()
             }
             [] => "nothing".into(),
+            [some @ .., _] if some.len() >= MOST_NAMED => {
+                let more = objects.others.len() - MOST_NAMED;
+                format!("{} and {more} more", objects.others[..MOST_NAMED].join(", "))
+            }
             others => others.join(", "),
         };
-        return Err(Error::new(format!("no object in it has a pod; it holds {others}")).with_hint(
-            "expected a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob; put its ConfigMaps and Secrets \
-             beside it",
-        ));
+        let kinds = objects.others.iter().filter_map(|other| other.split(' ').next());
+        let meant = kinds.filter_map(|kind| crate::similar::nearest(kind, KNOWN)).next();
+        let meant = meant.map(|kind| format!("did you mean `kind: {kind}`? ")).unwrap_or_default();
+        return Err(Error::new(format!("no object in it has a pod; it holds {others}")).with_hint(format!(
+            "{meant}expected a Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob; put its ConfigMaps and \
+             Secrets beside it"
+        )));
     }
     let full = |choice: &Choice| format!("{}/{}", choice.workload.name, choice.name);
     let ordinary: Vec<_> = choices.iter().filter(|choice| !choice.init).collect();

@@ -278,7 +278,7 @@ impl Reader<'_, '_> {
         let mut fields = at.map()?;
         let optional = fields.truth("optional")?.unwrap_or(false);
         let items = fields.list("items")?;
-        let Some(data) = env::object(self.objects, kind, name) else {
+        let Some(data) = env::object(self.objects, kind, self.workload, name) else {
             // Without the data, the keys that are asked for tell the names at least.
             if !optional {
                 let instead = match items.is_empty() {

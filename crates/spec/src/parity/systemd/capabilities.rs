@@ -6,8 +6,22 @@ use super::capability;
 use super::unit::{Assignment, Settings};
 use crate::caps;
 
+/// Settings that take capabilities from the bounding set (systemd.exec(5) says so of each; seen in systemd 252).
+const TAKEN: [(&str, &[&str]); 4] = [
+    ("PrivateDevices", &["MKNOD", "SYS_RAWIO"]),
+    ("ProtectKernelModules", &["SYS_MODULE"]),
+    ("ProtectKernelLogs", &["SYSLOG"]),
+    ("ProtectClock", &["SYS_TIME", "WAKE_ALARM"]),
+];
+
 pub fn read(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
-    let bounding = set(settings.take_all("CapabilityBoundingSet"), &caps::NAMES)?;
+    let mut bounding = set(settings.take_all("CapabilityBoundingSet"), &caps::NAMES)?;
+    for (key, without) in TAKEN {
+        if settings.truth(key)? == Some(true) {
+            let all = || caps::NAMES.iter().map(|&name| name.to_owned()).collect();
+            bounding.get_or_insert_with(all).retain(|name| !without.contains(&name.as_str()));
+        }
+    }
     match bounding {
         None => like.spec.caps.add = vec![caps::ALL.into()],
         Some(names) => {

@@ -26,12 +26,24 @@ pub fn read(like: &mut Like, settings: &mut Settings, request: &Request) -> Resu
             Found::Nothing(why) => like.losses.push(loss(&a, why)),
         }
     }
+    let mut unset = BTreeSet::new();
     for a in settings.take("UnsetEnvironment") {
-        like.spec.env_remove.extend(a.words()?);
+        // `NAME=VALUE` takes it away where it has just this value.
+        for word in a.words()? {
+            match word.split_once('=') {
+                Some((name, value)) => all.retain(|known| *known != (name.to_owned(), value.to_owned())),
+                None => drop(unset.insert(word)),
+            }
+        }
     }
-    let removed: BTreeSet<&str> = like.spec.env_remove.iter().map(String::as_str).collect();
-    all.retain(|(name, _)| !removed.contains(name.as_str()));
-    like.spec.env.extend(all);
+    like.spec.env_remove.extend(unset.iter().cloned());
+    for (name, value) in all {
+        // What the unit says goes before what comes with the account.
+        like.spec.env_remove.retain(|removed| *removed != name || unset.contains(&name));
+        like.spec.env.retain(|(known, _)| *known != name);
+        like.spec.env.push((name, value));
+    }
+    like.spec.env.retain(|(name, _)| !unset.contains(name));
     Ok(())
 }
 

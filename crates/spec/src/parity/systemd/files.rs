@@ -45,9 +45,9 @@ pub fn read(like: &mut Like, settings: &mut Settings, dynamic: bool) -> Result<(
     binds(like, settings, &mut mounts)?;
     let private = match settings.last("PrivateTmp") {
         Some(a) => a.value == "disconnected" || a.truth()?,
-        None => dynamic,
+        None => false,
     };
-    if private {
+    if private || dynamic {
         for target in ["/tmp", "/var/tmp"] {
             put(&mut mounts, directory(target, Rights::root(0o1777)));
         }
@@ -131,7 +131,7 @@ fn protect_system(
     mounts: &mut Vec<Mount>,
 ) -> Result<(), Error> {
     let a = settings.last("ProtectSystem");
-    let value = a.as_ref().map_or(if dynamic { "strict" } else { "no" }, |a| a.value.as_str());
+    let value = if dynamic { "strict" } else { a.as_ref().map_or("no", |a| a.value.as_str()) };
     let places: &[&str] = match value {
         "strict" => {
             like.spec.read_only = true;
@@ -152,7 +152,11 @@ fn protect_system(
 
 fn protect_home(settings: &mut Settings, dynamic: bool, mounts: &mut Vec<Mount>) -> Result<(), Error> {
     let a = settings.last("ProtectHome");
-    let value = a.as_ref().map_or(if dynamic { "read-only" } else { "no" }, |a| a.value.as_str());
+    let value = match &a {
+        Some(a) if !(dynamic && a.truth().is_ok_and(|hidden| !hidden)) => a.value.as_str(),
+        _ if dynamic => "read-only",
+        _ => "no",
+    };
     for place in ["/home", "/root", "/run/user"] {
         let target = place.to_owned();
         match value {
@@ -184,7 +188,11 @@ const DIRECTORIES: [(&str, &str, &str, bool); 5] = [
 fn directories(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>) -> Result<(), Error> {
     settings.take("RuntimeDirectoryPreserve");
     for (key, below, variable, users) in DIRECTORIES {
-        let bits = match settings.last(&format!("{key}Mode")) {
+        let mode = settings.last(&format!("{key}Mode"));
+        if let Some(a) = mode.as_ref().filter(|_| !users) {
+            like.losses.push(super::loss(a, "the mode is that of the base's directory, else 0755"));
+        }
+        let bits = match mode {
             Some(a) => mode::parse(&a.value).map_err(|e| a.error(e.reason()))?,
             None => 0o755,
         };
@@ -197,11 +205,10 @@ fn directories(like: &mut Like, settings: &mut Settings, mounts: &mut Vec<Mount>
                     return Err(a.error("expected a relative path"));
                 }
                 let target = path(&a, &format!("{below}/{name}"))?;
-                let rights = match users {
-                    true => Rights { uid: None, gid: None, mode: bits },
-                    false => Rights::root(bits),
-                };
-                put(mounts, directory(&target, rights));
+                let rights = Rights { uid: None, gid: None, mode: bits };
+                // What the program's package has configured stays.
+                let kept = || Mount::Volume { target: target.clone() };
+                put(mounts, if users { directory(&target, rights) } else { kept() });
                 all.push(target);
             }
         }

@@ -42,7 +42,7 @@ pub fn read(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
         let text = format!("{name}={}:{}", value(&a, soft, unit)?, value(&a, hard, unit)?);
         like.spec.ulimits.push(text.parse::<Ulimit>().map_err(|e| a.error(e.reason()))?);
     }
-    if let Some(a) = settings.last("MemoryMax").or_else(|| settings.last("MemoryLimit")) {
+    if let Some(a) = settings.last("MemoryMax") {
         match a.value.as_str() {
             "infinity" => {}
             text if text.ends_with('%') => {

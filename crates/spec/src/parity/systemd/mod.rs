@@ -4,107 +4,17 @@ mod capabilities;
 mod env;
 mod files;
 mod limits;
+mod names;
+mod specifiers;
 mod unit;
+mod words;
 
-use super::error::Error;
+use super::error::{Error, Place};
 use super::{Kind, Like, Loss, Request, Room};
 use crate::{GroupSpec, Memberships, Net, User, UserSpec, caps, mode};
+use specifiers::Specifiers;
 use std::path::Path;
 use unit::{Assignment, Settings};
-
-/// What is about when and how it is started.
-const SUPERVISION: &[&str] = &[
-    "BusName",
-    "ExecCondition",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-    "ExitType",
-    "FileDescriptorStoreMax",
-    "GuessMainPID",
-    "KillMode",
-    "KillSignal",
-    "NonBlocking",
-    "NotifyAccess",
-    "OOMPolicy",
-    "OOMScoreAdjust",
-    "PIDFile",
-    "RemainAfterExit",
-    "Restart",
-    "RestartForceExitStatus",
-    "RestartPreventExitStatus",
-    "RestartSec",
-    "RootDirectoryStartOnly",
-    "RuntimeMaxSec",
-    "SendSIGHUP",
-    "SendSIGKILL",
-    "Slice",
-    "Sockets",
-    "StandardError",
-    "StandardInput",
-    "StandardOutput",
-    "StartLimitBurst",
-    "StartLimitInterval",
-    "SuccessExitStatus",
-    "SyslogFacility",
-    "SyslogIdentifier",
-    "SyslogLevel",
-    "TTYPath",
-    "TimeoutAbortSec",
-    "TimeoutSec",
-    "TimeoutStartSec",
-    "TimeoutStopSec",
-    "Type",
-    "WatchdogSec",
-    "WatchdogSignal",
-    "CPUAccounting",
-    "IOAccounting",
-    "IPAccounting",
-    "MemoryAccounting",
-    "TasksAccounting",
-    "IgnoreSIGPIPE",
-    "LogRateLimitBurst",
-    "LogRateLimitIntervalSec",
-    "LogLevelMax",
-    "Nice",
-    "CPUWeight",
-    "IOWeight",
-    "CPUSchedulingPolicy",
-    "CPUSchedulingPriority",
-    "IOSchedulingClass",
-    "IOSchedulingPriority",
-    "Delegate",
-    "RestartSteps",
-    "RestartMaxDelaySec",
-    "RestartMode",
-    "RestartKillSignal",
-    "FinalKillSignal",
-    "UtmpIdentifier",
-    "UtmpMode",
-    "SyslogLevelPrefix",
-    "ReloadSignal",
-];
-
-/// What holds in a rootlet already: its kernel, clock, devices and processes are not those of the machine.
-const SO_ALREADY: &[&str] = &[
-    "PrivateDevices",
-    "ProtectClock",
-    "ProtectControlGroups",
-    "ProtectHostname",
-    "ProtectKernelLogs",
-    "ProtectKernelModules",
-    "ProtectKernelTunables",
-    "ProtectProc",
-    "ProcSubset",
-    "RemoveIPC",
-    "PrivateMounts",
-    "MountFlags",
-    "DevicePolicy",
-    "DeviceAllow",
-    "PrivateIPC",
-    "PrivateUsers",
-    "KeyringMode",
-];
 
 pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     let mut all = unit::parse(text, None)?;
@@ -124,10 +34,10 @@ pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     if let Some(name) = request.select {
         return Err(Error::new(format!("a unit has no part {name}")).with_hint("leave `#` and the name out"));
     }
-    let names = Names::of(file);
+    let specifiers = Specifiers::of(file);
     let mut losses = Vec::new();
     for assignment in &mut all {
-        names.expand(assignment, &mut losses);
+        specifiers.expand(assignment, &mut losses);
     }
     let known = ["Unit", "Service", "Install"];
     if !all.iter().any(|assignment| assignment.section == "Service") {
@@ -139,16 +49,25 @@ pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     {
         losses.push(loss(assignment, "no such section is known, so it has no effect"));
     }
+    if request.around.directory().ends_with("systemd/user") {
+        let why = "a unit of a user's own manager, which runs it as whoever is logged in: give that user with --user";
+        losses.push(Loss {
+            place: Place::default(),
+            path: file.to_owned(),
+            says: String::new(),
+            why: why.into(),
+        });
+    }
     let mut settings = Settings::of("Service", all);
     let mut like = Like::new(Kind::Systemd, file.to_owned());
     like.losses = losses;
-    service(&mut like, &mut settings, &names, request)?;
-    for key in SUPERVISION.iter().chain(SO_ALREADY) {
+    service(&mut like, &mut settings, &specifiers, request)?;
+    for key in names::SUPERVISION.iter().chain(names::SO_ALREADY) {
         settings.take(key);
     }
-    let nearest = |key: &str| crate::similar::nearest(key, KNOWN.iter().copied()).map(str::to_owned);
+    let nearest = |key: &str| crate::similar::nearest(key, names::KNOWN.iter().copied()).map(str::to_owned);
     like.losses.extend(settings.rest().map(|a| {
-        let why = match (not_applied(&a.key), nearest(&a.key)) {
+        let why = match (names::not_applied(&a.key), nearest(&a.key)) {
             (Some(why), _) => why.to_owned(),
             (None, Some(name)) => format!("no such setting is known; did you mean {name}?"),
             (None, None) => "no such setting is known, so it has no effect".into(),
@@ -159,96 +78,29 @@ pub fn read(text: &str, request: &Request) -> Result<Like, Error> {
     Ok(like)
 }
 
-/// Names that are often misspelt.
-const KNOWN: &[&str] = &[
-    "User",
-    "Group",
-    "SupplementaryGroups",
-    "DynamicUser",
-    "UMask",
-    "ProtectSystem",
-    "ProtectHome",
-    "PrivateTmp",
-    "ReadWritePaths",
-    "ReadOnlyPaths",
-    "InaccessiblePaths",
-    "StateDirectory",
-    "RuntimeDirectory",
-    "CacheDirectory",
-    "LogsDirectory",
-    "ConfigurationDirectory",
-    "BindPaths",
-    "BindReadOnlyPaths",
-    "CapabilityBoundingSet",
-    "AmbientCapabilities",
-    "NoNewPrivileges",
-    "Environment",
-    "EnvironmentFile",
-    "WorkingDirectory",
-    "ExecStart",
-    "LimitNOFILE",
-    "LimitNPROC",
-    "MemoryMax",
-    "TasksMax",
-    "CPUQuota",
-];
-
-/// Settings that exist and that a rootlet does not apply.
-fn not_applied(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "SystemCallFilter" | "SystemCallErrorNumber" | "SystemCallLog" => {
-            "the filter is not applied: calls that systemd refuses, with SIGSYS or this errno, go through here"
-        }
-        "SystemCallArchitectures" => "programs of another architecture run here",
-        "RestrictAddressFamilies" => "sockets of all families can be made here; systemd answers EAFNOSUPPORT",
-        "RestrictNamespaces" => "namespaces can be made here; systemd answers EPERM",
-        "RestrictRealtime" => {
-            "realtime scheduling is asked of the kernel, which wants SYS_NICE; systemd answers EPERM"
-        }
-        "RestrictSUIDSGID" => "setuid and setgid bits can be set here; systemd answers EPERM",
-        "RestrictFileSystems" => "files of all kinds of file system can be opened here",
-        "LockPersonality" => "personality(2) can be called here; systemd answers EPERM",
-        "MemoryDenyWriteExecute" => "memory can be writable and executable here; systemd answers EPERM",
-        "RootDirectory" | "RootImage" => "the root is the base: give it with --base dir:PATH",
-        "ExecPaths" | "NoExecPaths" => "what may be executed is not restricted",
-        "LoadCredential" | "LoadCredentialEncrypted" | "SetCredential" | "ImportCredential" => {
-            "credentials are not here"
-        }
-        "PassEnvironment" => "the manager's variables are not here",
-        "ExecStartPre" | "ExecStartPost" => "it is not run",
-        "PAMName" => "no session is opened",
-        "SELinuxContext" | "AppArmorProfile" | "SmackProcessLabel" => "no profile is applied",
-        "SecureBits" => "secure bits are not set",
-        "IPAddressAllow" | "IPAddressDeny" | "SocketBindAllow" | "SocketBindDeny" => {
-            "the network is not filtered"
-        }
-        "MemoryHigh" | "MemoryLow" | "MemoryMin" | "MemorySwapMax" | "CPUAffinity" | "AllowedCPUs" => {
-            "it is not limited here"
-        }
-        _ => return None,
-    })
-}
-
 fn loss(a: &Assignment, why: impl Into<String>) -> Loss {
     let path = a.file.as_ref().map_or(a.key.clone(), |file| format!("{file}: {}", a.key));
     let says: String = a.value.chars().take(60).collect();
     Loss { place: a.place, path, says, why: why.into() }
 }
 
-fn service(like: &mut Like, settings: &mut Settings, names: &Names, request: &Request) -> Result<(), Error> {
+fn service(
+    like: &mut Like,
+    settings: &mut Settings,
+    specifiers: &Specifiers,
+    request: &Request,
+) -> Result<(), Error> {
     let spec = &mut like.spec;
     // A service has no filter, all capabilities, and may raise its rights, unless it says otherwise.
     spec.seccomp_unconfined = true;
     spec.allow_new_privileges = true;
     spec.memberships = Memberships::Merge;
     let dynamic = settings.truth("DynamicUser")?.unwrap_or(false);
-    identity(like, settings, names, dynamic)?;
+    identity(like, settings, specifiers, dynamic)?;
     capabilities::read(like, settings)?;
-    if let Some(no_new) = settings.truth("NoNewPrivileges")? {
-        like.spec.allow_new_privileges = !no_new;
-    } else if dynamic {
-        like.spec.allow_new_privileges = false;
-    }
+    // What a dynamic user implies cannot be taken back (systemd.exec(5)).
+    let no_new = settings.truth("NoNewPrivileges")?.unwrap_or(false);
+    like.spec.allow_new_privileges = !(no_new || dynamic);
     if let Some(a) = settings.last("UMask") {
         like.spec.umask = Some(mode::parse_umask(&a.value).map_err(|e| a.error(e.reason()))?);
     }
@@ -264,27 +116,62 @@ fn service(like: &mut Like, settings: &mut Settings, names: &Names, request: &Re
 /// A dynamic user's numbers are of this range (systemd's own constants).
 const DYNAMIC: std::ops::Range<u32> = 61184..65520;
 
-fn identity(like: &mut Like, settings: &mut Settings, names: &Names, dynamic: bool) -> Result<(), Error> {
+fn identity(
+    like: &mut Like,
+    settings: &mut Settings,
+    specifiers: &Specifiers,
+    dynamic: bool,
+) -> Result<(), Error> {
     let group = settings.last("Group");
     let parsed = |a: &Assignment| a.value.parse::<GroupSpec>().map_err(|e| a.error(e.reason()));
     let group = group.as_ref().map(parsed).transpose()?;
     let user = settings.last("User");
     like.spec.user = match &user {
-        None if dynamic => Some(dynamic_user(&names.prefix)),
-        None => group.map(|group| UserSpec::Id(0, Some(group))),
+        None if dynamic => Some(dynamic_user(&specifiers.prefix)),
+        None => Some(UserSpec::Id(0, group.clone())),
         Some(a) => match a.value.parse::<UserSpec>().map_err(|e| a.error(e.reason()))? {
-            UserSpec::Name(name, _) if dynamic && name != "root" => Some(dynamic_user(&name)),
-            UserSpec::Name(name, _) => Some(UserSpec::Name(name, group)),
-            UserSpec::Id(uid, _) => Some(UserSpec::Id(uid, group)),
+            // A name that the machine has is that user, and each has these.
+            UserSpec::Name(name, _) if dynamic && !matches!(&*name, "root" | "nobody") => {
+                Some(dynamic_user(&name))
+            }
+            UserSpec::Name(name, _) => Some(UserSpec::Name(name, group.clone())),
+            UserSpec::Id(uid, _) => Some(UserSpec::Id(uid, group.clone())),
             UserSpec::Account(_) => return Err(a.error("expected a name or a number")),
         },
     };
+    login(like, group.as_ref());
     for a in settings.take("SupplementaryGroups") {
         for word in a.words()? {
             like.spec.groups.push(word.parse().map_err(|e: crate::ParseError| a.error(e.reason()))?);
         }
     }
     Ok(())
+}
+
+/// What comes with an account: its memberships and variables. systemd looks for neither where no `User=` is said (systemd.exec(5),
+/// "Environment variables in spawned processes"), nor for memberships where the group is root's.
+fn login(like: &mut Like, group: Option<&GroupSpec>) {
+    let is_roots = |group: &GroupSpec| match group {
+        GroupSpec::Id(gid) => *gid == 0,
+        GroupSpec::Name(name) => name == "root",
+    };
+    let (name, is_root) = match &like.spec.user {
+        Some(UserSpec::Name(name, _)) => (Some(name.clone()), name == "root"),
+        Some(UserSpec::Account(user)) => (Some(user.name.clone()), false),
+        Some(UserSpec::Id(uid, _)) => (None, *uid == 0),
+        None => (None, true),
+    };
+    if group.map_or(is_root, is_roots) {
+        like.spec.memberships = Memberships::Strict;
+    }
+    // docker's own.
+    like.spec.env_remove.push("HOSTNAME".into());
+    if matches!(like.spec.user, Some(UserSpec::Account(_) | UserSpec::Id(0, _))) {
+        like.spec.env_remove.push("HOME".into());
+    }
+    for variable in ["USER", "LOGNAME"] {
+        like.spec.env.extend(name.clone().map(|name| (variable.to_owned(), name)));
+    }
 }
 
 /// Made while it runs, and known by name to who asks nss-systemd(8): here by a line in `/etc/passwd`.
@@ -312,7 +199,11 @@ fn command(like: &mut Like, settings: &mut Settings) -> Result<(), Error> {
     if prefix.contains(['+', '!']) {
         like.losses.push(loss(&a, "it runs as the user all the same, without more rights"));
     }
-    let mut words = super::words::split(line).map_err(|why| a.error(why))?;
+    let mut commands = words::commands(line).map_err(|why| a.error(why))?;
+    let mut words = commands.pop().unwrap_or_default();
+    if !commands.is_empty() {
+        like.losses.push(loss(&a, "one command runs: the last one"));
+    }
     if prefix.contains('@') && words.len() > 1 {
         words.remove(1);
     }
@@ -341,66 +232,10 @@ fn in_place_of(word: String, known: &impl Fn(&str) -> Option<String>) -> Vec<Str
     if let Some(name) = name {
         let value = known(name).unwrap_or_default();
         let blank = || value.split_whitespace().map(str::to_owned).collect();
-        return super::words::split(&value).unwrap_or_else(|_| blank());
+        return words::split(&value).unwrap_or_else(|_| blank());
     }
     // What names no variable of the unit is the shell's affair.
     vec![super::words::expand(&word, '$', &mut |name| known(name)).unwrap_or(word)]
-}
-
-/// What the name of the unit gives: `%n`, `%p`, `%i`.
-struct Names {
-    full: String,
-    prefix: String,
-    instance: String,
-}
-
-impl Names {
-    fn of(file: &str) -> Self {
-        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-        let (prefix, instance) = stem.split_once('@').unwrap_or((stem, ""));
-        Self { full: file.into(), prefix: prefix.into(), instance: instance.into() }
-    }
-
-    /// Specifiers (systemd.unit(5)). Those of the machine stay as they stand, which is a loss.
-    fn expand(&self, a: &mut Assignment, losses: &mut Vec<Loss>) {
-        if !a.value.contains('%') {
-            return;
-        }
-        let mut out = String::new();
-        let mut chars = a.value.chars();
-        let mut unknown = false;
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                out.push(c);
-                continue;
-            }
-            match chars.next() {
-                Some('%') | None => out.push('%'),
-                Some('n') => out.push_str(&self.full),
-                Some('N') => out.push_str(self.full.rsplit_once('.').map_or(&self.full, |(stem, _)| stem)),
-                Some('p' | 'P') => out.push_str(&self.prefix),
-                Some('i' | 'I') => out.push_str(&self.instance),
-                Some('j' | 'J') => out.push_str(self.prefix.rsplit('-').next().unwrap_or_default()),
-                Some('t') => out.push_str("/run"),
-                Some('S') => out.push_str("/var/lib"),
-                Some('C') => out.push_str("/var/cache"),
-                Some('L') => out.push_str("/var/log"),
-                Some('E') => out.push_str("/etc"),
-                Some('T') => out.push_str("/tmp"),
-                Some('V') => out.push_str("/var/tmp"),
-                Some('H' | 'l' | 'q') => out.push_str("rootlet"),
-                Some(other) => {
-                    unknown = true;
-                    out.extend(['%', other]);
-                }
-            }
-        }
-        let exec = a.key.starts_with("Exec") || a.section != "Service";
-        if unknown && !(exec && a.key != "ExecStart") {
-            losses.push(loss(a, "it has a specifier that only the machine knows"));
-        }
-        a.value = out;
-    }
 }
 
 /// A capability by its name, for the settings that list them.

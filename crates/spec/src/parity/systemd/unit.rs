@@ -76,11 +76,21 @@ pub struct Settings {
     all: BTreeMap<String, Vec<Assignment>>,
 }
 
+/// Names that settings had once, and that systemd takes as ever.
+const OLD: [(&str, &str); 4] = [
+    ("ReadWriteDirectories", "ReadWritePaths"),
+    ("ReadOnlyDirectories", "ReadOnlyPaths"),
+    ("InaccessibleDirectories", "InaccessiblePaths"),
+    ("MemoryLimit", "MemoryMax"),
+];
+
 impl Settings {
     pub fn of(section: &str, assignments: Vec<Assignment>) -> Self {
         let mut all: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
         for assignment in assignments.into_iter().filter(|a| a.section == section) {
-            let values = all.entry(assignment.key.clone()).or_default();
+            let key =
+                OLD.iter().find(|(old, _)| *old == assignment.key).map_or(&*assignment.key, |(_, new)| new);
+            let values = all.entry(key.to_owned()).or_default();
             // CapabilityBoundingSet= says something when it is empty: its reader looks for it.
             if assignment.value.is_empty() {
                 values.clear();
@@ -133,7 +143,7 @@ impl Assignment {
 
     /// The words of the value.
     pub fn words(&self) -> Result<Vec<String>, Error> {
-        super::super::words::split(&self.value).map_err(|why| self.error(why))
+        super::words::split(&self.value).map_err(|why| self.error(why))
     }
 }
 

@@ -82,7 +82,6 @@ fn variables_and_files_of_them() {
         wrong("compose.yaml", "services: {web: {image: '${V:?give V}'}}")
             .contains("the variable V is not set: give V")
     );
-    assert!(wrong("compose.yaml", "services: {web: {env_file: no.env}}").contains("no.env is not there"));
 }
 
 #[test]
@@ -164,4 +163,109 @@ fn which_service() {
         lost(&service("volumez: [], devices: [/dev/x]")),
         ["services.web.volumez", "services.web.devices"]
     );
+}
+
+#[test]
+fn the_variables_of_other_services_are_no_concern_of_this_one() {
+    let text = "services:\n  web: {image: 'i:${TAG}', environment: {A: '${EMPTY}'}}\n  db: {image: '$OTHER', environment: {B: '${NEEDED:?give one}'}}\n";
+    let web = like("compose.yaml#web", text);
+    assert_eq!(lost(&web), ["$TAG", "$EMPTY"]);
+    assert_eq!(web.spec.env, [("A".into(), String::new())], "empty is a value");
+    let needed = wrong("compose.yaml#db", text);
+    assert!(
+        needed.starts_with("line 3, column 42: the variable NEEDED is not set: give one (set it, or "),
+        "{needed}"
+    );
+}
+
+#[test]
+fn what_is_not_set_is_not_said() {
+    let like = service("user: '${U}:${G}', hostname: '${H:-}', mem_limit: '${M}'");
+    assert_eq!(like.spec.user, Some(UserSpec::Id(0, None)), "docker takes root");
+    assert_eq!((like.spec.hostname, like.spec.limits.memory), (None, None));
+    assert_eq!(service("user: '7:${G}'").spec.user, Some(UserSpec::Id(7, None)));
+    let unset = super::like("compose.yaml", "services: {web: {image: '${I}'}}");
+    assert_eq!((unset.image, unset.losses.len()), (None, 1));
+}
+
+/// compose-go reads numbers and writes them anew.
+#[test]
+fn values_of_variables() {
+    let like = service(
+        "environment: {A: 1.10, B: '1.10', C: 0x10, D: true, E: 1.0, F: 0.3, G: v1.10, H: 010, I: '${T:-1.10}'}",
+    );
+    let values: Vec<_> = like.spec.env.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, ["1.1", "1.10", "16", "true", "1", "0.3", "v1.10", "8", "1.10"]);
+}
+
+#[test]
+fn files_that_are_not_there_and_those_of_the_project() {
+    let gone = service("env_file: [gone.env], environment: [B=1]");
+    assert_eq!((lost(&gone), gone.spec.env.len()), (vec!["services.web.env_file[0]"], 1));
+    let files = Files(
+        [
+            (".env", "FROM_FILE=1\nTAG=2"),
+            ("x.env", "X=${TAG}3\nFROM_FILE\nY='$TAG'"),
+            ("raw.env", "Z=\"$TAG\""),
+        ]
+        .into(),
+    );
+    let text = "services: {web: {image: i, env_file: [x.env, {path: raw.env, format: raw}], environment: [FROM_FILE, W]}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["X=23", "Y=$TAG", "Z=\"$TAG\"", "FROM_FILE=1"]);
+    assert_eq!(lost(&like), ["services.web.environment[1]"]);
+}
+
+#[test]
+fn what_a_build_is_given() {
+    let dockerfile = "ARG BASE\nFROM $BASE\nARG WHO=1\nUSER $WHO\nENV A=$CALLED\nWORKDIR $UNKNOWN\nRUN x\n";
+    let files = Files([("Dockerfile", dockerfile)].into());
+    let text = "services: {web: {build: {context: ., args: {BASE: debian:12, WHO: 8}, frob: 1}}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!(
+        (like.image.as_deref(), like.spec.user.clone()),
+        (Some("debian:12"), Some(UserSpec::Id(8, None)))
+    );
+    let expected = ["./Dockerfile: WORKDIR", "services.web.build", "services.web.build.frob"];
+    let mut found = lost(&like);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    let inline =
+        super::like("compose.yaml", "services: {web: {build: {dockerfile_inline: \"FROM a\\nUSER 9\\n\"}}}");
+    assert_eq!(inline.spec.user, Some(UserSpec::Id(9, None)));
+}
+
+#[test]
+fn what_of_a_service_is_not_carried_over() {
+    let like = service(
+        "deploy: {replicas: 2, resources: {limits: {memory: 1m, frob: 1}, reservations: {cpus: '1', devices: [{driver: x}]}}, frob: 1}, \
+         dns_search: x, command: [], volumes: [{type: image, source: a, target: /i}, {type: volume, source: v, target: /v, volume: {nocopy: true}}, \
+         'w:/w:nocopy']",
+    );
+    let expected = [
+        "services.web.deploy.resources.limits.frob",
+        "services.web.deploy.resources.reservations.devices",
+        "services.web.deploy.frob",
+        "services.web.dns_search",
+        "services.web.command",
+        "services.web.volumes[0]",
+    ];
+    assert_eq!(lost(&like), expected);
+    for target in ["/i", "/v", "/w"] {
+        assert!(matches!(at(&like, target), Mount::Directory { .. }), "{target}");
+    }
+    assert!(wrong("compose.yaml", "services: {}\n").contains("line 1, column 11: it has no service"));
+}
+
+#[test]
+fn an_override_takes_away() {
+    let over = "services: {web: {ports: !reset [], environment: !override {C: 3}, user: !reset null, cap_add: [KILL]}}";
+    let files = Files([("compose.override.yaml", over)].into());
+    let text =
+        "services: {web: {image: i, ports: [80:80], user: '5', environment: {A: 1}, cap_add: [CHOWN]}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!((like.spec.user, like.low_ports.len()), (None, 0));
+    assert_eq!(like.spec.env, [("C".into(), "3".into())]);
+    assert_eq!(like.spec.caps.add.len(), 2);
 }

@@ -153,7 +153,7 @@ fn commands_and_variables() {
     assert_eq!(like.spec.workdir.as_deref(), Some("/srv"));
     assert!(like.losses.is_empty(), "{:?}", like.losses);
     let e = wrong("pod.yaml", &pod("", "env: [{name: A, value: 5}]"));
-    assert!(e.contains("expected text, found a number (put it in quotes: \"5\")"), "{e}");
+    assert!(e.contains("expected text, found a number `5` (put it in quotes: \"5\")"), "{e}");
 }
 
 const OBJECTS: &str = "\
@@ -352,4 +352,64 @@ fn the_kernels_places_stay_the_rootlets_own() {
     );
     assert_eq!(like.spec.mounts.iter().map(Mount::target).collect::<Vec<_>>(), ["/dev/shm"]);
     assert!(lost(&like).contains(&"spec.containers[0].volumeMounts[1]"));
+}
+
+#[test]
+fn configuration_is_of_a_namespace() {
+    let text = "kind: ConfigMap\nmetadata: {name: c, namespace: a}\ndata: {k: of-a}\n---\nkind: ConfigMap\nmetadata: {name: c, namespace: b}\ndata: {k: \
+                of-b}\n---\nkind: Pod\nmetadata: {name: p, namespace: NS}\nspec: {containers: [{name: main, env: [{name: A, valueFrom: {configMapKeyRef: \
+                {name: c, key: k}}}]}]}\n";
+    for (namespace, expected) in [("a", Some("of-a")), ("b", Some("of-b")), ("other", None)] {
+        let like = like("pod.yaml", &text.replace("NS", namespace));
+        assert_eq!(like.spec.env.first().map(|(_, value)| value.as_str()), expected, "{namespace}");
+        assert_eq!(like.losses.is_empty(), expected.is_some());
+    }
+    assert_eq!(like("pod.yaml", &text.replace(", namespace: NS", "")).spec.env.len(), 1);
+}
+
+#[test]
+fn what_looks_like_a_workload() {
+    let knative = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec: {template: {spec: {containerConcurrency: 1, timeoutSeconds: 3, \
+                   containers: [{image: i}]}}}\n";
+    let knative = like("x.yaml", knative);
+    assert_eq!((knative.what.as_str(), knative.losses.len()), ("Service hello, container user-container", 0));
+    let job = "kind: ScaledJob\nmetadata: {name: j}\nspec: {jobTargetRef: {template: {spec: {containers: [{name: c, image: i}]}}}}\n";
+    assert_eq!(like("x.yaml", job).what, "ScaledJob j, container c");
+    assert!(
+        wrong("x.yaml", "kind: Pod\nspec: {containers: [{image: i}]}\n").contains("`name` is missing here")
+    );
+    let many: String = (0..12).map(|n| format!("kind: Role\nmetadata: {{name: r{n}}}\n---\n")).collect();
+    assert!(wrong("x.yaml", &many).contains("Role r9 and 2 more"), "{}", wrong("x.yaml", &many));
+}
+
+#[test]
+fn annotations_and_tags_and_limits_of_nothing() {
+    let text = "kind: Pod\nmetadata:\n  name: p\n  annotations:\n    container.apparmor.security.beta.kubernetes.io/main: localhost/x\n    \
+                container.apparmor.security.beta.kubernetes.io/other: localhost/x\n    seccomp.security.alpha.kubernetes.io/pod: unconfined\nspec:\n  containers:\n  \
+                - name: main\n    env: [{name: A, value: !!str 8080}]\n    resources: {limits: {cpu: 0, memory: \"0\"}}\n";
+    let like = like("pod.yaml", text);
+    assert_eq!(like.losses.iter().map(|loss| loss.place.line).collect::<Vec<_>>(), [5, 7]);
+    assert_eq!(like.spec.env, [("A".into(), "8080".into())]);
+    assert_eq!((like.spec.limits.cpus, like.spec.limits.memory), (None, None));
+}
+
+#[test]
+fn quotes_make_text() {
+    let runs_as = |value: &str| pod("", &format!("securityContext: {{runAsUser: {value}}}"));
+    let quoted = wrong("pod.yaml", &runs_as("\"1000\""));
+    assert!(
+        quoted.contains("runAsUser: expected a whole number, found text `1000` (leave the quotes out: 1000)"),
+        "{quoted}"
+    );
+    let huge = wrong("pod.yaml", &runs_as("99999999999999999999"));
+    assert!(huge.contains("expected a whole number, found a number `99999999999999999999`"), "{huge}");
+    let truth = wrong("pod.yaml", &pod("", "securityContext: {readOnlyRootFilesystem: 'true'}"));
+    assert!(truth.contains("expected true or false, found text `true`"), "{truth}");
+    assert!(
+        like("pod.yaml", &pod("", "securityContext: {readOnlyRootFilesystem: yes}")).spec.read_only,
+        "as kubectl has it"
+    );
+    assert!(wrong("pod.yaml", &pod("", "args: [\"a\\0b\"]")).contains("cannot hold a NUL"));
+    let kind = wrong("x.yaml", "kind: Depolyment\nmetadata: {name: x}\nspec: {}\n");
+    assert!(kind.contains("did you mean `kind: Deployment`?"), "{kind}");
 }

@@ -12,7 +12,8 @@ fn unit(text: &str) -> crate::parity::Like {
 #[test]
 fn nothing_said_is_a_service_of_root() {
     let like = unit("ExecStart=/bin/app");
-    assert_eq!(like.spec.user, None);
+    assert_eq!(like.spec.user, Some(UserSpec::Id(0, None)), "whatever user the base's image has");
+    assert_eq!((like.spec.memberships, like.spec.env_remove.len()), (Memberships::Strict, 2), "nor a HOME");
     assert_eq!(like.spec.caps.mask().unwrap(), (1 << caps::NAMES.len()) - 1);
     assert!(like.spec.allow_new_privileges && like.spec.seccomp_unconfined);
     assert_eq!((like.spec.argv(), like.spec.workdir.as_deref()), (vec!["/bin/app".to_owned()], Some("/")));
@@ -44,7 +45,7 @@ fn a_dynamic_user_and_what_it_implies() {
         at(&like, "/var/lib/app"),
         Mount::Directory { rights: Rights { uid: None, gid: None, mode: 0o755 }, .. }
     ));
-    assert_eq!(like.spec.env, [("STATE_DIRECTORY".into(), "/var/lib/app".into())]);
+    assert_eq!(like.spec.env.last(), Some(&("STATE_DIRECTORY".into(), "/var/lib/app".into())));
 }
 
 #[test]
@@ -80,7 +81,6 @@ fn what_it_may_write() {
         at(&like, "/run/b"),
         Mount::Directory { rights: Rights { uid: None, mode: 0o750, .. }, .. }
     ));
-    assert!(matches!(at(&like, "/etc/c"), Mount::Directory { rights, .. } if *rights == Rights::root(0o755)));
     let whole = unit("ProtectSystem=strict\nReadWritePaths=/\nTemporaryFileSystem=/:ro");
     assert!(!whole.spec.read_only && whole.spec.mounts.is_empty());
     assert_eq!(lost(&whole), ["TemporaryFileSystem"]);
@@ -99,7 +99,10 @@ fn commands_and_variables() {
     );
     assert_eq!(like.spec.env, [("A".into(), "2".into())]);
     assert_eq!(like.spec.command, ["/bin/app", "2", "2x", "one", "%", "more"]);
-    assert_eq!((like.spec.workdir.as_deref(), like.spec.env_remove.len()), (Some("/srv"), 1));
+    assert_eq!(
+        (like.spec.workdir.as_deref(), like.spec.env_remove),
+        (Some("/srv"), ["HOSTNAME", "HOME", "B"].map(str::to_owned).to_vec())
+    );
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn drop_ins_come_last() {
     );
     let like = try_with("a.service", "[Service]\nUser=one\nEnvironment=A=1\n", &files).unwrap();
     assert_eq!(like.spec.user, Some(UserSpec::Name("two".into(), Some(GroupSpec::Name("g".into())))));
-    assert_eq!(like.spec.env, [("B".into(), "2".into())]);
+    assert_eq!(like.spec.env.last(), Some(&("B".into(), "2".into())));
     let bad = Files([("a.service.d/x.conf", "[Service]\nUser\n")].into());
     let e = try_with("a.service", "[Service]\n", &bad).unwrap_err();
     assert_eq!(e.to_string(), "line 2, column 1: a.service.d/x.conf: `User` has no `=`");
@@ -209,4 +212,107 @@ fn files_of_variables_of_the_tree_that_the_unit_lies_in() {
     let elsewhere = unit("EnvironmentFile=-/etc/default/app");
     assert!(elsewhere.losses[0].why.contains("--env-file"), "{}", elsewhere.losses[0]);
     assert!(wrong("a.service", "[Service]\nEnvironmentFile=x").contains("absolute"));
+}
+
+/// As systemd 252 has it.
+#[test]
+fn settings_that_take_capabilities() {
+    let all = (1_u64 << caps::NAMES.len()) - 1;
+    let without = |names: &[&str]| {
+        names.iter().fold(all, |mask, name| {
+            mask & !(1 << caps::NAMES.iter().position(|known| known == name).unwrap())
+        })
+    };
+    let mask = |text: &str| unit(text).spec.caps.mask().unwrap();
+    assert_eq!(mask("PrivateDevices=yes"), without(&["MKNOD", "SYS_RAWIO"]));
+    assert_eq!(mask("ProtectKernelModules=yes"), without(&["SYS_MODULE"]));
+    assert_eq!(mask("ProtectKernelLogs=yes"), without(&["SYSLOG"]));
+    assert_eq!(mask("ProtectClock=yes"), without(&["SYS_TIME", "WAKE_ALARM"]));
+    assert_eq!(mask("PrivateDevices=no"), all);
+    assert_eq!(mask("PrivateDevices=yes\nCapabilityBoundingSet=CAP_MKNOD CAP_CHOWN"), 1);
+}
+
+#[test]
+fn names_that_settings_had_once() {
+    let like = unit(
+        "ReadWriteDirectories=-/var/x\nReadOnlyDirectories=/etc\nInaccessibleDirectories=-/root\nMemoryLimit=1M\nPermissionsStartOnly=true",
+    );
+    assert_eq!(like.losses, []);
+    assert!(matches!(at(&like, "/var/x"), Mount::Itself { access: Access::Writable, optional: true, .. }));
+    assert!(matches!(at(&like, "/etc"), Mount::Itself { access: Access::ReadOnly, .. }));
+    assert!(matches!(at(&like, "/root"), Mount::Itself { access: Access::Hidden, .. }));
+    assert_eq!(like.spec.limits.memory, Some(1 << 20));
+}
+
+#[test]
+fn what_a_dynamic_user_implies_cannot_be_taken_back() {
+    let like = unit("DynamicUser=yes\nProtectSystem=full\nProtectHome=no\nPrivateTmp=no\nNoNewPrivileges=no");
+    assert!(like.spec.read_only && !like.spec.allow_new_privileges);
+    assert!(matches!(at(&like, "/tmp"), Mount::Directory { .. }));
+    assert!(matches!(at(&like, "/home"), Mount::Itself { access: Access::ReadOnly, .. }));
+    assert_eq!(unit("DynamicUser=yes\nUser=nobody").spec.user, Some(UserSpec::Name("nobody".into(), None)));
+    let hidden = unit("DynamicUser=yes\nProtectHome=yes");
+    assert!(matches!(at(&hidden, "/home"), Mount::Itself { access: Access::Hidden, .. }));
+}
+
+/// As systemd 252 has it.
+#[test]
+fn specifiers() {
+    let text = "[Service]\nExecStart=/x %i %I %j %f %h %u %U %n %%\n";
+    let argv = like(r"a-b@dev-x\x2dy.service", text).spec.argv();
+    let expected = [
+        "/x",
+        r"dev-x\x2dy",
+        "dev/x-y",
+        "b",
+        "/dev/x-y",
+        "/root",
+        "root",
+        "0",
+        r"a-b@dev-x\x2dy.service",
+        "%",
+    ];
+    assert_eq!(argv, expected);
+    let template = like("code@.service", "[Service]\nUser=%i\nExecStart=/x\nExecStop=/y %i\n");
+    assert_eq!((lost(&template), &template.spec.user), (vec!["User"], &Some(UserSpec::Id(0, None))));
+    assert!(template.losses[0].why.contains("NAME@INSTANCE.service"), "{}", template.losses[0].why);
+}
+
+#[test]
+fn several_commands_in_a_line() {
+    let like = unit(r"ExecStart=/bin/a \; x ; /bin/b 'c\x20d' \.");
+    assert_eq!(like.spec.argv(), ["/bin/b", "c d", r"\."]);
+    assert_eq!(lost(&like), ["ExecStart"]);
+}
+
+/// systemd.exec(5): HOME, USER and LOGNAME are those of `User=`.
+#[test]
+fn what_comes_with_an_account() {
+    let env = |like: &crate::parity::Like| -> Vec<String> {
+        like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    let app = unit("User=app\nEnvironment=LOGNAME=own A=1\nUnsetEnvironment=B");
+    assert_eq!(env(&app), ["USER=app", "LOGNAME=own", "A=1"]);
+    assert_eq!(
+        (app.spec.memberships, app.spec.env_remove),
+        (Memberships::Merge, vec!["HOSTNAME".into(), "B".into()])
+    );
+    let own = unit("Environment=HOME=/x");
+    assert_eq!((env(&own), own.spec.env_remove), (vec!["HOME=/x".to_owned()], vec!["HOSTNAME".to_owned()]));
+    let dynamic = unit("DynamicUser=yes");
+    assert_eq!(
+        (env(&dynamic), dynamic.spec.env_remove.len()),
+        (vec!["USER=app".into(), "LOGNAME=app".into()], 2)
+    );
+    assert_eq!(unit("User=app\nGroup=root").spec.memberships, Memberships::Strict);
+    let root = unit("Type=simple");
+    let other = crate::Spec { user: Some(UserSpec::Id(5, None)), ..root.spec.clone() };
+    assert_eq!(root.complete(other, &crate::ImageDefaults::default()).unwrap().env_remove, ["HOSTNAME"]);
+}
+
+#[test]
+fn what_a_package_has_configured_stays() {
+    let like = unit("ConfigurationDirectory=app\nConfigurationDirectoryMode=0700\nProtectSystem=full");
+    assert_eq!(*at(&like, "/etc/app"), Mount::Volume { target: "/etc/app".into() });
+    assert_eq!(lost(&like), ["ConfigurationDirectoryMode"]);
 }
