@@ -29,10 +29,14 @@ def given(value: Any, kind: Kind, where: str) -> Any:
         return tuple(items) if kind.python is tuple else items
     if issubclass(kind.python, enum.Enum):
         return _member(value, kind.python, where)
+    if _types.is_interface(kind.python):
+        return _behind(value, kind, where)
     if kind.name in CORE or issubclass(kind.python, Dependency):
         if not isinstance(value, dict) or (kind.name in CORE and value.get("$") != kind.name):
             raise _wrong(value, kind, where)
         return of_value(value)
+    if issubclass(kind.python, Type):
+        raise UsageError(f"{where} has to be {kind.schema}, which rootlet has not")
     if kind.python in _declare.objects.values():
         if not isinstance(value, dict) or value.get("type") != kind.name:
             raise _wrong(value, kind, where)
@@ -43,6 +47,20 @@ def given(value: Any, kind: Kind, where: str) -> Any:
     if not isinstance(value, plainly) or (isinstance(value, bool) and plainly is not bool):
         raise _wrong(value, kind, where)
     return value if plainly is kind.python else kind.python(value)
+
+
+def _behind(value: Any, kind: Kind, where: str) -> Any:
+    """An object that is taken by an interface: the module's own as it is, another's by what the interface declares."""
+    if not isinstance(value, dict) or value.get("$") not in ("Object", "Call"):
+        raise _wrong(value, kind, where)
+    from ._client import CurrentModule
+    from ._describe import declared
+
+    own = _declare.objects.get(str(value.get("type")))
+    if own is not None and value["module"] == CurrentModule.module_name:
+        return restored(own, value["state"])
+
+    return Dependency(value, None, declared(kind.python), kind.name)
 
 
 def restored(cls: type, state: dict[str, Any]) -> Any:
@@ -117,6 +135,8 @@ def _check(value: Any, kind: Kind, where: str) -> None:
         fits = isinstance(value, (int, kind.python)) and not isinstance(value, bool)
     elif kind.name == "String":
         fits = isinstance(value, str)
+    elif _types.is_interface(kind.python):
+        fits = isinstance(value, Dependency) or type(value) in _declare.objects.values()
     elif isinstance(kind.python, type) and issubclass(kind.python, Dependency):
         fits = isinstance(value, Dependency)
     else:

@@ -110,6 +110,9 @@ def _called(made: object, cls: type, name: str, given: Mapping[str, Any], module
     taken = _types.arguments(member, where, cls)
     value = _awaited(member(made, **_arguments(taken, given, where)), module)
     kind = _types.returned(member, where, cls)
+    if kind is None and type(value).__name__ == "coroutine":
+        # What it would have waited for would never be done.
+        kind = _types.NOTHING
     # What it does not say that it gives, it does not give.
     return None if kind is None else _convert.result(value, kind, where, module.name)
 
