@@ -1,5 +1,7 @@
 """What modules that were written for Dagger say besides what they need: names of other releases, and of what is not here."""
 
+import re
+
 import pytest
 from fake_engine import call, done, failed, run
 
@@ -175,3 +177,37 @@ def test_what_nobody_waited_for_is_no_success(module):
     """
     said = failed(call(module(code), "publish"))
     assert "Demo.publish gave a coroutine" in said["message"] and "await" in said["hint"], said
+
+
+@pytest.mark.parametrize(
+    "returns, expression, message",
+    [
+        ("int", "2**63", "a number of 64 bits: it has to be one of 64, with its sign"),
+        ("list[int]", "[-(2**70)]", r"Demo.f\[0\] gave a number of 71 bits"),
+        ("Node", "Node.circle()", "Demo.f gave what holds itself"),
+    ],
+)
+def test_what_cannot_be_told_says_why(module, returns, expression, message):
+    code = f"""
+        from __future__ import annotations
+        from dagger import function, object_type
+
+        @object_type
+        class Node:
+            other: Node | None = None
+
+            @classmethod
+            def circle(cls):
+                made = cls()
+                made.other = made
+                return made
+
+        @object_type
+        class Demo:
+            @function
+            def f(self) -> {returns}:
+                return {expression}
+    """
+    said = failed(call(module(code), "f"))
+    assert said["kind"] == "unserialisable" and re.search(message, said["message"]), said
+    assert len(said["message"]) < 200

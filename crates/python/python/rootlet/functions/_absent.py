@@ -21,7 +21,9 @@ TYPES = frozenset(
     "Volume Workspace".split()
 )
 
-_DOCKERFILE = "write its lines as steps (`from_`, `with_exec`, `with_file`), or build the image elsewhere and begin with it"
+_DOCKERFILE = (
+    "write its lines as steps (`from_`, `with_exec`, `with_file`), or build the image elsewhere and begin with it"
+)
 _MODELS = "rootlet asks no language model"
 _SOCKET = "what listens on this machine is reached over its network by a container without services"
 _INSTEAD = {
@@ -39,7 +41,7 @@ _INSTEAD = {
     "experimental_with_gpu": "a rootlet has no devices",
     "experimental_with_all_gp_us": "a rootlet has no devices",
     "pipeline": "steps need no name: leave it out",
-    "import_": "begin with the archive: `from_(\"archive:PATH\")`",
+    "import_": 'begin with the archive: `from_("archive:PATH")`',
     "as_git": "run git in a container that has the directory",
     "as_module": "install the module, and call it by `dag.NAME()`",
     "module_source": "install the module, and call it by `dag.NAME()`",
@@ -51,7 +53,7 @@ _METHODS = frozenset(
     "current_type_defs current_workspace diff_stats docker_build docker_healthcheck engine env env_file error "
     "chown container_image experimental_with_all_gp_us experimental_with_gpu export_image find_up function generated_code generators import_ json llm "
     "module module_source node pipeline search service source_map sshfs_volume terminal tunnel type_def unix_socket with_changeset "
-    "with_changesets with_default_terminal_cmd with_docker_healthcheck with_env_file_variables with_annotation with_error with_mounted_volume "
+    "with_changesets with_default_terminal_cmd with_docker_healthcheck with_env_file_variables with_annotation with_changes with_error with_mounted_volume "
     "with_patch with_patch_file with_replaced with_unix_socket with_volatile_variable without_annotation without_docker_healthcheck without_unix_socket without_volatile_variable".split()
 )
 

@@ -82,8 +82,16 @@ def restored(cls: type, state: dict[str, Any]) -> Any:
     return made
 
 
-def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
+def told(value: Any, kind: Kind | None, where: str, module: str) -> Any:
     """What a function gave, as JSON; ``kind``: what it said that it gives."""
+    try:
+        return result(value, kind, where, module)
+    except RecursionError:
+        raise UnserialisableError(f"{where} gave what holds itself, or is nested too deeply to be told") from None
+
+
+def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
+    """The same, of a part of it."""
     if type(value).__name__ == "coroutine":
         value.close()
         raise UnserialisableError(f"{where} gave a coroutine", "is an `await` missing before what it returns?")
@@ -108,6 +116,10 @@ def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
 def _scalar(value: Any, where: str) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         raise UnserialisableError(f"{where} gave {value}, which is no number of JSON")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise UnserialisableError(
+            f"{where} gave a number of {value.bit_length()} bits: it has to be one of 64, with its sign"
+        )
     if isinstance(value, str):
         try:
             value.encode()

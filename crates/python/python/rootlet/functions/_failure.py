@@ -71,7 +71,13 @@ def _hint(error: BaseException) -> str | None:
 
 
 # What Dagger's SDK brings along is there for every module of Dagger's, and not here.
-_BROUGHT = {"anyio": "anyio", "cattrs": "cattrs", "httpx": "httpx", "opentelemetry": "opentelemetry-api", "rich": "rich"}
+_BROUGHT = {
+    "anyio": "anyio",
+    "cattrs": "cattrs",
+    "httpx": "httpx",
+    "opentelemetry": "opentelemetry-api",
+    "rich": "rich",
+}
 
 
 def _missing(name: str) -> str:

@@ -27,6 +27,6 @@ def otel_enabled() -> bool:
 
 def get_tracer() -> Any:
     """What spans are made with."""
-    from opentelemetry import trace
+    from importlib import import_module
 
-    return trace.get_tracer("rootlet")
+    return import_module("opentelemetry.trace").get_tracer("rootlet")
