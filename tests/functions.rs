@@ -14,6 +14,8 @@ mod bad;
 mod cancel;
 #[path = "functions/checks.rs"]
 mod checks;
+#[path = "functions/dagger.rs"]
+mod dagger;
 #[path = "functions/dependencies.rs"]
 mod dependencies;
 #[path = "functions/kept.rs"]

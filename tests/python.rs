@@ -132,6 +132,11 @@ fn modules_of_functions_say_what_is_wrong() {
 }
 
 #[test]
+fn modules_written_for_dagger() {
+    passes("test_functions_dagger.py");
+}
+
+#[test]
 fn scripts_have_an_engine_of_their_own() {
     passes("test_functions_session.py");
 }

@@ -23,6 +23,15 @@ class Test:
         return await self.build(base).publish(address)
 
     @function
+    async def publish_as(self, base: rootlet.Container, address: str, user: str, password: rootlet.Secret) -> str:
+        return await self.build(base).with_registry_auth(address, user, password).publish(address)
+
+    @function
+    async def pull_as(self, address: str, user: str, password: rootlet.Secret) -> str:
+        empty = rootlet.dag.container()
+        return await self.look(empty.with_registry_auth(address.split("/")[0], user, password).from_(address))
+
+    @function
     async def look(self, base: rootlet.Container) -> str:
         return await base.with_exec(["/etc/published"], use_entrypoint=True).stdout() + await base.user()
 "#;
@@ -155,6 +164,22 @@ fn a_registry_that_refuses_is_told() {
     auth("c2FtOnNlY3JldA==");
     let done = publish();
     assert!(done.stdout.starts_with(&format!("{address}@sha256:")), "{}{}", done.stdout, done.stderr);
+    // Who is named in the code goes before who is in a file.
+    auth("c2FtOndyb25n");
+    let as_who = |words: &[&str], password: &str| {
+        let mut command = place.command(&[words, &["--user=sam", "--password=env:PASSWORD"]].concat());
+        command.env("PASSWORD", password).env("ROOTLET_STORE", place.at("other-store"));
+        finish(command.env("DOCKER_CONFIG", place.at("docker")).env_remove("REGISTRY_AUTH_FILE"))
+    };
+    let address = registry.image("me/y:1");
+    let publish = ["call", "publish-as", "--base", &alpine, "--address", &address];
+    refused(as_who(&publish, "other"), &["failed to push"]);
+    let done = as_who(&publish, "secret");
+    assert!(done.stdout.starts_with(&format!("{address}@sha256:")), "{}{}", done.stdout, done.stderr);
+    let pull = ["call", "pull-as", "--address", &address];
+    refused(as_who(&pull, "other"), &["failed to pull"]);
+    let pulled = as_who(&pull, "secret");
+    assert_eq!((pulled.status, pulled.stdout.as_str()), (Some(0), "published\n1000\n"), "{}", pulled.stderr);
     // Where nobody listens, and what is no address.
     let nobody = ["call", "publish", "--base", &alpine, "--address", "127.0.0.1:1/x:1"];
     refused(place.ran(&nobody), &["127.0.0.1:1", "refused"]);

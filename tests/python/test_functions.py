@@ -129,7 +129,7 @@ def test_changes_of_directories(engine):
     engine.answers["added_paths"] = ["a"]
     changes = after.changes(before)
     assert asyncio.run(_awaited(changes.added_paths())) == ["a"]
-    assert engine.asked[-1]["on"]["$"] == "Changes"
+    assert engine.asked[-1]["on"]["$"] == "Changeset"
     assert asked(engine, changes.layer().sync())["on"]["steps"][0]["do"] == "diff"
 
 

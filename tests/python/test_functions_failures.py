@@ -18,8 +18,15 @@ BROKEN = {
     "import sys; sys.exit(3)": ("raised", r"sys.exit\(3\)", None),
     "from dagger import interface\n@interface\nclass A: ...": (
         "usage",
-        "@interface is nothing that rootlet does",
+        "@interface is for subclasses of typing.Protocol",
         None,
+    ),
+    "import dagger.nothing": ("raised", "No module named 'dagger.nothing'", "Dagger's own package"),
+    "import httpx": ("raised", "No module named 'httpx'", "comes with Dagger's SDK, and not with rootlet"),
+    "from dagger import function\n@function\ndef f() -> str: ...": (
+        "usage",
+        "no class has the decorator @object_type",
+        "put those that stand alone into a class",
     ),
     "import dagger\ndagger.contaner": ("raised", "did you mean", None),
     "from dagger import object_type\n@object_type\nclass A: ...\n@object_type\nclass B: ...": (

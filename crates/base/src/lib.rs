@@ -47,7 +47,7 @@ pub use pack::{LayerWriter, PackEntry, PackKind, PackedLayer};
 pub use packages::PackageSet;
 pub use progress::{Progress, Step};
 pub use reference::ImageRef;
-pub use resolve::{Limits, Pin, Platform, Pull, Resolver, Turn};
+pub use resolve::{Limits, Login, Pin, Platform, Pull, Resolver, Turn};
 #[cfg(feature = "packages")]
 pub use setup::{Script, Setup};
 #[cfg(feature = "packages")]

@@ -30,6 +30,7 @@ pub struct Resolver {
     pub(crate) limits: Limits,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) unpack_for: Option<IdMap>,
+    pub(crate) logins: Vec<Login>,
     #[cfg(feature = "packages")]
     pub(crate) setup: Option<Arc<dyn crate::Setup>>,
 }
@@ -54,6 +55,27 @@ impl Drop for Turn {
     fn drop(&mut self) {
         // Whoever waits for it finds that it is gone, and makes it anew.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Who we are to a registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The registry: `ghcr.io`, `localhost:5000`; or a part of it, `ghcr.io/owner`.
+    pub address: String,
+    /// The user's name.
+    pub user: String,
+    /// The password, or a token.
+    pub password: String,
+}
+
+/// Nobody is to see the password.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("address", &self.address)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,6 +206,7 @@ impl Resolver {
             limits: Limits::default(),
             progress: Arc::new(Silent),
             unpack_for: None,
+            logins: Vec::new(),
             #[cfg(feature = "packages")]
             setup: None,
         }
@@ -223,6 +246,12 @@ impl Resolver {
     /// from it is told by [`Base::layer_paths`], which everybody calls afterwards.
     pub fn unpack_for(mut self, map: IdMap) -> Self {
         self.unpack_for = Some(map);
+        self
+    }
+
+    /// Who we are to registries, before what the files of docker and podman say.
+    pub fn logins(mut self, logins: Vec<Login>) -> Self {
+        self.logins = logins;
         self
     }
 

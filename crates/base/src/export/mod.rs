@@ -25,7 +25,7 @@ mod tree;
 pub use target::ExportTarget;
 
 use crate::store::Origin;
-use crate::{Base, Digest, Error, ErrorKind, Result};
+use crate::{Base, Digest, Error, ErrorKind, Login, Result};
 use layer::{Blob, Source};
 use std::io;
 use std::path::Path;
@@ -47,18 +47,26 @@ impl Base {
     /// Errors: the target holds something else, or cannot be written; a layer is damaged or gone; this machine's own
     /// root and snapshots made for other ids cannot be exported; the registry refuses.
     pub fn export(&self, to: &ExportTarget) -> Result<Exported> {
-        let digest = self.try_export(to).map_err(|e| e.within(format!("failed to export to `{to}`")))?;
+        self.export_as(to, &[])
+    }
+
+    /// The same; to a registry, as one of these, before who the files of docker and podman say that we are.
+    ///
+    /// Errors: those of [`Base::export`].
+    pub fn export_as(&self, to: &ExportTarget, logins: &[Login]) -> Result<Exported> {
+        let digest =
+            self.try_export(to, logins).map_err(|e| e.within(format!("failed to export to `{to}`")))?;
         Ok(Exported { digest })
     }
 
-    fn try_export(&self, to: &ExportTarget) -> Result<Digest> {
+    fn try_export(&self, to: &ExportTarget, logins: &[Login]) -> Result<Digest> {
         // What is wrong with the target is told before anything is packed.
         match to {
             ExportTarget::Oci(path, tag) => layout::export(self, path, tag),
             ExportTarget::OciArchive(path, tag) => archive::oci(self, path, tag),
             ExportTarget::DockerArchive(path, name) => archive::docker(self, path, name.as_ref()),
             ExportTarget::Tar(path) => flatten::export(self, path),
-            ExportTarget::Image(image) => push::export(self, image),
+            ExportTarget::Image(image) => push::export(self, image, logins),
         }
     }
 
@@ -94,9 +102,9 @@ fn diff_ids(blobs: &[Blob]) -> Vec<Digest> {
 
 #[cfg(not(feature = "registry"))]
 mod push {
-    use crate::{Base, Digest, Error, ErrorKind, ImageRef, Result};
+    use crate::{Base, Digest, Error, ErrorKind, ImageRef, Login, Result};
 
-    pub(super) fn export(_: &Base, _: &ImageRef) -> Result<Digest> {
+    pub(super) fn export(_: &Base, _: &ImageRef, _: &[Login]) -> Result<Digest> {
         let what = "this build of rootlet has no feature `registry`";
         Err(Error::new(ErrorKind::Unsupported, what)
             .with_hint("add the feature in Cargo.toml, or export to `oci:PATH` and copy that with skopeo"))

@@ -70,6 +70,7 @@ Container with_mounted_file(path: String, source: File, owner: String?) step Con
 Container with_mounted_secret(path: String, source: Secret, owner: String?, mode: Integer?) step Container A secret is there for commands
 Container with_mounted_temp(path: String, size: Integer?) step Container An empty directory in memory
 Container with_new_file(path: String, contents: String, permissions: Integer?, owner: String?) step Container A file is written
+Container with_registry_auth(address: String, username: String, secret: Secret) step Container Who we are to a registry
 Container with_rootfs(directory: Directory) step Container All files are replaced
 Container with_secret_variable(name: String, secret: Secret) step Container A variable that holds a secret
 Container with_symlink(target: String, link_name: String) step Container A symlink is made
@@ -84,6 +85,7 @@ Container without_file(path: String) step Container A file is removed
 Container without_files(paths: [String]) step Container Files are removed
 Container without_label(name: String) step Container A label is removed
 Container without_mount(path: String) step Container What is mounted there is gone
+Container without_registry_auth(address: String) step Container Nobody in particular
 Container without_secret_variable(name: String) step Container A secret variable is removed
 Container without_user() step Container Root runs commands
 Container without_workdir() step Container Commands begin at /
@@ -124,10 +126,13 @@ Service stop(kill: Boolean?) ask Service Ends it
 Service start() ask Service Starts it
 Service up(ports: [Port]?) ask Void Runs it until it is interrupted
 Secret name() ask String Its name
-Changes added_paths() ask [String] What is there now alone
-Changes modified_paths() ask [String] What is otherwise
-Changes removed_paths() ask [String] What is gone
-Changes is_empty() ask Boolean Whether nothing differs
+Changeset added_paths() ask [String] What is there now alone
+Changeset modified_paths() ask [String] What is otherwise
+Changeset removed_paths() ask [String] What is gone
+Changeset after() part Directory The later one
+Changeset before() part Directory The earlier one
+Changeset layer() part Directory What is new or other in the later one
+Changeset is_empty() ask Boolean Whether nothing differs
 ";
 
 const ENUMS: [(&str, &[&str]); 4] = [
@@ -190,6 +195,17 @@ impl CoreFunction {
                 let (mut file, key) = (on, if self.name == "with_name" { "name" } else { "timestamp" });
                 file[key] = args.into_values().next().unwrap_or_default();
                 file
+            }
+            "after" => on["of"].clone(),
+            "before" => on["from"].clone(),
+            "layer" => {
+                let diff = json!({"do": "diff", "other": on["of"]});
+                let mut before = on["from"].clone();
+                match before["steps"].as_array_mut() {
+                    Some(steps) => steps.push(diff),
+                    None => before["steps"] = json!([diff]),
+                }
+                before
             }
             "as_tarball" => json!({"$": "File", "from": {"tarball": on}}),
             "as_service" => {

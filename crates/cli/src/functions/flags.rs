@@ -114,9 +114,14 @@ impl Reader {
             "Container" if text.is_empty() => Err("it is no base".into()),
             "Container" => Ok(json!({"$": "Container", "steps": [{"do": "from", "address": text}]})),
             "CacheVolume" => Ok(json!({"$": "CacheVolume", "key": text})),
+            "GitRepository" => Ok(json!({"$": "GitRepository", "url": text})),
+            "GitRef" => Ok(match text.split_once('#') {
+                Some((url, version)) => json!({"$": "GitRef", "url": url, "version": version}),
+                None => json!({"$": "GitRef", "url": text}),
+            }),
             other => match self.enumeration(other) {
                 Some(one) => enum_value(one, text),
-                None => Err(format!("a {other} cannot be typed")),
+                None => Err(format!("a {other} cannot be typed: the module alone makes one")),
             },
         }
     }

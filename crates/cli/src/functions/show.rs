@@ -28,7 +28,7 @@ pub fn finished(engine: &Engine, value: Value, options: &CallOptions) -> Result<
             let digest = engine.ask("digest", &value, &none)?;
             Ok(json!({"$": kind, "id": digest, "value": value}))
         }
-        (None, "Changes") => {
+        (None, "Changeset") => {
             let ask = |name| engine.ask(name, &value, &none);
             let (added, modified) = (ask("added_paths")?, ask("modified_paths")?);
             Ok(json!({"$": kind, "added": added, "modified": modified, "removed": ask("removed_paths")?}))
@@ -103,10 +103,14 @@ fn object(map: &Map<String, Value>) -> String {
     match map.get("$").and_then(Value::as_str) {
         Some("Object") => {
             let state = map.get("state").and_then(Value::as_object);
-            let fields = state.into_iter().flatten().filter(|(_, value)| !value.is_object());
+            let is_plain = |value: &Value| match value {
+                Value::Array(items) => !items.iter().any(Value::is_object),
+                value => !value.is_object(),
+            };
+            let fields = state.into_iter().flatten().filter(|(_, value)| is_plain(value));
             fields.map(|(name, value)| format!("{}: {}\n", super::kebab(name), plain(value))).collect()
         }
-        Some("Changes") => [("added", '+'), ("modified", '~'), ("removed", '-')]
+        Some("Changeset") => [("added", '+'), ("modified", '~'), ("removed", '-')]
             .iter()
             .flat_map(|(name, sign)| {
                 let paths = map.get(*name).and_then(Value::as_array).into_iter().flatten();
@@ -148,7 +152,7 @@ mod tests {
             (json!([{"name": "A", "value": "1"}]), "A=1\n"),
             (json!({"$": "Container", "id": "sha256:1", "value": {}}), "Container@sha256:1\n"),
             (json!({"$": "Object", "state": {"my_name": "x", "n": 1}}), "my-name: x\nn: 1\n"),
-            (json!({"$": "Changes", "added": ["a"], "modified": [], "removed": ["b"]}), "+ a\n- b\n"),
+            (json!({"$": "Changeset", "added": ["a"], "modified": [], "removed": ["b"]}), "+ a\n- b\n"),
         ] {
             assert_eq!(text(&value, &kind), expected, "{value}");
         }

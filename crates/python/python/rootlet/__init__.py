@@ -42,9 +42,9 @@ _HOMES = {
 }
 _FUNCTIONS = frozenset(
     """
-    JSON Address CacheSharingMode CacheVolume Changeset Client ClientConnectionError ClientError Config Connection
+    JSON Address Arg CacheSharingMode CacheVolume Changeset Client ClientConnectionError ClientError Config Connection
     Container CurrentModule DaggerError DefaultAddress DefaultPath Deprecated Directory Doc Enum EnvVariable ExecError
-    ExistsType File FileType Host Ignore ImageLayerCompression ImageMediaTypes InvalidQueryError Label Name
+    ExistsType File FileType GitRef GitRepository Host Ignore ImageLayerCompression ImageMediaTypes InvalidQueryError Label Name
     NetworkProtocol Platform Port PortForward ProvisionError QueryError Retry ReturnType Secret Service SessionError
     Stat Timeout TransportError VersionMismatch Void check connect connection dag enum_type field function generate
     interface object_type up

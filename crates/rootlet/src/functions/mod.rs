@@ -55,7 +55,7 @@ pub mod serve;
 
 pub use api::{
     Answer, CacheOptions, CacheVolume, Changes, Client, Container, Dag, Directory, DirectoryOptions, File,
-    FileOptions, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
+    FileOptions, GitRef, GitRepository, Host, ModuleCall, MountOptions, Secret, Service, block_on, dag,
 };
 #[cfg(feature = "functions")]
 pub use engine::{Asked, Engine, Entered, Hears, Modules, Options, Outcome, Silent, session};

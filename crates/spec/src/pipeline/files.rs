@@ -1,6 +1,6 @@
 //! Files and directories, and the steps that write them.
 
-use super::{Call, Container, is_default};
+use super::{Call, Container, GitTree, is_default};
 use serde::{Deserialize, Serialize};
 
 /// A directory: where it begins, and what is done to it.
@@ -21,6 +21,8 @@ pub struct Directory {
 pub enum DirectoryOrigin {
     /// With a directory of this machine.
     Host(HostPath),
+    /// With the files of a git repository.
+    Git(GitTree),
     /// With what a module's function gives.
     Call(Call),
     /// With one of a container.
@@ -30,6 +32,9 @@ pub enum DirectoryOrigin {
         container: Container,
         /// The place in it.
         path: String,
+        /// `$NAME` in the path stands for a variable.
+        #[serde(default, skip_serializing_if = "is_default")]
+        expand: bool,
     },
     /// With one of a directory.
     #[serde(untagged)]
@@ -227,6 +232,9 @@ pub enum FileOrigin {
         container: Box<Container>,
         /// The place in it.
         path: String,
+        /// `$NAME` in the path stands for a variable.
+        #[serde(default, skip_serializing_if = "is_default")]
+        expand: bool,
     },
     /// One of a directory.
     #[serde(untagged)]

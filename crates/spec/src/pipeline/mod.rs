@@ -13,11 +13,13 @@
 //! ```
 
 mod files;
+mod git;
 mod step;
 
 pub use files::{
     Copied, Directory, DirectoryOrigin, DirectoryStep, Fetched, File, FileOrigin, FileStep, HostPath, NewFile,
 };
+pub use git::{GitRef, GitRepository, GitTree};
 pub use step::{CacheSharing, ContainerStep, Exec, Expect};
 
 use serde::{Deserialize, Serialize};
@@ -76,7 +78,7 @@ pub struct CacheVolume {
 
 /// What differs between two directories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "$")]
+#[serde(tag = "$", rename = "Changeset")]
 pub struct Changes {
     /// The later one.
     pub of: Directory,

@@ -87,6 +87,20 @@ pub enum ContainerStep {
         /// Its name.
         name: String,
     },
+    /// Who we are to a registry, for images that are pulled later and for what is published.
+    WithRegistryAuth {
+        /// The registry, or a part of it: `ghcr.io`, `ghcr.io/owner`.
+        address: String,
+        /// The user's name.
+        username: String,
+        /// The password.
+        secret: Secret,
+    },
+    /// Nobody in particular.
+    WithoutRegistryAuth {
+        /// The registry.
+        address: String,
+    },
     /// What is put before a command that asks for it.
     WithEntrypoint {
         /// Its words.

@@ -6,7 +6,7 @@ use super::failure;
 use super::token::IdentityToken;
 use crate::source::download::{Incoming, Remote, Wanted, broken};
 use crate::source::http;
-use crate::{Digest, Error, ErrorKind, ImageRef, Result};
+use crate::{Digest, Error, ErrorKind, ImageRef, Login, Result};
 use futures_util::StreamExt;
 use oci_client::client::{
     BlobResponse, Certificate, CertificateEncoding, ClientConfig, ClientProtocol, SizedStream,
@@ -46,9 +46,10 @@ impl Repository {
         endpoint: Endpoint,
         plain: bool,
         operation: RegistryOperation,
+        logins: &[Login],
     ) -> Result<Self> {
         http::provide();
-        let credentials = credentials::find(&endpoint.host, &endpoint.repository)?;
+        let credentials = credentials::find(&endpoint.host, &endpoint.repository, logins)?;
         let authorities = certificates(&endpoint.host)?;
         let registry = format!("{}://{}", if plain { "http" } else { "https" }, endpoint.host);
         let pushes = operation == RegistryOperation::Push;

@@ -1,6 +1,6 @@
 //! Who we are to a registry: from the files that docker and podman keep.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Login, Result};
 use docker_credential::{CredentialRetrievalError as Cause, DockerCredential};
 use std::env;
 use std::fmt;
@@ -25,13 +25,19 @@ pub(super) enum Secret {
     IdentityToken(String),
 }
 
-/// The credentials for a repository; anonymous when there are none.
+/// The credentials for a repository: those of a login, else of a file; anonymous when there are none.
 ///
 /// The first file that has some wins, in podman's order (containers-auth.json(5)), then docker's. Within it
 /// the longest name wins: `host/a/b`, `host/a`, `host`. Helpers (`credHelpers`, `credsStore`) are run.
 ///
 /// Errors: a file that is there cannot be read, or a helper fails.
-pub(super) fn find(host: &str, repository: &str) -> Result<Credentials> {
+pub(super) fn find(host: &str, repository: &str, logins: &[Login]) -> Result<Credentials> {
+    for key in keys(host, repository) {
+        if let Some(login) = logins.iter().rev().find(|login| login.address == key) {
+            let secret = Secret::Password(login.user.clone(), login.password.clone());
+            return Ok(Credentials { secret, file: None });
+        }
+    }
     for file in files() {
         if !file.is_file() {
             continue;
@@ -111,6 +117,24 @@ fn keys(host: &str, repository: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_goes_before_all_files() {
+        let login = |address: &str, user: &str| Login {
+            address: address.into(),
+            user: user.into(),
+            password: "p".into(),
+        };
+        let logins = [login("r:5000", "host"), login("r:5000/a", "part"), login("docker.io", "hub")];
+        let user = |host: &str, repository: &str| match find(host, repository, &logins).unwrap().secret {
+            Secret::Password(user, _) => user,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(user("r:5000", "a/b"), "part");
+        assert_eq!(user("r:5000", "b"), "host");
+        assert_eq!(user("registry-1.docker.io", "library/x"), "hub");
+        assert!(!format!("{logins:?}").contains("\"p\""));
+    }
 
     #[test]
     fn the_longest_name_comes_first() {

@@ -17,7 +17,7 @@ use crate::image::{Descriptor, Image, What};
 use crate::resolve::Pull;
 use crate::source::download::{self, Wanted};
 use crate::store::{Content, Layer, Locked, Origin, write_atomically};
-use crate::{Base, Digest, Error, ErrorKind, ImageRef, Resolver, Result, unpack};
+use crate::{Base, Digest, Error, ErrorKind, ImageRef, Login, Resolver, Result, unpack};
 use client::Repository;
 use config::{Endpoint, Registries};
 use oci_client::RegistryOperation;
@@ -112,7 +112,7 @@ fn search<T>(
             resolver.progress.note(&format!("`{wanted}` is `{image}`, says registries.conf"));
         }
         for endpoint in registries.endpoints(&image)? {
-            let logged_in = log_in(&runtime, &image, endpoint, RegistryOperation::Pull);
+            let logged_in = log_in(&runtime, &image, endpoint, RegistryOperation::Pull, &resolver.logins);
             match logged_in.and_then(|from| ask(&runtime, &image, &from)) {
                 Ok(answer) => return Ok(answer),
                 // Elsewhere it will be the same.
@@ -233,9 +233,10 @@ fn log_in(
     image: &ImageRef,
     endpoint: Endpoint,
     operation: RegistryOperation,
+    logins: &[Login],
 ) -> Result<Repository> {
     let insecure = endpoint.insecure;
-    let open = |plain| Repository::new(image, endpoint.clone(), plain, operation);
+    let open = |plain| Repository::new(image, endpoint.clone(), plain, operation, logins);
     let mut repository = open(false)?;
     match runtime.block_on(repository.log_in()) {
         Err(e) if insecure && e.kind() == ErrorKind::Network => {

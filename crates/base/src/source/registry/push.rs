@@ -4,7 +4,7 @@ use super::client::Repository;
 use super::config::Registries;
 use crate::progress::{Progress, Step, Task};
 use crate::source::download::ATTEMPTS;
-use crate::{Digest, Error, ErrorKind, ImageRef, Resolver, Result};
+use crate::{Digest, Error, ErrorKind, ImageRef, Login, Resolver, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci_client::RegistryOperation;
 use oci_client::errors::OciDistributionError;
@@ -40,11 +40,11 @@ pub(crate) struct Pusher {
 impl Pusher {
     /// Introduces us to the registry itself, whatever mirrors it has, and asks it for something, so that a refusal is told
     /// before there is work.
-    pub(crate) fn log_in(resolver: &Resolver, image: &ImageRef) -> Result<Self> {
+    pub(crate) fn log_in(resolver: &Resolver, image: &ImageRef, logins: &[Login]) -> Result<Self> {
         let runtime = super::runtime()?;
         let endpoint =
             Registries::load()?.endpoints(image)?.pop().expect("a registry stands behind its mirrors");
-        let repository = super::log_in(&runtime, image, endpoint, RegistryOperation::Push)?;
+        let repository = super::log_in(&runtime, image, endpoint, RegistryOperation::Push, logins)?;
         let anything = Digest::of(b"");
         let (reference, digest) = (repository.pinned(anything), anything.to_string());
         let asked = runtime.block_on(repository.client.blob_exists(&reference, &digest));

@@ -16,6 +16,7 @@ from __future__ import annotations
 from ._client import Address, Client, CurrentModule, Host, dag
 from ._container import Container
 from ._declare import (
+    Arg,
     DefaultAddress,
     DefaultPath,
     Deprecated,
@@ -45,6 +46,7 @@ from ._errors import (
     VersionMismatch,
 )
 from ._files import Changeset, Directory, File, Stat
+from ._git import GitRef, GitRepository
 from ._scalars import (
     JSON,
     CacheSharingMode,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JSON",
     "Address",
+    "Arg",
     "CacheSharingMode",
     "CacheVolume",
     "Changeset",
@@ -88,6 +91,8 @@ __all__ = [
     "ExistsType",
     "File",
     "FileType",
+    "GitRef",
+    "GitRepository",
     "Host",
     "Ignore",
     "ImageLayerCompression",

@@ -8,6 +8,7 @@ from . import _session
 from ._container import Container
 from ._errors import ClientConnectionError
 from ._files import Directory, File
+from ._git import GitRepository
 from ._scalars import CacheSharingMode, Platform
 from ._service import CacheVolume, Secret
 from ._values import Type, fits, refuse, shown
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ._lib import Lib
+    from ._service import Service
 
     T = TypeVar("T", bound=Type)
 
@@ -64,6 +66,32 @@ class Client:
         wanted = {name: value for name, value in wanted.items() if value is not None}
         fetched = File({"$": "File", "from": {"url": wanted}}, self._session)
         return fetched if name is None else fetched.with_name(name)
+
+    def git(
+        self,
+        url: str,
+        *,
+        keep_git_dir: bool | None = True,
+        ssh_known_hosts: str | None = "",
+        ssh_auth_socket: object = None,
+        http_auth_username: str | None = "",
+        http_auth_token: Secret | None = None,
+        http_auth_header: Secret | None = None,
+        experimental_service_host: Service | None = None,
+    ) -> GitRepository:
+        """A git repository: ``https://host/owner/repo``, ``github.com/owner/repo``, ``git@host:owner/repo``. git asks for it as it
+        would for you, with your keys and helpers. ``keep_git_dir`` says nothing: :meth:`GitRef.tree` does."""
+        _texts("git", url=url)
+        refuse(
+            "git",
+            ssh_known_hosts=ssh_known_hosts,
+            ssh_auth_socket=ssh_auth_socket,
+            http_auth_username=http_auth_username,
+            http_auth_token=http_auth_token,
+            http_auth_header=http_auth_header,
+            experimental_service_host=experimental_service_host,
+        )
+        return GitRepository({"$": "GitRepository", "url": url}, self._session)
 
     def cache_volume(
         self,

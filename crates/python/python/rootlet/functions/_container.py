@@ -122,6 +122,14 @@ class Container(Type):
         """Such a variable is removed."""
         return self._step("without_secret_variable", name=name)
 
+    def with_registry_auth(self, address: str, username: str, secret: Secret) -> Self:
+        """Who we are to a registry, or a part of it: for images that are pulled later, and for what is published."""
+        return self._step("with_registry_auth", address=address, username=username, secret=secret)
+
+    def without_registry_auth(self, address: str) -> Self:
+        """To a registry we are nobody in particular."""
+        return self._step("without_registry_auth", address=address)
+
     def with_label(self, name: str, value: str) -> Self:
         """A label is set."""
         return self._step("with_label", name=name, value=value)
@@ -296,13 +304,11 @@ class Container(Type):
 
     def directory(self, path: str, *, expand: bool | None = False) -> Directory:
         """A directory of it."""
-        refuse("directory", expand=expand)
-        return Directory._of("container", self, path)
+        return Directory._of("container", self, path, bool(expand))
 
     def file(self, path: str, *, expand: bool | None = False) -> File:
         """A file of it."""
-        refuse("file", expand=expand)
-        return File._of("container", self, path)
+        return File._of("container", self, path, bool(expand))
 
     def as_service(
         self,

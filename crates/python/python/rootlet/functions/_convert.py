@@ -29,10 +29,14 @@ def given(value: Any, kind: Kind, where: str) -> Any:
         return tuple(items) if kind.python is tuple else items
     if issubclass(kind.python, enum.Enum):
         return _member(value, kind.python, where)
+    if _types.is_interface(kind.python):
+        return _behind(value, kind, where)
     if kind.name in CORE or issubclass(kind.python, Dependency):
         if not isinstance(value, dict) or (kind.name in CORE and value.get("$") != kind.name):
             raise _wrong(value, kind, where)
         return of_value(value)
+    if issubclass(kind.python, Type):
+        raise UsageError(f"{where} has to be {kind.schema}, which rootlet has not")
     if kind.python in _declare.objects.values():
         if not isinstance(value, dict) or value.get("type") != kind.name:
             raise _wrong(value, kind, where)
@@ -43,6 +47,20 @@ def given(value: Any, kind: Kind, where: str) -> Any:
     if not isinstance(value, plainly) or (isinstance(value, bool) and plainly is not bool):
         raise _wrong(value, kind, where)
     return value if plainly is kind.python else kind.python(value)
+
+
+def _behind(value: Any, kind: Kind, where: str) -> Any:
+    """An object that is taken by an interface: the module's own as it is, another's by what the interface declares."""
+    if not isinstance(value, dict) or value.get("$") not in ("Object", "Call"):
+        raise _wrong(value, kind, where)
+    from ._client import CurrentModule
+    from ._describe import declared
+
+    own = _declare.objects.get(str(value.get("type")))
+    if own is not None and value["module"] == CurrentModule.module_name:
+        return restored(own, value["state"])
+
+    return Dependency(value, None, declared(kind.python), kind.name)
 
 
 def restored(cls: type, state: dict[str, Any]) -> Any:
@@ -64,8 +82,16 @@ def restored(cls: type, state: dict[str, Any]) -> Any:
     return made
 
 
-def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
+def told(value: Any, kind: Kind | None, where: str, module: str) -> Any:
     """What a function gave, as JSON; ``kind``: what it said that it gives."""
+    try:
+        return result(value, kind, where, module)
+    except RecursionError:
+        raise UnserialisableError(f"{where} gave what holds itself, or is nested too deeply to be told") from None
+
+
+def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
+    """The same, of a part of it."""
     if type(value).__name__ == "coroutine":
         value.close()
         raise UnserialisableError(f"{where} gave a coroutine", "is an `await` missing before what it returns?")
@@ -90,6 +116,10 @@ def result(value: Any, kind: Kind | None, where: str, module: str) -> Any:
 def _scalar(value: Any, where: str) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         raise UnserialisableError(f"{where} gave {value}, which is no number of JSON")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise UnserialisableError(
+            f"{where} gave a number of {value.bit_length()} bits: it has to be one of 64, with its sign"
+        )
     if isinstance(value, str):
         try:
             value.encode()
@@ -117,6 +147,8 @@ def _check(value: Any, kind: Kind, where: str) -> None:
         fits = isinstance(value, (int, kind.python)) and not isinstance(value, bool)
     elif kind.name == "String":
         fits = isinstance(value, str)
+    elif _types.is_interface(kind.python):
+        fits = isinstance(value, Dependency) or type(value) in _declare.objects.values()
     elif isinstance(kind.python, type) and issubclass(kind.python, Dependency):
         fits = isinstance(value, Dependency)
     else:

@@ -37,6 +37,8 @@ objects: dict[str, type] = {}
 """The classes that are offered, in the order in which they are written."""
 enums: dict[str, type[enum.Enum]] = {}
 """The choices that are offered."""
+interfaces: dict[str, type] = {}
+"""What objects of other modules have to offer, where they are taken by an interface."""
 
 
 class _Said:
@@ -83,6 +85,12 @@ class Name(_Said):
     def name(self) -> str:
         """The name."""
         return str(self._what)
+
+
+class Arg(Name):
+    """:class:`Name`, as Dagger called it before."""
+
+    __slots__ = ()
 
 
 class DefaultPath(_Said):
@@ -297,12 +305,20 @@ def enum_type(cls: Any = None) -> Any:
     return offer if cls is None else offer(cls)
 
 
+@overload
+def interface(cls: T) -> T: ...
+@overload
+def interface() -> Callable[[T], T]: ...
 def interface(cls: Any = None) -> Any:
-    """Interfaces are nothing that rootlet does: a function takes an object of one type."""
-    raise UsageError(
-        "@interface is nothing that rootlet does",
-        "annotate the argument with the one type of object that it takes",
-    )
+    """Offers a protocol: where it annotates an argument, an object of any module is taken that has its functions."""
+
+    def offer(cls: Any) -> Any:
+        if not (isinstance(cls, type) and getattr(cls, "_is_protocol", False)):
+            raise UsageError("@interface is for subclasses of typing.Protocol")
+        interfaces[cls.__name__] = cls
+        return cls
+
+    return offer if cls is None else offer(cls)
 
 
 class Enum(str, enum.Enum):

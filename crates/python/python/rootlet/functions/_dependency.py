@@ -6,6 +6,7 @@ from . import _session
 from ._container import Container
 from ._errors import nearest
 from ._files import Changeset, Directory, File
+from ._git import GitRef, GitRepository
 from ._service import CacheVolume, Secret, Service
 from ._values import Type, plain, shown
 
@@ -21,7 +22,9 @@ CORE: dict[str, type[Type]] = {
     "Service": Service,
     "Secret": Secret,
     "CacheVolume": CacheVolume,
-    "Changes": Changeset,
+    "Changeset": Changeset,
+    "GitRef": GitRef,
+    "GitRepository": GitRepository,
 }
 """The types that values say they are of."""
 
@@ -94,11 +97,11 @@ def begin(session: _session.Session | None, name: str) -> Callable[..., Dependen
     modules = _session.of(session).modules or {}
     schema = next((one for known, one in modules.items() if known.replace("-", "_") == name), None)
     if schema is None:
+        from ._absent import method
         from ._client import Client
 
         known = [one.replace("-", "_") for one in modules if not one.startswith("/")]
-        hint = nearest(name, known + [one for one in dir(Client) if not one.startswith("_")])
-        raise AttributeError(f"dag has no {name!r}: {hint or 'a module is installed by `rootlet install`'}")
+        raise method("dag", name, [*known, *dir(Client)], "a module is installed by `rootlet install`")
     found: Mapping[str, Any] = schema
 
     def construct(*given: object, **named: object) -> Dependency:
@@ -132,9 +135,10 @@ def _arguments(
 ) -> dict[str, object]:
     """Arguments by their names: those that are required may be given without them."""
     required = [one["name"] for one in declared if _required(one)]
-    if len(given) > len(required):
-        raise TypeError(f"{where}: {len(given)} arguments without a name, of {len(required)} that may be given so")
-    values: dict[str, object] = dict(zip(required, given))
+    positional = [one["name"] for one in declared] if schema.get("by_position") else required
+    if len(given) > len(positional):
+        raise TypeError(f"{where}: {len(given)} arguments without a name, of {len(positional)} that may be given so")
+    values: dict[str, object] = dict(zip(positional, given))
     types = {one["name"]: one["type"] for one in declared}
     for name, value in named.items():
         known = name if name in types else name.removesuffix("_")
@@ -179,11 +183,17 @@ def _result(call: dict[str, Any], session: _session.Session | None, schema: Mapp
         return CORE[returns]({"$": returns, "from": {"call": call}}, session)
     if returns not in CORE and _object(schema, returns):
         return Dependency(call, session, schema, returns)
-    return _answer(call, session)
+    return _answer(call, session, schema, returns)
 
 
-async def _answer(call: Mapping[str, Any], session: _session.Session | None) -> Any:
-    return of_value(await _session.of(session).ask("call", call, {}), session)
+async def _answer(
+    call: Mapping[str, Any], session: _session.Session | None, schema: Mapping[str, Any], returns: str
+) -> Any:
+    answer = await _session.of(session).ask("call", call, {})
+    item = returns.rstrip("?").removeprefix("[").removesuffix("]").rstrip("?")
+    if isinstance(answer, list) and _object(schema, item):
+        return [Dependency(one, session, schema, item) for one in answer]
+    return of_value(answer, session)
 
 
 def of_value(value: Any, session: _session.Session | None = None) -> Any:

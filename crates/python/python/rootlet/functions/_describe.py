@@ -34,7 +34,8 @@ def schema(module: Module) -> dict[str, Any]:
 
 
 def _object(cls: type, module: Module, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
-    _, taken = _types.constructor(cls)
+    # Only the main object is made from outside; what makes another one may take anything.
+    taken = _types.constructor(cls)[1] if cls is module.main else []
     fields, hints = [], _types.hints_of(cls, cls.__name__)
     for name, python, field in _types.fields(cls):
         if _declare.FIELD in field.metadata:
@@ -44,13 +45,25 @@ def _object(cls: type, module: Module, seen: dict[str, type[enum.Enum]]) -> dict
     return {
         "name": cls.__name__,
         "doc": _doc(cls),
-        "constructor": [_argument(argument, module, seen) for argument in taken],
+        "constructor": [_argument(argument, module.name, seen) for argument in taken],
         "fields": fields,
-        "functions": [_function(name, member, cls, module, seen) for name, member in _types.functions(cls)],
+        "functions": [_function(name, member, cls, module.name, seen) for name, member in _types.functions(cls)],
     }
 
 
-def _function(name: str, member: Any, cls: type, module: Module, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
+def declared(main: type) -> dict[str, Any]:
+    """The module's interfaces, as the schema of a module whose objects have what they declare."""
+    seen: dict[str, type[enum.Enum]] = {}
+    objects = []
+    for cls in _declare.interfaces.values():
+        functions = [_function(name, member, cls, "", seen) for name, member in _types.functions(cls)]
+        objects.append({"name": cls.__name__, "functions": functions})
+    enums = [_enum(cls) for cls in seen.values()]
+    # They are called as they are declared: what may be left out may be given without its name, too.
+    return {"main": main.__name__, "objects": objects, "enums": enums, "by_position": True}
+
+
+def _function(name: str, member: Any, cls: type, module: str, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
     where = f"{cls.__name__}.{name}"
     mark: _declare.Mark | None = getattr(member, _declare.MARK, None)
     if isinstance(member, _declare.Constructor):
@@ -74,7 +87,7 @@ def _function(name: str, member: Any, cls: type, module: Module, seen: dict[str,
     }
 
 
-def _argument(argument: Argument, module: Module, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
+def _argument(argument: Argument, module: str, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
     kind = argument.kind
     _note(kind, seen)
     told: dict[str, Any] = {"name": argument.name, "type": kind.schema, "doc": _said(kind)}
@@ -90,9 +103,9 @@ def _argument(argument: Argument, module: Module, seen: dict[str, type[enum.Enum
     return told
 
 
-def _default(default: Any, told: dict[str, Any], module: Module) -> None:
+def _default(default: Any, told: dict[str, Any], module: str) -> None:
     try:
-        told["default"] = _convert.result(default, None, told["name"], module.name)
+        told["default"] = _convert.result(default, None, told["name"], module)
         json.dumps(told["default"])
     except (UsageError, TypeError, ValueError):
         # It cannot be told, so whoever calls leaves it out, and Python takes it.

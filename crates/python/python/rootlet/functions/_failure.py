@@ -66,8 +66,26 @@ def _hint(error: BaseException) -> str | None:
     if isinstance(hint, str):
         return hint
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"where {error.name} is a package: python3 -m venv .venv && .venv/bin/pip install {error.name.split('.')[0]}"
+        return _missing(error.name)
     return None
+
+
+# What Dagger's SDK brings along is there for every module of Dagger's, and not here.
+_BROUGHT = {
+    "anyio": "anyio",
+    "cattrs": "cattrs",
+    "httpx": "httpx",
+    "opentelemetry": "opentelemetry-api",
+    "rich": "rich",
+}
+
+
+def _missing(name: str) -> str:
+    top = name.split(".")[0]
+    if top in ("dagger", "rootlet"):
+        return f"rootlet has not all of what Dagger's own package has: what is in {name}?"
+    where = f"{top} comes with Dagger's SDK, and not with rootlet" if top in _BROUGHT else f"where {name} is a package"
+    return f"{where}: python3 -m venv .venv && .venv/bin/pip install {_BROUGHT.get(top, top)}"
 
 
 def traceback(error: BaseException, directory: str) -> str:

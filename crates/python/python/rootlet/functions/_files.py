@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def _part(kind: str, of: str, whole: Type, path: str) -> dict[str, object]:
+def _part(kind: str, of: str, whole: Type, path: str, expand: bool) -> dict[str, object]:
     """A file or a directory of something."""
     if not fits("str", path, Type):
         raise TypeError(f"{type(whole).__name__}.{kind.lower()}: path has to be str, not {shown(path)}")
-    return {"$": kind, "from": {of: whole._value, "path": path}}
+    part: dict[str, object] = {of: whole._value, "path": path}
+    if expand:
+        part["expand"] = True
+    return {"$": kind, "from": part}
 
 
 class Directory(Type):
@@ -27,8 +30,8 @@ class Directory(Type):
     __slots__ = ()
 
     @classmethod
-    def _of(cls, of: str, whole: Type, path: str) -> Self:
-        return cls(_part("Directory", of, whole, path), whole._session)
+    def _of(cls, of: str, whole: Type, path: str, expand: bool = False) -> Self:
+        return cls(_part("Directory", of, whole, path, expand), whole._session)
 
     def directory(self, path: str) -> Directory:
         """A directory in it."""
@@ -108,7 +111,7 @@ class Directory(Type):
         """How it differs from an earlier one."""
         if not fits("Directory", from_, Type):
             raise TypeError(f"Directory.changes: from_ has to be Directory, not {shown(from_)}")
-        return Changeset({"$": "Changes", "of": self._value, "from": from_._value}, self._session)
+        return Changeset({"$": "Changeset", "of": self._value, "from": from_._value}, self._session)
 
     async def entries(self, *, path: str | None = None) -> list[str]:
         """What is in it, by name; directories end with ``/``."""
@@ -161,8 +164,8 @@ class File(Type):
     __slots__ = ()
 
     @classmethod
-    def _of(cls, of: str, whole: Type, path: str) -> Self:
-        return cls(_part("File", of, whole, path), whole._session)
+    def _of(cls, of: str, whole: Type, path: str, expand: bool = False) -> Self:
+        return cls(_part("File", of, whole, path, expand), whole._session)
 
     def with_name(self, name: str) -> Self:
         """The same, called otherwise."""

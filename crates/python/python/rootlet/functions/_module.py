@@ -93,7 +93,10 @@ def _main(name: str) -> type:
     """The class that is called as the module is, whatever the case; the only one, where there is one only."""
     offered = _declare.objects
     if not offered:
-        raise UsageError(f"{name} offers nothing: no class has the decorator @object_type")
+        raise UsageError(
+            f"{name} offers nothing: no class has the decorator @object_type",
+            "functions are methods: put those that stand alone into a class of that name, and give each a `self`",
+        )
     wanted = "".join(letter for letter in name if letter.isalnum())
     for known, cls in offered.items():
         if known.replace("_", "").lower() == wanted.lower():

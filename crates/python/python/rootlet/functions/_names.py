@@ -12,9 +12,6 @@ def other(name: str) -> type:
     """The type that an object of another module has, as in ``dagger.Lib``."""
     known = {}
     modules = _session.current.modules if _session.current is not None else {}
-    if modules is None and name[:1].isupper():
-        # A module that describes itself is not told of others.
-        return _made.setdefault(name, _dependency.named(name))
     for module, schema in (modules or {}).items():
         if module.startswith("/"):
             continue  # Where a module is in the whole; it is there by its name, too.
@@ -23,10 +20,20 @@ def other(name: str) -> type:
             # The main one is called as its module is, the others after it.
             known[prefix if one["name"] == schema["main"] else prefix + one["name"]] = one["name"]
     if name not in known:
+        from . import _absent
+
+        if name in _absent.TYPES:
+            return _made.setdefault(name, _absent.type_named(name))
+        if modules is None and name[:1].isupper():
+            # A module that describes itself is not told of others.
+            return _made.setdefault(name, _dependency.named(name))
         import rootlet.functions as package
 
         hint = nearest(name, [*known, *package.__all__])
-        raise AttributeError(f"rootlet has no {name!r} of Dagger's" + (f": {hint}" if hint else ""))
+        error = AttributeError(f"rootlet has no {name!r} of Dagger's" + (f": {hint}" if hint else ""))
+        if hint is None and name[:1].isupper():
+            setattr(error, "hint", "where it is of another module: `rootlet install` that one")
+        raise error
     return _made.setdefault(name, _dependency.named(known[name]))
 
 

@@ -83,7 +83,7 @@ def _call(job: Mapping[str, Any], module: Module) -> object:
     function = job.get("function") or ""
     made = _made(cls, job.get("constructor") or {}, module) if state is None else _convert.restored(cls, state)
     if not function:
-        return _convert.result(made, None, cls.__name__, module.name)
+        return _convert.told(made, None, cls.__name__, module.name)
     return _called(made, cls, function, job.get("args") or {}, module)
 
 
@@ -103,15 +103,18 @@ def _called(made: object, cls: type, name: str, given: Mapping[str, Any], module
     if member is None:
         for outside, python, _ in _types.fields(cls):
             if outside == name:
-                return _convert.result(getattr(made, python), None, where, module.name)
+                return _convert.told(getattr(made, python), None, where, module.name)
         raise UsageError(f"{cls.__name__} has no function {name!r}", nearest(name, list(offered)))
     if isinstance(member, _declare.Constructor):
-        return _convert.result(_made(member.made, given, module), None, where, module.name)
+        return _convert.told(_made(member.made, given, module), None, where, module.name)
     taken = _types.arguments(member, where, cls)
     value = _awaited(member(made, **_arguments(taken, given, where)), module)
     kind = _types.returned(member, where, cls)
+    if kind is None and type(value).__name__ == "coroutine":
+        # What it would have waited for would never be done.
+        kind = _types.NOTHING
     # What it does not say that it gives, it does not give.
-    return None if kind is None else _convert.result(value, kind, where, module.name)
+    return None if kind is None else _convert.told(value, kind, where, module.name)
 
 
 def _arguments(taken: list[Any], given: Mapping[str, Any], where: str) -> dict[str, object]:

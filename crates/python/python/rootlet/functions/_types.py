@@ -12,9 +12,10 @@ import sys
 import types
 
 from . import _declare
-from ._dependency import CORE, Dependency
+from ._dependency import CORE
 from ._errors import UsageError
 from ._scalars import Scalar
+from ._values import Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ class Argument:
         """``REQUIRED``: there is none."""
 
 
+NOTHING = Kind("Void", type(None))
+"""What a function gives that gives nothing."""
+
+
 def kind(annotation: Any, where: str, owner: type | None = None) -> Kind:
     """What an annotation means; ``owner`` is what ``Self`` stands for."""
     said = getattr(annotation, "__metadata__", None)
@@ -121,9 +126,15 @@ def _named(annotation: Any, owner: type | None) -> str | None:
         return None
     if issubclass(annotation, Scalar):
         return "String"
-    if issubclass(annotation, (enum.Enum, Dependency)) or annotation in _declare.objects.values():
+    # Of another module, or one of Dagger's types that rootlet has not.
+    if issubclass(annotation, (enum.Enum, Type)) or annotation in _declare.objects.values() or is_interface(annotation):
         return annotation.__name__
     return None
+
+
+def is_interface(annotation: Any) -> bool:
+    """Whether it stands for objects of any module that have its functions."""
+    return annotation in _declare.interfaces.values()
 
 
 def _is_self(annotation: Any) -> bool:
@@ -171,7 +182,7 @@ def arguments(function: Callable[..., Any], where: str, owner: type | None = Non
         meant = kind(hints.get(name, REQUIRED), f"{where}: the argument {name}", owner)
         default = defaults.get(name, REQUIRED)
         meant.optional = meant.optional or default is None
-        alias = meant.says("Name")
+        alias = meant.says("Name") or meant.says("Arg")
         found.append(Argument(name, snake(alias.name) if alias else outside(name), meant, default))
     return found
 

@@ -57,11 +57,10 @@ class Type:
         def __getattr__(self, name: str) -> object:
             if name.startswith("_"):
                 raise AttributeError(name)
-            from ._errors import nearest
+            from ._absent import method
 
-            known = [one for one in dir(type(self)) if not one.startswith("_")]
-            hint = nearest(name, known) or "docs/functions.md has what there is"
-            raise AttributeError(f"rootlet's {type(self).__name__} has no {name!r}: {hint}")
+            otherwise = "docs/functions.md has what there is"
+            raise method(f"rootlet's {type(self).__name__}", name, dir(type(self)), otherwise)
 
 
 class Input:

@@ -125,6 +125,24 @@ impl Container {
         self.with_step(Step::WithoutSecretVariable { name: name.into() })
     }
 
+    /// Who we are to a registry, or a part of it: for images that are pulled later, and for what is published.
+    #[must_use]
+    pub fn with_registry_auth(
+        &self,
+        address: impl Into<String>,
+        username: impl Into<String>,
+        secret: &Secret,
+    ) -> Self {
+        let secret = secret.value.clone();
+        self.with_step(Step::WithRegistryAuth { address: address.into(), username: username.into(), secret })
+    }
+
+    /// To a registry we are nobody in particular.
+    #[must_use]
+    pub fn without_registry_auth(&self, address: impl Into<String>) -> Self {
+        self.with_step(Step::WithoutRegistryAuth { address: address.into() })
+    }
+
     /// Sets a label.
     #[must_use]
     pub fn with_label(&self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -354,14 +372,15 @@ impl Container {
 
     /// A directory of it.
     pub fn directory(&self, path: impl Into<String>) -> Directory {
-        let from = DirectoryOrigin::Container { container: self.value.clone(), path: path.into() };
+        let from =
+            DirectoryOrigin::Container { container: self.value.clone(), path: path.into(), expand: false };
         Directory::new(self.client.clone(), pipeline::Directory { from: Some(from), steps: Vec::new() })
     }
 
     /// A file of it.
     pub fn file(&self, path: impl Into<String>) -> File {
         let container = Box::new(self.value.clone());
-        File::new(self.client.clone(), FileOrigin::Container { container, path: path.into() })
+        File::new(self.client.clone(), FileOrigin::Container { container, path: path.into(), expand: false })
     }
 
     /// It, as an archive that `docker load` and `podman load` read.

@@ -1,7 +1,7 @@
 //! Where everything begins.
 
 use super::client::Client;
-use super::{Answer, CacheVolume, Container, Directory, File, Secret};
+use super::{Answer, CacheVolume, Container, Directory, File, GitRepository, Secret};
 use crate::functions::Failed;
 #[cfg(feature = "functions")]
 use crate::functions::{Engine, Options};
@@ -77,6 +77,11 @@ impl Dag {
     pub fn http(&self, url: impl Into<String>) -> File {
         let fetched = Fetched { url: url.into(), permissions: None, checksum: None };
         File::new(self.client.clone(), FileOrigin::Url(fetched))
+    }
+
+    /// A git repository: `https://host/owner/repo`, `github.com/owner/repo`, `git@host:owner/repo`, `file:///path/repo`.
+    pub fn git(&self, url: impl Into<String>) -> GitRepository {
+        GitRepository::new(self.client.clone(), url.into())
     }
 
     /// This machine.

@@ -319,6 +319,21 @@ impl Changes {
         self.client.ask_plain(name, json!(self.value))
     }
 
+    /// The later one.
+    pub fn after(&self) -> Directory {
+        Directory::new(self.client.clone(), self.value.of.clone())
+    }
+
+    /// The earlier one.
+    pub fn before(&self) -> Directory {
+        Directory::new(self.client.clone(), self.value.from.clone())
+    }
+
+    /// What is new or other in the later one.
+    pub fn layer(&self) -> Directory {
+        self.before().diff(&self.after())
+    }
+
     /// What is new.
     pub fn added_paths(&self) -> Answer<Vec<String>> {
         self.ask("added_paths")

@@ -5,6 +5,7 @@ mod client;
 mod container;
 mod dag;
 mod files;
+mod git;
 mod options;
 mod service;
 
@@ -13,5 +14,6 @@ pub use client::Client;
 pub use container::Container;
 pub use dag::{Dag, Host, ModuleCall, dag};
 pub use files::{Changes, Directory, File};
+pub use git::{GitRef, GitRepository};
 pub use options::{CacheOptions, DirectoryOptions, FileOptions, MountOptions};
 pub use service::{CacheVolume, Secret, Service};

@@ -47,7 +47,9 @@ pub(super) fn answer(engine: &Engine, name: &str, on: &Value, with: &Map<String,
         Some("File") => file(engine, name, &read(on, "file")?, &with),
         Some("Service") => service(engine, name, &read(on, "service")?, &with),
         Some("Secret") => secret(engine, name, &read(on, "secret")?),
-        Some("Changes") => changes(engine, name, &read(on, "changes")?),
+        Some("GitRef") => engine.git_ref(name, &read(on, "version of a repository")?),
+        Some("GitRepository") => engine.git_repository(name, &read(on, "repository")?),
+        Some("Changeset") => changes(engine, name, &read(on, "changes")?),
         Some("Call") => match name {
             "call" => engine.call(&read::<Call>(on, "call")?),
             _ => Err(unknown(name, &["call"])),
@@ -184,7 +186,8 @@ fn container(engine: &Engine, name: &str, container: &Container, with: &With) ->
         }
         "publish" => {
             let target: ExportTarget = format!("docker://{}", with.address).parse()?;
-            let exported = engine.whole(container)?.export(&target)?;
+            let logins = engine.logins(&steps)?;
+            let exported = engine.whole(container)?.export_as(&target, &logins)?;
             Ok(json!(format!("{}@{}", with.address, exported.digest)))
         }
         "terminal" => {

@@ -71,12 +71,15 @@ impl Engine {
                 let path = self.0.directory.join(path);
                 Ok(Place::Host { path, patterns: Patterns::new(include, exclude)? })
             }
-            DirectoryOrigin::Container { container, path } => {
+            DirectoryOrigin::Container { container, path, expand } => {
                 let state = self.state(container)?;
-                let path = state.place(path);
+                let path = state.place(&state.expanded(path, *expand));
                 Ok(Place::Inside { root: self.reader(&state.base)?, path })
             }
             DirectoryOrigin::Directory { directory, path } => Ok(self.place(directory)?.join(path)),
+            DirectoryOrigin::Git(tree) => {
+                Ok(Place::Host { path: self.git_tree(tree)?, patterns: Patterns::default() })
+            }
             DirectoryOrigin::Call(call) => self.place(&self.called(call)?),
         }
     }

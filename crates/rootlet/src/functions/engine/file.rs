@@ -18,9 +18,9 @@ impl Engine {
     pub(super) fn file_place(&self, file: &File) -> Result<Place> {
         let host = |path: PathBuf| Place::Host { path, patterns: Patterns::default() };
         match &file.from {
-            FileOrigin::Container { container, path } => {
+            FileOrigin::Container { container, path, expand } => {
                 let state = self.state(container)?;
-                let path = state.place(path);
+                let path = state.place(&state.expanded(path, *expand));
                 Ok(Place::Inside { root: self.reader(&state.base)?, path })
             }
             FileOrigin::Directory { directory, path } => Ok(self.place(directory)?.join(path)),

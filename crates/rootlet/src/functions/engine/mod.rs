@@ -16,6 +16,7 @@ mod directory;
 mod enter;
 mod exec;
 mod file;
+mod git;
 mod hears;
 mod memo;
 mod pattern;
@@ -64,6 +65,8 @@ struct Inner {
     services: Memo<Result<Arc<service::Running>>>,
     tarballs: Memo<Result<PathBuf>>,
     fetched: Memo<PathBuf>,
+    /// Which commits the versions of git repositories are.
+    commits: Memo<super::modules::git::Version>,
     secrets: secret::Secrets,
     /// Everything that was started, to be ended.
     alive: Mutex<Vec<Weak<Rootlet>>>,
@@ -120,6 +123,7 @@ impl Engine {
             services: Memo::default(),
             tarballs: Memo::default(),
             fetched: Memo::default(),
+            commits: Memo::default(),
             secrets: secret::Secrets::default(),
             alive: Mutex::default(),
             works: Mutex::default(),
@@ -230,6 +234,7 @@ impl Inner {
         self.readers.clear();
         self.tarballs.clear();
         self.fetched.clear();
+        self.commits.clear();
         self.secrets.forget();
         if let Some(path) = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = std::fs::remove_dir_all(path);

@@ -3,7 +3,7 @@
 use super::memo;
 use super::{Engine, Result};
 use crate::functions::Failed;
-use rootlet_base::{Base, BaseKind, Defaults};
+use rootlet_base::{Base, BaseKind, Defaults, Login};
 use rootlet_spec::mount::lexical;
 use rootlet_spec::pipeline::{CacheSharing, Container, ContainerStep, Directory, FileStep, Secret, Service};
 use std::sync::Arc;
@@ -117,7 +117,10 @@ impl Engine {
         let Some((last, before)) = steps.split_last() else { return self.begun(self.0.resolver.nothing()?) };
         let once = |make: &dyn Fn() -> Result<Arc<State>>| self.0.states.get_or(memo::key(&steps), make);
         match last {
-            ContainerStep::From { address } => once(&|| self.begun(self.0.resolver.resolve(address)?)),
+            ContainerStep::From { address } => once(&|| {
+                let resolver = self.0.resolver.clone().logins(self.logins(before)?);
+                self.begun(resolver.resolve(address)?)
+            }),
             ContainerStep::Recipe { recipe } => once(&|| self.begun(self.recipe(recipe)?)),
             ContainerStep::Call { .. } => {
                 Err(Failed::query("only the first step of a container can be a call"))
@@ -212,6 +215,8 @@ impl Engine {
                 state.secrets.push((name, secret));
             }
             Step::WithoutSecretVariable { name } => state.secrets.retain(|(known, _)| *known != name),
+            // `logins` reads them where a registry is spoken to.
+            Step::WithRegistryAuth { .. } | Step::WithoutRegistryAuth { .. } => {}
             Step::WithLabel { name, value } => drop(config.labels.insert(name, value)),
             Step::WithoutLabel { name } => drop(config.labels.remove(&name)),
             Step::WithEntrypoint { args, keep_default_args } => {
@@ -273,6 +278,29 @@ impl Engine {
             | Step::Files(_) => unreachable!("these touch files"),
         }
         Ok(())
+    }
+
+    /// Who we are to registries, after these steps.
+    pub(super) fn logins(&self, steps: &[ContainerStep]) -> Result<Vec<Login>> {
+        let mut logins: Vec<Login> = Vec::new();
+        // What is named may be a whole image, with its tag.
+        let plain = |address: &str| match address.trim_end_matches('/').rsplit_once('/') {
+            Some((before, last)) => format!("{before}/{}", last.split([':', '@']).next().unwrap_or_default()),
+            None => address.trim_end_matches('/').to_owned(),
+        };
+        for step in steps {
+            match step {
+                ContainerStep::WithRegistryAuth { address, username, secret } => {
+                    let password = self.0.secrets.plaintext(secret, &self.0.directory)?;
+                    logins.push(Login { address: plain(address), user: username.clone(), password });
+                }
+                ContainerStep::WithoutRegistryAuth { address } => {
+                    logins.retain(|login| login.address != plain(address));
+                }
+                _ => {}
+            }
+        }
+        Ok(logins)
     }
 
     /// Without what lies at these places.

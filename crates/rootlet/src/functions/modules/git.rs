@@ -1,4 +1,4 @@
-//! Modules that are in git repositories: which commit a version is, and its files.
+//! Git repositories: which commit a version is, and its files. Modules are in them, and `dag.git` gives them.
 
 use crate::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use rootlet_base::Store;
 
 /// A module in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::functions) struct Place {
     /// The repository, as the name of a module says it: `github.com/owner/repo`.
     pub named: String,
     /// The repository, for git.
@@ -20,9 +20,12 @@ pub(super) struct Place {
     pub version: Option<String>,
 }
 
+/// How repositories are reached.
+const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
+
 /// A version that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub(in crate::functions) struct Version {
     /// Its name, as one installs it.
     pub name: String,
     pub commit: String,
@@ -34,13 +37,14 @@ impl Place {
     pub fn parse(text: &str) -> Option<Self> {
         let (text, version) = split_version(text);
         let (named, url, sub) = if let Some((scheme, rest)) = text.split_once("://") {
-            let known = ["https", "http", "ssh", "git", "file"].contains(&scheme);
             let (repository, sub) = match rest.split_once(".git/") {
                 Some((repository, sub)) => (format!("{repository}.git"), sub),
                 None if scheme != "file" && !rest.ends_with(".git") => split_repository(rest)?,
                 None => (rest.to_owned(), ""),
             };
-            known.then(|| (format!("{scheme}://{repository}"), format!("{scheme}://{repository}"), sub))?
+            SCHEMES
+                .contains(&scheme)
+                .then(|| (format!("{scheme}://{repository}"), format!("{scheme}://{repository}"), sub))?
         } else if let Some((user, rest)) = text.split_once('@').filter(|(user, _)| is_plain(user)) {
             let (repository, sub) = rest.split_once(".git/").unwrap_or((rest, ""));
             let suffix = if sub.is_empty() { "" } else { ".git" };
@@ -55,6 +59,40 @@ impl Place {
         let sub = sub.trim_matches('/').to_owned();
         let safe = !sub.split('/').any(|part| part == "..") && !url.contains(char::is_whitespace);
         safe.then_some(Self { named, url, sub, version })
+    }
+
+    /// Reads what names a repository and nothing in it; `version` is what else was said.
+    ///
+    /// # Errors
+    /// It names none, or git would not take the version for one.
+    pub fn whole(text: &str, version: Option<&str>) -> Result<Self> {
+        let place = match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let plain = !rest.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+                let (named, url) = (text.to_owned(), text.to_owned());
+                (plain && SCHEMES.contains(&scheme)).then(|| Self {
+                    named,
+                    url,
+                    sub: String::new(),
+                    version: None,
+                })
+            }
+            None => Self::parse(text).filter(|place| place.sub.is_empty() && place.version.is_none()),
+        };
+        let place = place.ok_or_else(|| {
+            let text = rootlet_spec::printable(text);
+            Error::new(ErrorKind::Module, format!("`{text}` is not the name of a git repository"))
+                .with_hint("as in `https://host/owner/repo`, `git@host:owner/repo` or `file:///path/repo`")
+        })?;
+        match version {
+            Some(version) if !is_version(version) => {
+                let version = rootlet_spec::printable(version);
+                let what = format!("the repository {} cannot have a version `{version}`", place.url);
+                Err(Error::new(ErrorKind::Module, what)
+                    .with_hint("a tag, a branch, or the whole name of a commit"))
+            }
+            version => Ok(Self { version: version.map(Into::into), ..place }),
+        }
     }
 
     /// As one installs it, at a version.
@@ -78,7 +116,7 @@ impl Place {
     /// # Errors
     /// git is not there, the repository cannot be reached, or it has no such version.
     pub fn look_up(&self) -> Result<Version> {
-        let listed = git(&["ls-remote", "--symref", "--", &self.url], None, &self.url)?;
+        let listed = self.list()?;
         let lines: Vec<(&str, &str)> = listed.lines().filter_map(|line| line.split_once('\t')).collect();
         let commit_of = |reference: &str| {
             let found = lines.iter().find(|(commit, name)| *name == reference && is_commit(commit));
@@ -97,6 +135,13 @@ impl Place {
         let tags = names.iter().flat_map(|name| {
             [format!("refs/tags/{name}^{{}}"), format!("refs/tags/{name}"), format!("refs/heads/{name}")]
         });
+        let tags = tags.chain(
+            version
+                .starts_with("refs/")
+                .then(|| [format!("{version}^{{}}"), version.clone()])
+                .into_iter()
+                .flatten(),
+        );
         if let Some(commit) = tags.filter_map(|name| commit_of(&name)).next() {
             return Ok(Version { name: version.clone(), commit });
         }
@@ -113,14 +158,44 @@ impl Place {
         })
     }
 
+    /// What the repository has below `refs/tags/` or `refs/heads/`, say: the names that come after it.
+    ///
+    /// # Errors
+    /// git is not there, or the repository cannot be reached.
+    pub fn names(&self, below: &str) -> Result<Vec<String>> {
+        let listed = self.list()?;
+        let names = listed.lines().filter_map(|line| line.split_once('\t')?.1.strip_prefix(below));
+        Ok(names.filter(|name| !name.ends_with("^{}")).map(Into::into).collect())
+    }
+
+    fn list(&self) -> Result<String> {
+        git(&["ls-remote", "--symref", "--", &self.url], None, &self.url)
+    }
+
+    /// All files at a commit, in the store; with the directory `.git` of that one commit, if it is wanted.
+    ///
+    /// # Errors
+    /// The repository cannot be reached, or has no such commit.
+    pub fn tree(&self, version: &Version, with_git: bool, store: &Store) -> Result<PathBuf> {
+        let key = format!("{}@{}", self.url, version.commit);
+        let kind = if with_git { "repositories" } else { "modules" };
+        store.made::<Error>(kind, &key, |directory| {
+            self.fetch(version, directory)?;
+            let inner = directory.join(".git");
+            match with_git {
+                true => git(&["remote", "add", "origin", &self.url], Some(directory), &self.url).map(drop),
+                false => std::fs::remove_dir_all(&inner)
+                    .map_err(|e| Error::io(format!("failed to remove {}", inner.display()), e)),
+            }
+        })
+    }
+
     /// The directory of the module at a commit, in the store.
     ///
     /// # Errors
     /// The repository cannot be reached, has no such commit, or no such directory in it.
     pub fn files(&self, version: &Version, store: &Store) -> Result<PathBuf> {
-        let key = format!("{}@{}", self.url, version.commit);
-        let tree = store.made::<Error>("modules", &key, |directory| self.fetch(version, directory))?;
-        let place = tree.join(&self.sub);
+        let place = self.tree(version, false, store)?.join(&self.sub);
         match place.is_dir() {
             true => Ok(place),
             false => Err(Error::new(
@@ -144,10 +219,7 @@ impl Place {
             let what = format!("the repository {} no longer has the commit {}", self.url, version.commit);
             Error::new(ErrorKind::Module, what).with_hint("`update` takes the one that is there now")
         };
-        git(&["checkout", "--quiet", "--detach", &version.commit], here, &self.url).map_err(gone)?;
-        let inner = directory.join(".git");
-        std::fs::remove_dir_all(&inner)
-            .map_err(|e| Error::io(format!("failed to remove {}", inner.display()), e))
+        git(&["checkout", "--quiet", "--detach", &version.commit], here, &self.url).map_err(gone).map(drop)
     }
 }
 

@@ -62,6 +62,26 @@ pub(super) fn no_dependency(module: &str, name: &str, known: &[Dependency]) -> E
     }
 }
 
+/// What an argument is that says so by itself.
+pub(super) fn default_value(project: &Project, arg: &Arg, path: &str) -> Value {
+    let kind = arg.kind.name().unwrap_or_default();
+    if !matches!(kind, "GitRepository" | "GitRef") {
+        return from_host(arg, &default_place(project, path));
+    }
+    let (url, version) = match path.split_once('#') {
+        Some((url, version)) => (url, Some(version)),
+        None => (path, None),
+    };
+    let url = match url.contains("://") || url.starts_with("git@") {
+        true => url.to_owned(),
+        false => format!("file://{}", default_place(project, url).display()),
+    };
+    match version.filter(|_| kind == "GitRef") {
+        Some(version) => json!({"$": kind, "url": url, "version": version}),
+        None => json!({"$": kind, "url": url}),
+    }
+}
+
 /// A path that an argument says by itself: `/…` begins at the top of the repository that the module is in, else in its directory.
 pub(super) fn default_place(project: &Project, path: &str) -> PathBuf {
     let directory = project.directory();

@@ -10,7 +10,7 @@
 
 mod answers;
 mod build;
-mod git;
+pub(super) mod git;
 pub mod init;
 pub mod install;
 mod locate;

@@ -2,7 +2,7 @@
 
 use super::answers::{self, Called};
 use super::git::Place;
-use super::locate::{Located, circular, default_place, from_host, locate, no_dependency};
+use super::locate::{Located, circular, default_value, locate, no_dependency};
 use super::names::rename;
 use super::process::{Process, Runtime, interpreter};
 use super::project::{Dependency, Project};
@@ -244,7 +244,7 @@ impl Module {
         for arg in wanted.iter().filter(|arg| !said.contains_key(&arg.name)) {
             match (&arg.default_path, &self.node.what) {
                 (Some(path), What::Project(project)) => {
-                    values.insert(arg.name.clone(), from_host(arg, &default_place(project, path)));
+                    values.insert(arg.name.clone(), default_value(project, arg, path));
                 }
                 _ if arg.is_required() => return Err(usage(format!("`{of}` wants `{}`", arg.name))),
                 _ => {}
@@ -344,6 +344,8 @@ impl Modules for Module {
         }
         let mut answer = called.call(engine, &call)?;
         rename(&mut answer, &own, &at);
+        // What it gives of another module's may be one that nobody has made yet.
+        made(engine, &mut answer)?;
         Ok(answer)
     }
 }

@@ -105,6 +105,11 @@ impl Runtime {
                 command.arg(project.source());
                 Ok(command)
             }
+            Sdk::Other(name) if name.is_empty() && project.blueprint().is_some() => {
+                let source = project.blueprint().unwrap_or_default();
+                let text = format!("the module {} takes its functions from the blueprint {source}: rootlet has none", project.name());
+                Err(Error::new(ErrorKind::Module, text).with_hint(format!("call that module itself: `--mod {source}`")))
+            }
             Sdk::Other(name) => {
                 let what =
                     if name.is_empty() { "has no code".into() } else { format!("is written in {name}") };

@@ -222,6 +222,11 @@ impl Project {
         }
     }
 
+    /// Where its functions come from instead of code of its own, as Dagger has it.
+    pub fn blueprint(&self) -> Option<&str> {
+        self.manifest.rest.get("blueprint")?.get("source")?.as_str()
+    }
+
     /// What it uses.
     pub fn dependencies(&self) -> &[Dependency] {
         &self.manifest.dependencies

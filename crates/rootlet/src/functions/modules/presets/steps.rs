@@ -19,11 +19,14 @@ pub(super) fn told(value: &impl serde::Serialize) -> Result<Value, Failed> {
 }
 
 pub(super) fn inside(container: Container, path: &str) -> Directory {
-    Directory { from: Some(DirectoryOrigin::Container { container, path: path.into() }), steps: Vec::new() }
+    Directory {
+        from: Some(DirectoryOrigin::Container { container, path: path.into(), expand: false }),
+        steps: Vec::new(),
+    }
 }
 
 pub(super) fn file_of(container: Container, path: &str) -> File {
-    let from = FileOrigin::Container { container: Box::new(container), path: path.into() };
+    let from = FileOrigin::Container { container: Box::new(container), path: path.into(), expand: false };
     File { from, name: None, timestamp: None }
 }
 
