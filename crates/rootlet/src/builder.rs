@@ -26,9 +26,6 @@ pub struct Builder {
     like: Option<Arc<rootlet_spec::parity::Like>>,
     #[cfg(feature = "like")]
     init_containers: bool,
-    /// Limits of a file that are above the caller's own, in sentences.
-    #[cfg(feature = "like")]
-    lowered: Vec<String>,
 }
 
 impl Builder {
@@ -42,8 +39,6 @@ impl Builder {
             like: None,
             #[cfg(feature = "like")]
             init_containers: false,
-            #[cfg(feature = "like")]
-            lowered: Vec::new(),
         }
     }
 
@@ -229,7 +224,6 @@ impl Builder {
         if let Some(like) = &self.like {
             let complete = like.complete(std::mem::take(&mut self.spec), self.base.defaults());
             self.spec = complete.map_err(|e| crate::like::from_parity(&e))?;
-            self.lowered = limits::lower(&mut self.spec.ulimits, &like.spec.ulimits);
         }
         if self.spec.faults.contains(&Fault::NoNetwork) {
             self.spec.net = Net::None;
@@ -330,15 +324,8 @@ impl Builder {
     }
 
     /// What of production's file is left out, in one sentence.
-    pub(crate) fn not_carried_over(&self) -> Vec<String> {
+    pub(crate) fn not_carried_over(&self) -> Option<String> {
         #[cfg(feature = "like")]
-        return self.lowered.iter().cloned().chain(self.lost()).collect();
-        #[cfg(not(feature = "like"))]
-        Vec::new()
-    }
-
-    #[cfg(feature = "like")]
-    fn lost(&self) -> Option<String> {
         if let Some(like) = self.like.as_ref().filter(|like| !like.losses.is_empty()) {
             const MOST: usize = 3;
             let name = |loss: &crate::like::Loss| match loss.place.line {

@@ -112,45 +112,6 @@ pub(crate) fn lower(spec: &mut Spec, report: &mut Report) {
     }
 }
 
-/// Takes back to the caller's own hard limit what a file of production says above it: nobody but the machine's root may raise that.
-/// What was lowered, in sentences. A limit that the caller has asked for is left, so that it is refused.
-#[cfg(feature = "like")]
-pub(crate) fn lower(all: &mut [rootlet_spec::Ulimit], of_file: &[rootlet_spec::Ulimit]) -> Vec<String> {
-    let mut lowered = Vec::new();
-    for ulimit in all.iter_mut().filter(|ulimit| of_file.contains(ulimit)) {
-        let Some(resource) = RESOURCES.into_iter().find(|known| *known as u32 == ulimit.resource) else {
-            continue;
-        };
-        let own = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
-        if ulimit.hard > own {
-            lowered.push(format!("the limit {ulimit}: the caller's own hard limit is {own}, and holds"));
-            ulimit.hard = own;
-            ulimit.soft = ulimit.soft.min(own);
-        }
-    }
-    lowered
-}
-
-#[cfg(feature = "like")]
-const RESOURCES: [Resource; 16] = [
-    Resource::Cpu,
-    Resource::Fsize,
-    Resource::Data,
-    Resource::Stack,
-    Resource::Core,
-    Resource::Rss,
-    Resource::Nproc,
-    Resource::Nofile,
-    Resource::Memlock,
-    Resource::As,
-    Resource::Locks,
-    Resource::Sigpending,
-    Resource::Msgqueue,
-    Resource::Nice,
-    Resource::Rtprio,
-    Resource::Rttime,
-];
-
 impl Rootlet {
     /// How many of its processes the kernel has killed because the rootlet's limit of memory was reached. Always 0 where no
     /// cgroup keeps the limits ([`Report::limits_by`]): there a process is refused memory instead.

@@ -274,7 +274,7 @@ impl Reader<'_, '_> {
             Command::Exec(list) => list.value.iter().map(|word| word.value.to_string()).collect(),
             Command::Shell(line) => {
                 let shell = image.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
-                shell.into_iter().chain([self.joined(&line.value)]).collect()
+                shell.into_iter().chain([self.joined(line.value)]).collect()
             }
             _ => Vec::new(),
         }
