@@ -259,3 +259,42 @@ def test_what_an_object_holds_for_itself_may_be_more(module):
     )
     said = failed(call(where, "wrong"))
     assert said["kind"] == "unserialisable" and "its field any gave object" in said["message"], said
+
+
+def test_functions_of_the_class_and_of_nobody(module):
+    code = """
+        from dagger import check, function, object_type
+
+        @object_type
+        class Demo:
+            size: int = 1
+
+            @staticmethod
+            @function
+            def alone(of: str, times: int = 2) -> str:
+                '''Without an object.'''
+                return of * times
+
+            @classmethod
+            @function(name="klass")
+            async def of_class(cls, of: str = "x") -> str:
+                return cls.__name__ + of
+
+            @staticmethod
+            @check
+            def passes() -> None: ...
+
+            @staticmethod
+            def hidden() -> str: ...
+    """
+    where = module(code)
+    (demo,) = done(run(where, {"job": "describe"}))["objects"]
+    assert [(one["name"], one["doc"], one["check"]) for one in demo["functions"]] == [
+        ("alone", "Without an object.", False),
+        ("klass", "", False),
+        ("passes", "", True),
+    ]
+    assert [arg["name"] for arg in demo["functions"][0]["args"]] == ["of", "times"]
+    assert done(call(where, "alone", {"of": "a"})) == "aa"
+    assert done(call(where, "klass")) == "Demox"
+    assert done(call(where, "passes")) is None
