@@ -230,6 +230,10 @@ fn repositories_are_looked_into() {
     assert!(gone.stderr.contains("failed to get the repository file://"), "{}", gone.stderr);
     for (words, said) in [
         (&["tree", "--url=-x"][..], "is not the name of a git repository"),
+        (
+            &["tree", "--url=https://sam:hunter2@localhost/x"],
+            "the address of https://localhost/x holds credentials",
+        ),
         (&["tree", "--url=ext::sh -c id"], "is not the name of a git repository"),
         (&["tree", "--url", &url, "--tag=a b"], "cannot have a version `refs/tags/a b`"),
         (&["deep", "--url", &url], "is nothing that rootlet does"),
@@ -237,6 +241,7 @@ fn repositories_are_looked_into() {
         let ran = ran(words);
         assert_eq!(ran.status, Some(1), "{words:?}");
         assert!(ran.stderr.contains(said), "no `{said}` in: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }
 

@@ -107,8 +107,12 @@ impl Runtime {
             }
             Sdk::Other(name) if name.is_empty() && project.blueprint().is_some() => {
                 let source = project.blueprint().unwrap_or_default();
-                let text = format!("the module {} takes its functions from the blueprint {source}: rootlet has none", project.name());
-                Err(Error::new(ErrorKind::Module, text).with_hint(format!("call that module itself: `--mod {source}`")))
+                let text = format!(
+                    "the module {} takes its functions from the blueprint {source}: rootlet has none",
+                    project.name()
+                );
+                Err(Error::new(ErrorKind::Module, text)
+                    .with_hint(format!("call that module itself: `--mod {source}`")))
             }
             Sdk::Other(name) => {
                 let what =
