@@ -230,6 +230,10 @@ fn repositories_are_looked_into() {
     assert!(gone.stderr.contains("failed to get the repository file://"), "{}", gone.stderr);
     for (words, said) in [
         (&["tree", "--url=-x"][..], "is not the name of a git repository"),
+        (
+            &["tree", "--url=https://sam:hunter2@localhost/x"],
+            "the address of https://localhost/x holds credentials",
+        ),
         (&["tree", "--url=ext::sh -c id"], "is not the name of a git repository"),
         (&["tree", "--url", &url, "--tag=a b"], "cannot have a version `refs/tags/a b`"),
         (&["deep", "--url", &url], "is nothing that rootlet does"),
@@ -237,6 +241,7 @@ fn repositories_are_looked_into() {
         let ran = ran(words);
         assert_eq!(ran.status, Some(1), "{words:?}");
         assert!(ran.stderr.contains(said), "no `{said}` in: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }
 
@@ -288,4 +293,55 @@ class Absent:
     );
     place.fails(1, &["call", "arg"], &["BuildArg is nothing that rootlet has"]);
     place.fails(1, &["call", "model"], &["dag has no 'llm'", "one of Dagger's that rootlet has not"]);
+}
+
+#[test]
+fn what_a_generator_changes_is_done_here() {
+    let place = Place::default();
+    module(
+        &place,
+        ".",
+        "gen",
+        &[],
+        r#"
+import dagger
+from dagger import dag, function, generate, object_type
+
+@object_type
+class Gen:
+    @function
+    @generate
+    def make(self, source: dagger.Directory) -> dagger.Changeset:
+        made = source.with_new_file("new/file", "new\n").with_new_file("kept", "other\n")
+        return made.without_directory("gone").without_file("link/x").changes(source)
+"#,
+    );
+    let source = || {
+        place.write("in/kept", "kept\n");
+        place.write("in/gone/a", "");
+        place.write("in/gone/b/c", "");
+        place.write("in/link/x", "");
+    };
+    source();
+    let make = ["call", "-q", "make", "--source=in"];
+    let does = |words: &[&str]| place.does(&[&make, words].concat());
+    assert_eq!(does(&[]), "+ new\n+ new/file\n~ kept\n- gone\n- gone/a\n- gone/b\n- gone/b/c\n- link/x\n");
+    assert_eq!(does(&["layer", "entries"]), "kept\nnew/\n");
+    assert_eq!(does(&["before", "file", "--path=kept", "contents"]), "kept\n");
+    assert_eq!(does(&["after", "file", "--path=kept", "contents"]), "other\n");
+    place.fails(125, &[&make[..], &["layr"]].concat(), &["a Changeset has no function `layr`", "`layer`"]);
+    // Elsewhere: what somebody else has put into what is to be gone stays, and no link leads out.
+    place.write("out/gone/b/own", "");
+    place.write("out/gone/a", "");
+    place.write("elsewhere/x", "");
+    std::os::unix::fs::symlink(place.at("elsewhere"), place.at("out/link")).unwrap();
+    does(&["export", "--path=out"]);
+    let exists = |path: &str| place.at(path).symlink_metadata().is_ok();
+    assert!(exists("out/gone/b/own") && !exists("out/gone/a") && exists("elsewhere/x") && exists("out/link"));
+    assert_eq!(std::fs::read_to_string(place.at("out/kept")).unwrap(), "other\n");
+    assert_eq!(std::fs::read_to_string(place.at("out/new/file")).unwrap(), "new\n");
+    // In place.
+    does(&["--output=in"]);
+    assert!(exists("in/new/file") && !exists("in/gone") && !exists("in/link/x") && exists("in/link"));
+    assert_eq!(does(&[]), "");
 }

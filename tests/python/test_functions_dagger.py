@@ -211,3 +211,90 @@ def test_what_cannot_be_told_says_why(module, returns, expression, message):
     said = failed(call(module(code), "f"))
     assert said["kind"] == "unserialisable" and re.search(message, said["message"]), said
     assert len(said["message"]) < 200
+
+
+def test_what_an_object_holds_for_itself_may_be_more(module):
+    code = """
+        import dataclasses
+        from pathlib import Path
+        from typing import Any
+        import dagger
+        from dagger import dag, function, object_type
+
+        @object_type
+        class Part:
+            name: str = "part"
+
+        @object_type
+        class Demo:
+            sizes: dict[str, int] = dataclasses.field(default_factory=dict, init=False)
+            where: Path | None = dataclasses.field(default=None, init=False)
+            parts: dict[str, Part] = dataclasses.field(default_factory=dict, init=False)
+            trees: dict[str, list[dagger.Directory]] = dataclasses.field(default_factory=dict, init=False)
+            any: Any = dataclasses.field(default=None, init=False)
+
+            @function
+            def fill(self) -> "Demo":
+                self.sizes["a"] = 1
+                self.where = Path("/x") / "y"
+                self.parts["p"] = Part(name="q")
+                self.trees["t"] = [dag.directory().with_new_file("f", "")]
+                self.any = [1, {"b": None}]
+                return self
+
+            @function
+            def show(self) -> str:
+                tree = self.trees["t"][0]
+                return f"{self.sizes} {self.where!r} {self.parts['p'].name} {type(tree).__name__} {self.any}"
+
+            @function
+            def wrong(self) -> "Demo":
+                self.any = object()
+                return self
+    """
+    where = module(code)
+    filled = done(call(where, "fill"))
+    assert done(call(where, "show", state=filled["state"])) == (
+        "{'a': 1} PosixPath('/x/y') q Directory [1, {'b': None}]"
+    )
+    said = failed(call(where, "wrong"))
+    assert said["kind"] == "unserialisable" and "its field any gave object" in said["message"], said
+
+
+def test_functions_of_the_class_and_of_nobody(module):
+    code = """
+        from dagger import check, function, object_type
+
+        @object_type
+        class Demo:
+            size: int = 1
+
+            @staticmethod
+            @function
+            def alone(of: str, times: int = 2) -> str:
+                '''Without an object.'''
+                return of * times
+
+            @classmethod
+            @function(name="klass")
+            async def of_class(cls, of: str = "x") -> str:
+                return cls.__name__ + of
+
+            @staticmethod
+            @check
+            def passes() -> None: ...
+
+            @staticmethod
+            def hidden() -> str: ...
+    """
+    where = module(code)
+    (demo,) = done(run(where, {"job": "describe"}))["objects"]
+    assert [(one["name"], one["doc"], one["check"]) for one in demo["functions"]] == [
+        ("alone", "Without an object.", False),
+        ("klass", "", False),
+        ("passes", "", True),
+    ]
+    assert [arg["name"] for arg in demo["functions"][0]["args"]] == ["of", "times"]
+    assert done(call(where, "alone", {"of": "a"})) == "aa"
+    assert done(call(where, "klass")) == "Demox"
+    assert done(call(where, "passes")) is None

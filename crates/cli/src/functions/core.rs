@@ -131,6 +131,7 @@ Changeset modified_paths() ask [String] What is otherwise
 Changeset removed_paths() ask [String] What is gone
 Changeset after() part Directory The later one
 Changeset before() part Directory The earlier one
+Changeset export(path: String) ask String Does the same to a directory of this machine
 Changeset layer() part Directory What is new or other in the later one
 Changeset is_empty() ask Boolean Whether nothing differs
 ";

@@ -15,7 +15,7 @@ pub fn finished(engine: &Engine, value: Value, options: &CallOptions) -> Result<
     let kind = value["$"].as_str().unwrap_or_default().to_owned();
     let none = Map::new();
     match (&options.output, kind.as_str()) {
-        (Some(path), "Container" | "Directory" | "File") => {
+        (Some(path), "Container" | "Directory" | "File" | "Changeset") => {
             let here = here().map_err(|e| Failed::query(e.to_string()))?;
             let path = here.join(path).to_string_lossy().into_owned();
             engine.ask("export", &value, &Map::from_iter([("path".to_owned(), json!(path))]))
@@ -44,7 +44,7 @@ fn id(value: &Value) -> String {
 
 /// Whether `--output` exports what is of this type, rather than writing what would be printed.
 pub fn is_exported(kind: &str) -> bool {
-    matches!(kind, "Container" | "Directory" | "File")
+    matches!(kind, "Container" | "Directory" | "File" | "Changeset")
 }
 
 /// Prints it, or writes it to the file that is asked for.

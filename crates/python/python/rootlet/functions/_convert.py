@@ -68,10 +68,18 @@ def restored(cls: type, state: dict[str, Any]) -> Any:
     fields = list(_types.fields(cls))
     hints = _types.hints_of(cls, cls.__name__) if fields else {}
     values = {}
-    for outside, name, _ in fields:
+    for outside, name, field in fields:
         if outside in state:
             where = f"{cls.__name__}.{name}"
-            values[name] = given(state[outside], _types.kind(hints[name], where, cls), where)
+            try:
+                values[name] = given(state[outside], _types.kind(hints[name], where, cls), where)
+            except UsageError:
+                # What only the object itself knows may be of any type.
+                if _declare.FIELD in field.metadata:
+                    raise
+                from . import _held
+
+                values[name] = _held.again(state[outside])
     # A constructor that takes just the fields runs, so that what it computes is there again.
     taken = {name for _, name, field in fields if field.init}
     initialise: Any = getattr(cls, "__init__")
@@ -130,11 +138,15 @@ def _scalar(value: Any, where: str) -> Any:
 
 def state(value: Any, where: str, module: str) -> dict[str, Any]:
     """What an object holds."""
-    return {
-        outside: result(getattr(value, name), None, f"{where}: its field {name}", module)
-        for outside, name, _ in _types.fields(type(value))
-        if hasattr(value, name)
-    }
+    from . import _held
+
+    held = {}
+    for outside, name, field in _types.fields(type(value)):
+        if hasattr(value, name):
+            one, of = getattr(value, name), f"{where}: its field {name}"
+            is_offered = _declare.FIELD in field.metadata
+            held[outside] = result(one, None, of, module) if is_offered else _held.told(one, of, module)
+    return held
 
 
 def _check(value: Any, kind: Kind, where: str) -> None:

@@ -160,6 +160,11 @@ class Mark:
         self.cache = cache
 
 
+def mark_of(member: Any, mark: str) -> Any:
+    """What a member of a class is marked with; also one of the class's own, or of nobody's."""
+    return getattr(member.__func__ if isinstance(member, (classmethod, staticmethod)) else member, mark, None)
+
+
 class Constructor:
     """A class that is offered as a function of another one: it makes an object."""
 

@@ -65,7 +65,7 @@ def declared(main: type) -> dict[str, Any]:
 
 def _function(name: str, member: Any, cls: type, module: str, seen: dict[str, type[enum.Enum]]) -> dict[str, Any]:
     where = f"{cls.__name__}.{name}"
-    mark: _declare.Mark | None = getattr(member, _declare.MARK, None)
+    mark: _declare.Mark | None = _declare.mark_of(member, _declare.MARK)
     if isinstance(member, _declare.Constructor):
         if member.made not in _declare.objects.values():
             raise UsageError(f"{where}: {member.made.__name__} is no object type", "decorate it with @object_type")
@@ -82,7 +82,7 @@ def _function(name: str, member: Any, cls: type, module: str, seen: dict[str, ty
         "doc": mark.doc if mark is not None and mark.doc is not None else doc,
         "args": [_argument(argument, module, seen) for argument in taken],
         "returns": returns,
-        "check": hasattr(member, _declare.CHECK),
+        "check": _declare.mark_of(member, _declare.CHECK) is not None,
         "cache": mark.cache if mark is not None else None,
     }
 

@@ -246,6 +246,10 @@ class Changeset(Type):
         """What only the earlier one has."""
         return await self._ask(list[str], "removed_paths")
 
+    async def export(self, path: str) -> str:
+        """Does the same to a directory of this machine: what is new or other is written, and what is gone removed. Gives the path."""
+        return await self._ask(str, "export", path=path)
+
     async def is_empty(self) -> bool:
         """Whether they are the same."""
         return await self._ask(bool, "is_empty")

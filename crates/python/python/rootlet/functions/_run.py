@@ -108,7 +108,8 @@ def _called(made: object, cls: type, name: str, given: Mapping[str, Any], module
     if isinstance(member, _declare.Constructor):
         return _convert.told(_made(member.made, given, module), None, where, module.name)
     taken = _types.arguments(member, where, cls)
-    value = _awaited(member(made, **_arguments(taken, given, where)), module)
+    bound = member.__get__(made, cls)
+    value = _awaited(bound(**_arguments(taken, given, where)), module)
     kind = _types.returned(member, where, cls)
     if kind is None and type(value).__name__ == "coroutine":
         # What it would have waited for would never be done.

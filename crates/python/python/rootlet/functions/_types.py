@@ -188,7 +188,8 @@ def arguments(function: Callable[..., Any], where: str, owner: type | None = Non
 
 
 def signature(function: Any, where: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The names of what a function takes, and the defaults."""
+    """The names of what a function takes but for its object or class, and the defaults."""
+    own = 0 if isinstance(function, staticmethod) else 1
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
     code = getattr(function, "__code__", None)
@@ -196,14 +197,14 @@ def signature(function: Any, where: str) -> tuple[tuple[str, ...], dict[str, Any
         raise UsageError(f"{where} is no function that is written in Python, but a {type(function).__name__}")
     names = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    if code.co_flags & _VARIADIC or code.co_posonlyargcount > 1:
+    if code.co_flags & _VARIADIC or code.co_posonlyargcount > own:
         raise UsageError(
             f"{where} takes arguments that cannot be given by a name",
             "without `*`, `**` and `/` each has a name and a type",
         )
     positional = function.__defaults__ or ()
     defaults = dict(zip(names[len(names) - len(positional) :], positional))
-    return (*names[1:], *keywords), {**defaults, **(function.__kwdefaults__ or {})}
+    return (*names[own:], *keywords), {**defaults, **(function.__kwdefaults__ or {})}
 
 
 def returned(function: Callable[..., Any], where: str, owner: type | None = None) -> Kind | None:
@@ -254,13 +255,13 @@ def functions(cls: type) -> Iterator[tuple[str, Any]]:
     seen: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         for name, member in vars(base).items():
-            if hasattr(member, _declare.MARK) or hasattr(member, _declare.CHECK):
+            if _declare.mark_of(member, _declare.MARK) or _declare.mark_of(member, _declare.CHECK):
                 seen[name] = member
             else:
                 # What a subclass says anew without offering it is not offered.
                 seen.pop(name, None)
     for name, member in seen.items():
-        mark = getattr(member, _declare.MARK, None)
+        mark = _declare.mark_of(member, _declare.MARK)
         yield (snake(mark.name) if mark and mark.name else outside(name)), member
 
 

@@ -349,6 +349,11 @@ impl Changes {
         self.ask("removed_paths")
     }
 
+    /// Does the same to a directory of this machine: what is new or other is written, and what is gone removed. Gives the path.
+    pub fn export(&self, path: impl Into<String>) -> Answer<String> {
+        self.client.ask("export", json!(self.value), json!({"path": path.into()}))
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> Answer<bool> {
         self.ask("is_empty")

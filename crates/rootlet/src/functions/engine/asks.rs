@@ -49,7 +49,7 @@ pub(super) fn answer(engine: &Engine, name: &str, on: &Value, with: &Map<String,
         Some("Secret") => secret(engine, name, &read(on, "secret")?),
         Some("GitRef") => engine.git_ref(name, &read(on, "version of a repository")?),
         Some("GitRepository") => engine.git_repository(name, &read(on, "repository")?),
-        Some("Changeset") => changes(engine, name, &read(on, "changes")?),
+        Some("Changeset") => changes(engine, name, &read(on, "changes")?, &with),
         Some("Call") => match name {
             "call" => engine.call(&read::<Call>(on, "call")?),
             _ => Err(unknown(name, &["call"])),
@@ -342,7 +342,10 @@ fn secret(engine: &Engine, name: &str, secret: &Secret) -> Result<Value> {
     }
 }
 
-fn changes(engine: &Engine, name: &str, changes: &Changes) -> Result<Value> {
+fn changes(engine: &Engine, name: &str, changes: &Changes, with: &With) -> Result<Value> {
+    if name == "export" {
+        return Ok(json!(engine.export_changes(changes, &with.path)?));
+    }
     let found = engine.changes(changes)?;
     let paths = |paths: &[PathBuf]| -> Value {
         paths.iter().map(|path| json!(lexical(&path.to_string_lossy()).trim_start_matches('/'))).collect()
@@ -354,6 +357,6 @@ fn changes(engine: &Engine, name: &str, changes: &Changes) -> Result<Value> {
         "is_empty" => {
             Ok(json!(found.added.is_empty() && found.modified.is_empty() && found.removed.is_empty()))
         }
-        _ => Err(unknown(name, &["added_paths", "modified_paths", "removed_paths", "is_empty"])),
+        _ => Err(unknown(name, &["added_paths", "modified_paths", "removed_paths", "is_empty", "export"])),
     }
 }

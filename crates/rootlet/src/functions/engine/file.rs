@@ -6,7 +6,7 @@ use super::{Engine, Result};
 use crate::functions::{Failed, Outcome};
 use crate::{Error, functions::engine::memo::key};
 use rootlet_base::{Digest, ExportTarget};
-use rootlet_spec::pipeline::{Container, Fetched, File, FileOrigin, HostPath};
+use rootlet_spec::pipeline::{Changes, Container, DirectoryStep, Fetched, File, FileOrigin, HostPath};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -136,6 +136,20 @@ impl Engine {
         Ok(path)
     }
 
+    /// Does to a directory of this machine what was done between two: what is new or other is written, and what is gone removed.
+    pub(super) fn export_changes(&self, changes: &Changes, to: &str) -> Result<PathBuf> {
+        let mut layer = changes.from.clone();
+        layer.steps.push(DirectoryStep::Diff { other: Box::new(changes.of.clone()) });
+        let removed = self.changes(changes)?.removed;
+        let top = self.export_directory(&self.place(&layer)?, to, false)?;
+        // What is in a directory before the directory.
+        for path in removed.iter().rev() {
+            remove_below(&top, path)
+                .map_err(|e| Error::io(format!("failed to remove {}", top.join(path).display()), e))?;
+        }
+        Ok(top)
+    }
+
     /// Writes what is in a directory to this machine; with `wipe`, what else is there is removed.
     pub(super) fn export_directory(&self, place: &Place, to: &str, wipe: bool) -> Result<PathBuf> {
         let top = self.0.directory.join(to);
@@ -182,6 +196,23 @@ fn last_of_url(url: &str) -> String {
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
     let last = path.trim_end_matches('/').split('/').skip(1).last().unwrap_or_default();
     if last.is_empty() { "index".into() } else { last.to_owned() }
+}
+
+/// Removes a file, or a directory that nobody else has put something into, if it is there. No symlink on the way leads elsewhere.
+fn remove_below(top: &Path, path: &Path) -> io::Result<()> {
+    let is_directory = |path: &Path| fs::symlink_metadata(path).map(|m| m.is_dir());
+    let removed = match path.ancestors().skip(1).all(|above| is_directory(&top.join(above)).unwrap_or(false))
+    {
+        false => return Ok(()),
+        true => is_directory(&top.join(path)).and_then(|is_directory| match is_directory {
+            true => fs::remove_dir(top.join(path)),
+            false => fs::remove_file(top.join(path)),
+        }),
+    };
+    match removed {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Beside its place first, so that nobody sees the half of it, and what a symlink there leads to stays as it is.

@@ -67,6 +67,18 @@ impl Place {
     /// It names none, or git would not take the version for one.
     pub fn whole(text: &str, version: Option<&str>) -> Result<Self> {
         let place = match text.split_once("://") {
+            Some((scheme @ ("http" | "https"), rest))
+                if rest.split('/').next().is_some_and(|host| host.contains('@')) =>
+            {
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                let what = format!(
+                    "the address of {scheme}://{} holds credentials, which everybody could read in the list of processes",
+                    rootlet_spec::printable(host)
+                );
+                return Err(Error::new(ErrorKind::Module, what).with_hint(
+                    "git finds them by itself: in ~/.netrc, or by `git config credential.helper`",
+                ));
+            }
             Some((scheme, rest)) => {
                 let plain = !rest.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
                 let (named, url) = (text.to_owned(), text.to_owned());
