@@ -9,6 +9,7 @@ use rootlet::spec::{duration, printable};
 use rootlet::why::Why;
 use rootlet::{Identity, Report, Rootlet};
 use serde::Serialize;
+use signal_hook::consts::SIGSYS;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Write, stderr};
@@ -159,6 +160,9 @@ fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>,
         (Outcome::Failed | Outcome::NotExecutable | Outcome::NotFound, _) => "the command did not run".into(),
     };
     let mut text = format!("rootlet: {how}, as {}\n", report.user);
+    if outcome == Outcome::Signaled(SIGSYS as u8) {
+        text += "rootlet: 32-bit programs are ended so by the system call filter; --security-opt seccomp=unconfined lifts it\n";
+    }
     if oom_kills > 0 {
         text += "rootlet: memory ran out: the kernel killed what took most of it (--memory)\n";
     }
