@@ -151,3 +151,16 @@ fn a_32_bit_program() {
         assert!(explained.why.not_seen.iter().any(|what| what.contains("32-bit")), "{}", explained.why);
     }
 }
+
+#[test]
+fn what_pid_1_leaves_to_the_kernel_is_said_not_to_be_seen() {
+    if !rootlet_tests::one_id() {
+        return;
+    }
+    let root = root!(all_traced);
+    root.write("/tmp/others", "x").unwrap();
+    root.write("/srv/file", "x").unwrap();
+    let explained = explain!(root, "rm -f /srv/file");
+    assert!(!explained.output.status.success());
+    assert!(explained.why.not_seen.iter().any(|what| what.contains("unlink")), "{}", explained.why);
+}
