@@ -48,6 +48,27 @@ fn root_may_write_the_copy() {
     });
 }
 
+/// What the caller has unpacked is root's inside, also the directories that a rootlet lays files of its own in.
+#[test]
+fn who_has_the_callers_number_owns_nothing_of_its_directory() {
+    // Root's own files are root's in any case; with one id only root uses a directory.
+    let caller = rustix::process::geteuid().as_raw();
+    if caller == 0 || rootlet_tests::one_id() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["etc", "home"] {
+        std::fs::create_dir(directory.path().join(name)).unwrap();
+    }
+    let store = Store::open(rootlet_tests::store()).unwrap();
+    let base = Base::resolve(&format!("dir:{}", directory.path().display()), &store).unwrap();
+    let root = with_probe(&base).user(&format!("somebody:{caller}:{caller}")).spawn().unwrap();
+    for place in ["/etc", "/home"] {
+        assert_eq!(can(&root, place).create, "EACCES", "{place}");
+        assert_eq!(root.metadata(place).unwrap().uid(), 0, "{place}");
+    }
+}
+
 #[test]
 fn a_read_only_root_is_read_only_for_root_too() {
     rootlet_tests::needs_namespaces!("read-only root");

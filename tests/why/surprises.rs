@@ -126,3 +126,41 @@ fn names_stay_words_in_every_fix() {
     }
     assert!(!root.exists("/pwned") && !root.exists("/srv/pwned"));
 }
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_32_bit_program() {
+    rootlet_tests::needs_namespaces!("a root whose programs may be looked into");
+    // mkdir("/srv/x", 0755), then exit(3).
+    const HEADER: &[u8] = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0\x01\0\0\0\x54\x80\x04\x08\x34\0\0\0\0\0\0\0\0\0\0\0\x34\0\x20\0\x01\0\0\0\0\0\0\0";
+    const SEGMENT: &[u8] =
+        b"\x01\0\0\0\0\0\0\0\0\x80\x04\x08\0\x80\x04\x08\x78\0\0\0\x78\0\0\0\x05\0\0\0\0\x10\0\0";
+    const CODE: &[u8] = b"\xb8\x27\0\0\0\xbb\x71\x80\x04\x08\xb9\xed\x01\0\0\xcd\x80\xb8\x01\0\0\0\xbb\x03\0\0\0\xcd\x80/srv/x\0";
+    for unconfined in [true, false] {
+        let spec = rootlet::spec::Spec { seccomp_unconfined: unconfined, ..Default::default() };
+        let root = root!(|builder: Builder| builder.spec(spec).user("sam"));
+        root.write("/srv/old", [HEADER, SEGMENT, CODE].concat()).unwrap();
+        root.set_permissions("/srv/old", 0o755).unwrap();
+        let explained = explain!(root, "/srv/old; exit $?");
+        match explained.output.status.code() {
+            // The kernel may run none.
+            Some(126) => return,
+            // SIGSYS, as a shell tells it.
+            code => assert_eq!(code, Some(if unconfined { 3 } else { 128 + 31 }), "{}", explained.why),
+        }
+        assert!(explained.why.not_seen.iter().any(|what| what.contains("32-bit")), "{}", explained.why);
+    }
+}
+
+#[test]
+fn what_pid_1_leaves_to_the_kernel_is_said_not_to_be_seen() {
+    if !rootlet_tests::one_id() {
+        return;
+    }
+    let root = root!(all_traced);
+    root.write("/tmp/others", "x").unwrap();
+    root.write("/srv/file", "x").unwrap();
+    let explained = explain!(root, "rm -f /srv/file");
+    assert!(!explained.output.status.success());
+    assert!(explained.why.not_seen.iter().any(|what| what.contains("unlink")), "{}", explained.why);
+}

@@ -405,6 +405,8 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         let error = base.layer_paths(&map).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
         assert!(error.to_string().contains("ENOSPC"), "{error}");
+        // What it names is a file, and not what was to be written into it.
+        assert!(!error.to_string().contains("\\x"), "{error}");
         assert_eq!(store.path().join("tmp").read_dir().unwrap().count(), 0);
     });
     run("umount", &[mount.to_str().unwrap()]);

@@ -1,8 +1,10 @@
 //! `cargo rootlet`: what a project's cargo has to be told.
 
-use crate::args::{Cargo, CargoInit};
+use crate::args::{Cargo, CargoInit, Cli};
 use crate::failure::Failure;
 use crate::output::print;
+use clap::Parser;
+use rootlet::spec::printable;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +20,7 @@ pub fn cargo(command: &Cargo) -> Result<(), Failure> {
 const TARGET: &str = "cfg(target_os = \"linux\")";
 
 fn init(args: &CargoInit) -> Result<(), Failure> {
+    check(&args.runner)?;
     let workspace = workspace()?;
     if args.nextest {
         let file = workspace.join(".config/nextest.toml");
@@ -30,6 +33,20 @@ fn init(args: &CargoInit) -> Result<(), Failure> {
         words(&args.runner)
     );
     write(&file, "target", &text, "a runner")
+}
+
+/// What each test would be told of these options, its author is told now.
+fn check(options: &[String]) -> Result<(), Failure> {
+    let before = ["rootlet", "runner"].into_iter().chain(options.iter().map(String::as_str));
+    match Cli::try_parse_from(before.chain(["--", "program"])) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let said = error.to_string();
+            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Err(Failure::new(format!("`rootlet runner` does not take these options: {said}"))
+                .hint("`rootlet runner --help` lists them"))
+        }
+    }
 }
 
 /// For nextest alone, which starts each test by itself: <https://nexte.st/docs/configuration/wrapper-scripts/>.
@@ -60,7 +77,7 @@ fn write(file: &Path, table: &str, text: &str, what: &str) -> Result<(), Failure
         Err(e) => return Err(failed("read", e)),
     };
     if before.contains(text.trim_end()) {
-        return print(&format!("{} has it already\n", file.display()));
+        return print(&format!("{} has it already\n", printable(&file.to_string_lossy())));
     }
     // A table may be written in many ways; who has one knows better where this belongs.
     let speaks = |line: &str| line.trim_start().trim_start_matches(['[', ' ']).starts_with(table);
@@ -74,7 +91,7 @@ fn write(file: &Path, table: &str, text: &str, what: &str) -> Result<(), Failure
     // Keys at the top of a file would belong to the last table of what is there.
     let all = if table == "scripts" { format!("{text}\n{before}") } else { format!("{before}{gap}{text}") };
     fs::write(file, all.trim_end().to_owned() + "\n").map_err(|e| failed("write", e))?;
-    print(&format!("{} written\n", file.display()))
+    print(&format!("{} written\n", printable(&file.to_string_lossy())))
 }
 
 /// Where the workspace begins, as cargo has it.

@@ -9,6 +9,7 @@ use rootlet::spec::{duration, printable};
 use rootlet::why::Why;
 use rootlet::{Identity, Report, Rootlet};
 use serde::Serialize;
+use signal_hook::consts::SIGSYS;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Write, stderr};
@@ -126,7 +127,8 @@ impl Reporter {
         let style = Style::of(&stderr());
         let mut text = failure.map(|failure| failure.text(style)).unwrap_or_default();
         if !self.quiet {
-            text += &summary(self.full.report.as_ref(), outcome, self.timeout, self.full.oom_kills);
+            let ran = self.full.seconds > 0.0;
+            text += &summary(self.full.report.as_ref(), outcome, ran, self.timeout, self.full.oom_kills);
         }
         if let Some(id) = &self.full.kept {
             text += &format!("{} rootlet enter {id}\n", style.hint("kept:"));
@@ -147,7 +149,13 @@ impl Reporter {
 }
 
 /// The lines after a failure; none after success, nor where no rootlet came to be.
-fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>, oom_kills: u64) -> String {
+fn summary(
+    report: Option<&Report>,
+    outcome: Outcome,
+    ran: bool,
+    timeout: Option<Duration>,
+    oom_kills: u64,
+) -> String {
     let Some(report) = report.filter(|_| outcome != Outcome::SUCCESS) else { return String::new() };
     let how = match (outcome, timeout) {
         (Outcome::Exited(code), _) => format!("exit status {code}"),
@@ -156,9 +164,14 @@ fn summary(report: Option<&Report>, outcome: Outcome, timeout: Option<Duration>,
             format!("ended by --timeout after {}", duration::format(timeout))
         }
         (Outcome::TimedOut, None) => "ended by --timeout".into(),
+        // It is what came after that failed, such as keeping its root.
+        (Outcome::Failed, _) if ran => "the command ran".into(),
         (Outcome::Failed | Outcome::NotExecutable | Outcome::NotFound, _) => "the command did not run".into(),
     };
     let mut text = format!("rootlet: {how}, as {}\n", report.user);
+    if outcome == Outcome::Signaled(SIGSYS as u8) {
+        text += "rootlet: 32-bit programs are ended so by the system call filter; --security-opt seccomp=unconfined lifts it\n";
+    }
     if oom_kills > 0 {
         text += "rootlet: memory ran out: the kernel killed what took most of it (--memory)\n";
     }
@@ -186,6 +199,6 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nothing_ran() {
-        assert_eq!(summary(None, Outcome::Failed, None, 0), "");
+        assert_eq!(summary(None, Outcome::Failed, false, None, 0), "");
     }
 }

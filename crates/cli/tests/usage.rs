@@ -78,6 +78,15 @@ fn refusals_say_what_was_expected_and_how_to_mend_it() {
 }
 
 #[test]
+fn options_of_the_runner_are_looked_at_before_they_are_written() {
+    let said = refused(&["cargo", "init", "--", "--recipee", "api"]);
+    assert!(
+        said.contains("unexpected argument '--recipee'") && said.contains("rootlet runner --help"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_refusal_cannot_steer_the_terminal() {
     let text = refused(&["run", "-u", "\x1b]0;owned\x07:1:2", "x"]);
     assert!(!text.contains('\x1b') && text.contains("\\x1b"), "{text:?}");

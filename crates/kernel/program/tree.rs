@@ -106,6 +106,21 @@ fn replacing<T>(dir: Fd, name: Str, make: impl Fn() -> Result<T>) -> Result<T> {
 pub struct Builder {
     root: Fd,
     file: Option<OpenFile>,
+    name: Name,
+}
+
+/// What the last file is called, for who is told that its data could not be written; of a long name, the end.
+struct Name {
+    bytes: [u8; 256],
+    length: usize,
+}
+
+impl Name {
+    fn keep(&mut self, name: &[u8]) {
+        let end = &name[name.len().saturating_sub(self.bytes.len())..];
+        self.length = end.len();
+        self.bytes[..end.len()].copy_from_slice(end);
+    }
 }
 
 struct OpenFile {
@@ -150,7 +165,7 @@ fn string<'a>(fields: &mut Reader<'a>) -> Result<Str<'a>> {
 
 impl Builder {
     pub fn new(root: Fd) -> Self {
-        Self { root, file: None }
+        Self { root, file: None, name: Name { bytes: [0; 256], length: 0 } }
     }
 
     /// Makes every entry of a message.
@@ -184,6 +199,7 @@ impl Builder {
             record::FILE => {
                 let (path, o, times) = (string(fields)?, owner(fields)?, times(fields)?);
                 let left = fields.u64().ok_or(sys::EBADMSG)?;
+                self.name.keep(path.bytes());
                 let fd = self.make(path, |dir, name| {
                     let flags = sys::O_CREAT | sys::O_EXCL | sys::O_WRONLY | sys::O_NOFOLLOW;
                     sys::openat(dir, name, flags, 0o600)
@@ -385,8 +401,13 @@ impl Stream {
             if let Err(errno) = self.builder.entry(&mut fields) {
                 self.failed = true;
                 let mut at = here;
-                let path = at.u32().and_then(|_| at.bytes()).unwrap_or(b"");
-                answer(socket, Err(errno), path);
+                let name = &self.builder.name;
+                let path = match at.u32() {
+                    Some(record::DATA) => Some(&name.bytes[..name.length]),
+                    Some(_) => at.bytes(),
+                    None => None,
+                };
+                answer(socket, Err(errno), path.unwrap_or(b""));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::identity::AccountFiles;
 use crate::{Error, ErrorKind, Result};
-use rootlet_kernel::{Init, Who};
+use rootlet_kernel::{IdMap, Init, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -107,6 +107,18 @@ impl Facts {
             Err(_) => Place::Missing,
         };
         Self::gather(read, place)
+    }
+
+    /// With the owners that a user namespace gives them: what the caller owns may be root's inside.
+    pub fn seen_by(mut self, map: &IdMap) -> Self {
+        const NOBODY: u32 = 65534;
+        for place in self.places.values_mut() {
+            if let Place::Directory { uid, gid, .. } = place {
+                *uid = map.uid_inside(*uid).unwrap_or(NOBODY);
+                *gid = map.gid_inside(*gid).unwrap_or(NOBODY);
+            }
+        }
+        self
     }
 
     fn gather(read: impl Fn(&str) -> io::Result<String>, place: impl Fn(&str) -> Place) -> Result<Self> {

@@ -24,7 +24,17 @@ pub(crate) fn facts_of(base: &Base, tier: Tier) -> Result<Arc<Facts>> {
     // A directory may change at any time; what is on top of it, in a snapshot, may not.
     if base.layer_count() == 0 {
         match base.kind() {
-            BaseKind::Directory(path) => return Facts::of_directory(path).map(Arc::new),
+            BaseKind::Directory(path) => {
+                let facts = Facts::of_directory(path)?;
+                return match host::caller().is_root() {
+                    true => Ok(Arc::new(facts)),
+                    // Whoever is mapped to root, all others are where they are for anybody.
+                    false => {
+                        let map = host::caller().id_map(tier, base.kind(), &Identity::default())?;
+                        Ok(Arc::new(facts.seen_by(&map)))
+                    }
+                };
+            }
             BaseKind::Host => return Facts::of_directory(Path::new("/")).map(Arc::new),
             BaseKind::Layers => {}
         }

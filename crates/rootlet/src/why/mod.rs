@@ -73,6 +73,8 @@ struct Shared {
 pub struct Tracing {
     shared: Arc<Shared>,
     one_id: bool,
+    /// Pid 1 tells what it refuses, and not what becomes of the rest.
+    left_to_the_kernel: bool,
     filtered: bool,
     /// What the calling process cannot see: a filter that it is under itself refuses without telling a tracer.
     unseen: Vec<&'static str>,
@@ -89,6 +91,7 @@ impl Tracing {
         let (refusals, mut not_seen) = log.told(succeeded != Some(true));
         not_seen.extend(self.one_id.then(|| ONE_ID.to_owned()));
         let explained = succeeded == Some(true) || refusals.iter().any(|refusal| !refusal.handled);
+        not_seen.extend((self.left_to_the_kernel && !explained).then(|| LEFT.to_owned()));
         not_seen.extend((self.filtered && !explained).then(|| FILTERED.to_owned()));
         not_seen.extend(self.unseen.iter().filter(|_| !explained).map(|&what| what.to_owned()));
         not_seen.extend((log.is_blind() && !explained).then(|| BLIND.to_owned()));
@@ -97,6 +100,9 @@ impl Tracing {
 }
 
 const ONE_ID: &str = "calls that pid 1 answers, where there is one id: chmod, chown, utimes, link, setuid and their kin; `Builder::explain` has them seen";
+// To be told of these, too, a thread would have to be sent a signal before it makes the call, which ends the copying of a file
+// by overlayfs, so that the call is made again, and again.
+const LEFT: &str = "calls that pid 1 is asked about, where there is one id, and leaves to the kernel, which refuses them: setxattr, and unlink and rename once others' files lie in a sticky directory";
 const FILTERED: &str = "calls that the system call filter refuses, such as mount and unshare: try once without it (--security-opt seccomp=unconfined)";
 
 const AROUND: &str = "calls that the system call filter of the container around this one refuses, such as mount and unshare in docker's: try once in docker run --security-opt seccomp=unconfined";
@@ -132,9 +138,11 @@ pub(crate) fn trace(live: &Live, exec: &Exec, waiting: &Waiting) -> Result<Traci
             .caused_by(e)
             .with_hint("this host does not allow ptrace(2): docker's default container needs --cap-add SYS_PTRACE, others a Yama ptrace_scope below 3")
     })?;
+    let one_id = live.map.one.is_some();
     Ok(Tracing {
         shared,
-        one_id: live.map.one.is_some() && !live.spec.explain,
+        one_id: one_id && !live.spec.explain,
+        left_to_the_kernel: one_id && live.spec.explain,
         filtered: !live.spec.seccomp_unconfined && !live.spec.explain,
         unseen: unseen_from_here(),
     })

@@ -2,6 +2,7 @@
 
 use super::cause::{Asker, caps};
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 
 /// A stopped thread.
@@ -92,6 +93,14 @@ pub fn link(tid: i32, name: &str, base: &[u8]) -> Option<Vec<u8>> {
         }
     }
     path.starts_with(b"/").then_some(path)
+}
+
+/// Whether it runs a program of 32 bits, by the class that elf(5) has it say. Where that may not be read, it is taken for one like most.
+pub fn is_32_bit(tid: i32) -> bool {
+    let mut class = [0; 5];
+    let read =
+        fs::File::open(format!("/proc/{tid}/exe")).and_then(|mut program| program.read_exact(&mut class));
+    read.is_ok() && class == *b"\x7fELF\x01"
 }
 
 /// A line of /proc/PID/mountinfo.

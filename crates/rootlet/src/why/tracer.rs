@@ -5,6 +5,7 @@ use super::Shared;
 use super::detours::{Detours, Instead};
 use super::insist::Insists;
 use super::log::Log;
+use super::process;
 use super::watch::Watch;
 use rootlet_kernel::trace::{self, Call, Stop};
 use std::collections::HashMap;
@@ -12,6 +13,9 @@ use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+/// Their numbers mean others, so nobody looks at them.
+const FOREIGN: &str = "the calls of 32-bit programs";
 
 /// What is known of a thread that is traced.
 #[derive(Debug, Default)]
@@ -147,7 +151,11 @@ impl Tracer {
         task.insists = self.watch.insists(tid);
         task.stops = task.calls();
         task.detours = Detours::default();
-        self.watch.executed(tid, &mut lock(&self.shared.log));
+        let log = &mut lock(&self.shared.log);
+        if process::is_32_bit(tid) {
+            log.not_seen(FOREIGN.to_owned());
+        }
+        self.watch.executed(tid, log);
     }
 
     fn call(&mut self, tid: i32) -> io::Result<()> {
