@@ -169,8 +169,11 @@ impl Node {
     }
 }
 
-/// Whole numbers as YAML 1.1 has them, which kubectl reads: `0644` and `0o644` are octal.
+/// Whole numbers as YAML 1.1 has them, which kubectl reads: `0644` and `0o644` are octal, `1_000` is a thousand.
 fn integer(text: &str) -> Option<i64> {
+    if text.contains('_') && text.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c)) {
+        return integer(&text.replace('_', ""));
+    }
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -178,6 +181,7 @@ fn integer(text: &str) -> Option<i64> {
     let (radix, digits) = match digits.as_bytes() {
         [b'0', b'o', ..] => (8, &digits[2..]),
         [b'0', b'x', ..] => (16, &digits[2..]),
+        [b'0', b'b', ..] => (2, &digits[2..]),
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
@@ -413,10 +417,14 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_kubectl() {
-        let numbers = ["420", "0644", "0o644", "0x1a4", "-1", "+7"];
+        // What go-yaml makes of them, which kubectl and Compose read with.
+        let numbers = ["420", "0644", "0o644", "0x1a4", "-1", "+7", "1_000", "0b11", "0_7"];
         let read: Vec<_> = numbers.iter().map(|text| integer(text)).collect();
-        assert_eq!(read, [Some(420), Some(420), Some(420), Some(420), Some(-1), Some(7)]);
-        for text in ["", "-", "0x", "1e3", "1_000", "08", "99999999999999999999", "--1", "0-1"] {
+        assert_eq!(
+            read,
+            [Some(420), Some(420), Some(420), Some(420), Some(-1), Some(7), Some(1000), Some(3), Some(7)]
+        );
+        for text in ["", "-", "0x", "1e3", "_1", "0b2", "08", "99999999999999999999", "--1", "0-1"] {
             assert_eq!(integer(text), None, "{text}");
         }
         assert!(one("a: 1.5").get("a").unwrap().looks_like_a_number());

@@ -274,7 +274,7 @@ impl Reader<'_, '_> {
             Command::Exec(list) => list.value.iter().map(|word| word.value.to_string()).collect(),
             Command::Shell(line) => {
                 let shell = image.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
-                shell.into_iter().chain([self.joined(&line.value)]).collect()
+                shell.into_iter().chain([self.joined(line.value)]).collect()
             }
             _ => Vec::new(),
         }
@@ -326,10 +326,15 @@ fn no_value(text: &str) -> String {
 
 /// As Go calls it, and so docker.
 fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        other => other,
+    if cfg!(target_arch = "x86_64") {
+        "amd64"
+    } else if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else if cfg!(target_arch = "x86") {
+        "386"
+    } else if cfg!(target_arch = "riscv64") {
+        "riscv64"
+    } else {
+        "unknown"
     }
 }

@@ -192,10 +192,28 @@ fn what_is_not_set_is_not_said() {
 #[test]
 fn values_of_variables() {
     let like = service(
-        "environment: {A: 1.10, B: '1.10', C: 0x10, D: true, E: 1.0, F: 0.3, G: v1.10, H: 010, I: '${T:-1.10}'}",
+        "environment: {A: 1.10, B: '1.10', C: 0x10, D: true, E: 1.0, F: 0.3, G: v1.10, H: 010, J: 1e10, K: 123456789.5, L: 1_000, M: 0b11, N: 0.00001, I: '${T:-1.10}'}",
     );
     let values: Vec<_> = like.spec.env.iter().map(|(_, value)| value.as_str()).collect();
-    assert_eq!(values, ["1.1", "1.10", "16", "true", "1", "0.3", "v1.10", "8", "1.10"]);
+    assert_eq!(
+        values,
+        [
+            "1.1",
+            "1.10",
+            "16",
+            "true",
+            "1",
+            "0.3",
+            "v1.10",
+            "8",
+            "1e+10",
+            "1.234567895e+08",
+            "1000",
+            "3",
+            "1e-05",
+            "1.10"
+        ]
+    );
 }
 
 #[test]
