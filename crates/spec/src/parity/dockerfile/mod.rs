@@ -110,7 +110,9 @@ fn finish(like: &mut Like, text: &str, mut image: Image) -> Result<(), Error> {
 
 fn chosen(stages: &[Stage], select: Option<&str>) -> Result<usize, Error> {
     let Some(name) = select else { return Ok(stages.len() - 1) };
-    let named = |stage: &Stage| stage.from.as_.as_ref().is_some_and(|(_, known)| known.value == name);
+    let named = |stage: &Stage| {
+        stage.from.as_.as_ref().is_some_and(|(_, known)| known.value.eq_ignore_ascii_case(name))
+    };
     let by_number = || name.parse().ok().filter(|&n: &usize| n < stages.len());
     stages.iter().position(named).or_else(by_number).ok_or_else(|| {
         let names: Vec<_> = stages

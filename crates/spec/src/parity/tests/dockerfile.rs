@@ -33,6 +33,10 @@ fn stages_build_on_stages() {
     assert_eq!(api.spec.env.len(), 2);
     let last = like("Containerfile", text);
     assert_eq!((last.image, last.spec.user), (None, Some(UserSpec::Id(5, None))));
+    let triggers = "FROM a AS Base\nONBUILD USER trap\nONBUILD ENV A=1\nUSER own\nFROM base AS c\nENV B=$A\nFROM c\nUSER last\n";
+    let c = like("Dockerfile#C", triggers);
+    assert_eq!((c.spec.user, c.spec.env.len()), (Some(UserSpec::Name("trap".into(), None)), 2));
+    assert_eq!(like("Dockerfile#base", triggers).spec.user, Some(UserSpec::Name("own".into(), None)));
     assert!(wrong("Dockerfile#web", text).contains("no stage web (it has base, api, 2)"));
 }
 
