@@ -228,11 +228,17 @@ fn files_that_are_not_there_and_those_of_the_project() {
         ]
         .into(),
     );
-    let text = "services: {web: {image: i, env_file: [x.env, {path: raw.env, format: raw}], environment: [FROM_FILE, W]}}";
+    let text = "services: {web: {image: i, env_file: [x.env, {path: raw.env, format: raw}], environment: [FROM_FILE, W], secrets: [s]}}\n\
+                secrets: {s: {environment: TAG}}";
     let like = try_with("compose.yaml", text, &files).unwrap();
     let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["X=23", "Y=$TAG", "Z=\"$TAG\"", "FROM_FILE=1"]);
     assert_eq!(lost(&like), ["services.web.environment[1]"]);
+    let secret = at(&like, "/run/secrets/s");
+    assert!(
+        matches!(secret, Mount::Files { entries, .. } if entries[0].content == Content::File(b"2".to_vec())),
+        "{secret:?}"
+    );
 }
 
 #[test]
@@ -286,4 +292,30 @@ fn an_override_takes_away() {
     assert_eq!((like.spec.user, like.low_ports.len()), (None, 0));
     assert_eq!(like.spec.env, [("C".into(), "3".into())]);
     assert_eq!(like.spec.caps.add.len(), 2);
+}
+
+#[test]
+fn what_is_extended_has_paths_of_its_own() {
+    let base = "services: {base: {extends: {file: more/x.yaml, service: deep}, env_file: [a.env], volumes: ['./src:/src', 'name:/n', {type: bind, source: ., target: \
+                /all}], build: {context: app}}}";
+    let files = Files(
+        [
+            ("common/base.yaml", base),
+            ("common/more/x.yaml", "services: {deep: {env_file: b.env}}"),
+            ("common/a.env", "A=1"),
+            ("common/more/b.env", "B=2"),
+            ("common/src", ""),
+            ("common/app/Dockerfile", "FROM a\nUSER 7\n"),
+        ]
+        .into(),
+    );
+    let text = "services: {web: {extends: {file: common/base.yaml, service: base}, privileged: true, cap_drop: [CHOWN]}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!(like.spec.env, [("B".into(), "2".into()), ("A".into(), "1".into())]);
+    assert_eq!((&like.spec.user, like.spec.caps.drop.len()), (&Some(UserSpec::Id(7, None)), 0));
+    let source = |target| match at(&like, target) {
+        Mount::Bind { source, .. } => Some(source.as_path()),
+        _ => None,
+    };
+    assert_eq!((source("/src"), source("/n")), (Some(Path::new("/project/common/src")), None));
 }
