@@ -20,6 +20,8 @@ mod manifests;
 mod podman;
 #[path = "parity/table.rs"]
 mod table;
+#[path = "parity/units.rs"]
+mod units;
 
 use rootlet::like::{self, Like};
 use rootlet::{Base, Builder, Rootlet, Store};

@@ -103,7 +103,18 @@ fn value(node: &Node) -> Option<String> {
     if !node.looks_like_a_number() {
         return Some(text.to_owned());
     }
-    let number = || text.parse::<f64>().ok().filter(|number| number.abs() < 1e21);
     let whole = node.integer().map(|number| number.to_string());
-    Some(whole.or_else(|| number().map(|number| number.to_string())).unwrap_or_else(|| text.to_owned()))
+    let number = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(as_go_writes);
+    Some(whole.or_else(number).unwrap_or_else(|| text.to_owned()))
+}
+
+/// The shortest digits, with an exponent from a million on and below a ten thousandth (`fmt.Sprint`).
+fn as_go_writes(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>().unwrap_or_default() {
+        power @ ..-4 => format!("{digits}e-{:02}", -power),
+        power @ 6.. => format!("{digits}e+{power:02}"),
+        _ => number.to_string(),
+    }
 }

@@ -58,6 +58,46 @@ fn forget_places(node: &mut Node) {
     }
 }
 
+/// A service of a file in another directory, where its paths begin, with paths that begin here.
+pub fn from(directory: &Path, mut service: Node) -> Node {
+    let Value::Map(fields) = &mut service.value else { return service };
+    for (key, node) in fields.iter_mut().filter(|_| directory != Path::new("")) {
+        let is_path = match key.name.as_str() {
+            "env_file" => |_: &str| true,
+            "build" => |text: &str| !text.contains("://") && !text.starts_with("git@"),
+            "volumes" => |text: &str| text.starts_with('.'),
+            _ => continue,
+        };
+        let nodes = match &mut node.value {
+            Value::List(nodes) => nodes.iter_mut().collect(),
+            _ => vec![node],
+        };
+        for node in nodes {
+            match &mut node.value {
+                Value::Map(fields) => {
+                    let of_path = |name: &str| ["path", "context", "source"].contains(&name);
+                    let fields = fields.iter_mut().filter(|(key, _)| of_path(&key.name));
+                    fields.for_each(|(_, node)| relocate(node, directory, is_path));
+                }
+                _ => relocate(node, directory, is_path),
+            }
+        }
+    }
+    service
+}
+
+fn relocate(node: &mut Node, directory: &Path, is_path: fn(&str) -> bool) {
+    if let Value::Scalar { text, .. } = &mut node.value
+        && is_path(text)
+        && !text.starts_with(['/', '~'])
+    {
+        // `./` before it, since a name alone is that of a volume.
+        let below = directory.to_string_lossy();
+        let dot = if below.starts_with(['.', '/']) { "" } else { "./" };
+        *text = format!("{dot}{below}/{text}");
+    }
+}
+
 /// A project that this one includes.
 pub struct Included {
     /// Its file, as it is named here.

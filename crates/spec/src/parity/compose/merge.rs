@@ -4,6 +4,8 @@ use super::super::yaml::{Key, Node, Tag, Value};
 
 /// What replaces although it is a list.
 const REPLACED: [&str; 2] = ["command", "entrypoint"];
+/// What may be one text or a list of them.
+const LISTS: [&str; 4] = ["env_file", "tmpfs", "dns", "dns_search"];
 /// What may be a list of `NAME=VALUE` or a mapping.
 const PAIRS: [&str; 4] = ["environment", "labels", "sysctls", "annotations"];
 
@@ -70,7 +72,17 @@ fn merged(name: &str, base: Node, over: &Node) -> Node {
     if PAIRS.contains(&name) && over.tag.is_none() {
         return merge(as_map(base), &as_map(over.clone()));
     }
+    if LISTS.contains(&name) && over.tag.is_none() {
+        return merge(as_list(base), &as_list(over.clone()));
+    }
     merge(base, over)
+}
+
+fn as_list(node: Node) -> Node {
+    match node.value {
+        Value::Scalar { .. } => Node { place: node.place, tag: None, value: Value::List(vec![node]) },
+        _ => node,
+    }
 }
 
 /// `[A=1, B]` as `{A: 1, B: }`.

@@ -42,7 +42,7 @@ fn read_project(file: &Node, request: &Request, left: &mut usize) -> Result<Like
     let Some(services) = own else {
         return of_included(&included, &name, request, left);
     };
-    let service = extended(&services, &name, request, &mut losses, 0)?;
+    let service = extended(&services, &name, request, &mut losses, Path::new(""), 0)?;
     let at = At::new(&service, format!("services.{name}"));
     let named = Named { secrets: top.get("secrets"), configs: top.get("configs") };
     let mut like = service::read(&at, &name, &named, request)?;
@@ -131,18 +131,19 @@ fn choose(
     }
 }
 
-/// The service with all that it extends below it.
+/// The service with all that it extends below it. `directory`: where the file lies whose services these are.
 fn extended(
     services: &At,
     name: &str,
     request: &Request,
     losses: &mut Vec<Loss>,
+    directory: &Path,
     depth: usize,
 ) -> Result<Node, Error> {
     let Some(service) = services.node.get(name) else {
         return Err(services.error(format!("it has no service {name}, which another one extends")));
     };
-    let service = &interpolate::interpolate(service, request, losses)?;
+    let service = &files::from(directory, interpolate::interpolate(service, request, losses)?);
     let at = At::new(service, format!("services.{name}"));
     let mut fields = at.map()?;
     let Some(extends) = fields.get("extends") else { return Ok(service.clone()) };
@@ -157,13 +158,15 @@ fn extended(
         }
     };
     let base = match file {
-        None => extended(services, &other, request, losses, depth + 1)?,
+        None => extended(services, &other, request, losses, directory, depth + 1)?,
         Some(file) => {
+            let file = directory.join(file);
             let text = read_text(&extends, &file, request)?
                 .ok_or_else(|| extends.error(format!("{} is not there", file.display())))?;
             let tree = files::other(&text, &file.to_string_lossy())?;
             let services = At::new(&tree, "").map()?.required("services")?;
-            extended(&services, &other, request, losses, depth + 1)?
+            let directory = file.parent().unwrap_or(Path::new(""));
+            extended(&services, &other, request, losses, directory, depth + 1)?
         }
     };
     Ok(merge::merge(base, service))

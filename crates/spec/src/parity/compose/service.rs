@@ -160,6 +160,8 @@ fn rights(like: &mut Like, service: &mut Fields) -> Result<(), Error> {
         && at.truth()?
     {
         like.spec.caps.add = vec![caps::ALL.into()];
+        // docker takes no notice of what is dropped besides.
+        like.spec.caps.drop.clear();
         like.spec.seccomp_unconfined = true;
         like.losses.push(at.loss(
             "all capabilities and no filter, but in a user namespace: the host's devices are out of reach",

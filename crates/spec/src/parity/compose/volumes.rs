@@ -6,6 +6,7 @@
 use super::super::error::Error;
 use super::super::fields::{At, Fields};
 use super::super::{Like, MOST_MOUNTS, Request, of_the_kernel};
+use super::interpolate::Variables;
 use super::{Named, one_or_many};
 use crate::{Access, Content, Entry, Mount, Rights, mode, mount, size};
 use std::path::{Component, PathBuf};
@@ -265,7 +266,7 @@ fn file(
     }
     let content = match (fields.text("content")?, fields.text("environment")?) {
         (Some(content), _) => Some(content.to_owned()),
-        (None, Some(name)) => request.around.variable(name),
+        (None, Some(name)) => Variables::of(request)?.get(name),
         _ => None,
     };
     if content.is_none() {

@@ -2,6 +2,7 @@
 //!
 //! Nothing is built: RUN, COPY and ADD are not done, which is a loss as long as no `--base` names the image that was built.
 
+mod heredoc;
 mod lex;
 pub mod open;
 mod stage;
@@ -19,12 +20,13 @@ pub type Arguments = BTreeMap<String, String>;
 /// `arguments` go before the defaults of the file's ARGs.
 pub fn read(text: &str, request: &Request, arguments: &Arguments) -> Result<Like, Error> {
     let text = &*without_nothing(text);
-    let file = parsed(text)?;
+    let instructions = heredoc::blanked(text, escape(text))?;
+    let file = parsed(&instructions)?;
     let stages: Vec<_> = file.stages().collect();
     let index = chosen(&stages, request.select)?;
-    let escape = file.parser_directives.escape.as_ref().map_or('\\', |escape| escape.value.value);
     let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
     let lines = std::iter::once(0).chain(ends).collect();
+    let escape = escape(text);
     let reader = Reader { text, lines, file: &file, stages: &stages, escape, arguments };
     let image = reader.stage(index, 0)?;
     let what = match (&stages[index].from.as_, stages.len()) {
@@ -35,6 +37,13 @@ pub fn read(text: &str, request: &Request, arguments: &Arguments) -> Result<Like
     let mut like = Like::new(Kind::Dockerfile, what);
     finish(&mut like, text, image)?;
     Ok(like)
+}
+
+/// What `# escape=` says, among the directives that begin a file.
+fn escape(text: &str) -> char {
+    let directives = text.lines().map_while(|line| line.trim().strip_prefix('#')?.split_once('='));
+    let said = directives.filter(|(name, _)| name.trim().eq_ignore_ascii_case("escape"));
+    said.map(|(_, value)| value.trim()).find(|value| *value == "`").map_or('\\', |_| '`')
 }
 
 fn parsed(text: &str) -> Result<Dockerfile<'_>, Error> {
@@ -101,7 +110,9 @@ fn finish(like: &mut Like, text: &str, mut image: Image) -> Result<(), Error> {
 
 fn chosen(stages: &[Stage], select: Option<&str>) -> Result<usize, Error> {
     let Some(name) = select else { return Ok(stages.len() - 1) };
-    let named = |stage: &Stage| stage.from.as_.as_ref().is_some_and(|(_, known)| known.value == name);
+    let named = |stage: &Stage| {
+        stage.from.as_.as_ref().is_some_and(|(_, known)| known.value.eq_ignore_ascii_case(name))
+    };
     let by_number = || name.parse().ok().filter(|&n: &usize| n < stages.len());
     stages.iter().position(named).or_else(by_number).ok_or_else(|| {
         let names: Vec<_> = stages

@@ -112,6 +112,12 @@ impl Reader<'_, '_> {
             let says = stage.from.image.value.to_string();
             image.losses.push(Loss { place, path: "FROM".into(), says, why });
         }
+        // What the stage before left for whoever builds on it comes first.
+        for instruction in earlier.map_or(&[][..], |earlier| self.stages[earlier].instructions) {
+            if let Instruction::Onbuild(trigger) = instruction {
+                self.instruction(&mut image, &trigger.instruction, &globals)?;
+            }
+        }
         for instruction in stage.instructions {
             self.instruction(&mut image, instruction, &globals)?;
         }
@@ -216,7 +222,7 @@ impl Reader<'_, '_> {
             Instruction::Run(run) => self.leave_out(image, run.run.span.clone(), "RUN"),
             Instruction::Copy(copy) => self.leave_out(image, copy.copy.span.clone(), "COPY"),
             Instruction::Add(add) => self.leave_out(image, add.add.span.clone(), "ADD"),
-            // LABEL, HEALTHCHECK, STOPSIGNAL, MAINTAINER, ONBUILD: the process does not see them.
+            // LABEL, HEALTHCHECK, STOPSIGNAL, MAINTAINER, and ONBUILD here: the process does not see them.
             _ => {}
         }
         Ok(())
@@ -326,10 +332,15 @@ fn no_value(text: &str) -> String {
 
 /// As Go calls it, and so docker.
 fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        other => other,
+    if cfg!(target_arch = "x86_64") {
+        "amd64"
+    } else if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else if cfg!(target_arch = "x86") {
+        "386"
+    } else if cfg!(target_arch = "riscv64") {
+        "riscv64"
+    } else {
+        "unknown"
     }
 }

@@ -192,10 +192,28 @@ fn what_is_not_set_is_not_said() {
 #[test]
 fn values_of_variables() {
     let like = service(
-        "environment: {A: 1.10, B: '1.10', C: 0x10, D: true, E: 1.0, F: 0.3, G: v1.10, H: 010, I: '${T:-1.10}'}",
+        "environment: {A: 1.10, B: '1.10', C: 0x10, D: true, E: 1.0, F: 0.3, G: v1.10, H: 010, J: 1e10, K: 123456789.5, L: 1_000, M: 0b11, N: 0.00001, I: '${T:-1.10}'}",
     );
     let values: Vec<_> = like.spec.env.iter().map(|(_, value)| value.as_str()).collect();
-    assert_eq!(values, ["1.1", "1.10", "16", "true", "1", "0.3", "v1.10", "8", "1.10"]);
+    assert_eq!(
+        values,
+        [
+            "1.1",
+            "1.10",
+            "16",
+            "true",
+            "1",
+            "0.3",
+            "v1.10",
+            "8",
+            "1e+10",
+            "1.234567895e+08",
+            "1000",
+            "3",
+            "1e-05",
+            "1.10"
+        ]
+    );
 }
 
 #[test]
@@ -210,11 +228,17 @@ fn files_that_are_not_there_and_those_of_the_project() {
         ]
         .into(),
     );
-    let text = "services: {web: {image: i, env_file: [x.env, {path: raw.env, format: raw}], environment: [FROM_FILE, W]}}";
+    let text = "services: {web: {image: i, env_file: [x.env, {path: raw.env, format: raw}], environment: [FROM_FILE, W], secrets: [s]}}\n\
+                secrets: {s: {environment: TAG}}";
     let like = try_with("compose.yaml", text, &files).unwrap();
     let env: Vec<_> = like.spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["X=23", "Y=$TAG", "Z=\"$TAG\"", "FROM_FILE=1"]);
     assert_eq!(lost(&like), ["services.web.environment[1]"]);
+    let secret = at(&like, "/run/secrets/s");
+    assert!(
+        matches!(secret, Mount::Files { entries, .. } if entries[0].content == Content::File(b"2".to_vec())),
+        "{secret:?}"
+    );
 }
 
 #[test]
@@ -268,4 +292,30 @@ fn an_override_takes_away() {
     assert_eq!((like.spec.user, like.low_ports.len()), (None, 0));
     assert_eq!(like.spec.env, [("C".into(), "3".into())]);
     assert_eq!(like.spec.caps.add.len(), 2);
+}
+
+#[test]
+fn what_is_extended_has_paths_of_its_own() {
+    let base = "services: {base: {extends: {file: more/x.yaml, service: deep}, env_file: [a.env], volumes: ['./src:/src', 'name:/n', {type: bind, source: ., target: \
+                /all}], build: {context: app}}}";
+    let files = Files(
+        [
+            ("common/base.yaml", base),
+            ("common/more/x.yaml", "services: {deep: {env_file: b.env}}"),
+            ("common/a.env", "A=1"),
+            ("common/more/b.env", "B=2"),
+            ("common/src", ""),
+            ("common/app/Dockerfile", "FROM a\nUSER 7\n"),
+        ]
+        .into(),
+    );
+    let text = "services: {web: {extends: {file: common/base.yaml, service: base}, privileged: true, cap_drop: [CHOWN]}}";
+    let like = try_with("compose.yaml", text, &files).unwrap();
+    assert_eq!(like.spec.env, [("B".into(), "2".into()), ("A".into(), "1".into())]);
+    assert_eq!((&like.spec.user, like.spec.caps.drop.len()), (&Some(UserSpec::Id(7, None)), 0));
+    let source = |target| match at(&like, target) {
+        Mount::Bind { source, .. } => Some(source.as_path()),
+        _ => None,
+    };
+    assert_eq!((source("/src"), source("/n")), (Some(Path::new("/project/common/src")), None));
 }

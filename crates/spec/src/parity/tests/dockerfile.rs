@@ -33,6 +33,10 @@ fn stages_build_on_stages() {
     assert_eq!(api.spec.env.len(), 2);
     let last = like("Containerfile", text);
     assert_eq!((last.image, last.spec.user), (None, Some(UserSpec::Id(5, None))));
+    let triggers = "FROM a AS Base\nONBUILD USER trap\nONBUILD ENV A=1\nUSER own\nFROM base AS c\nENV B=$A\nFROM c\nUSER last\n";
+    let c = like("Dockerfile#C", triggers);
+    assert_eq!((c.spec.user, c.spec.env.len()), (Some(UserSpec::Name("trap".into(), None)), 2));
+    assert_eq!(like("Dockerfile#base", triggers).spec.user, Some(UserSpec::Name("own".into(), None)));
     assert!(wrong("Dockerfile#web", text).contains("no stage web (it has base, api, 2)"));
 }
 
@@ -118,7 +122,7 @@ fn what_a_command_says_of_another() {
 /// The image that a file begins with has variables that the file does not tell; one that was built from it has them all.
 #[test]
 fn what_the_file_does_not_set_the_base_does() {
-    let text = "FROM dotnet\nENV PATH=/app/bin:$PATH\nARG VERSION\nENV APP_VERSION=$VERSION\nWORKDIR $HOME_OF/x\nUSER $APP_UID\nVOLUME $DATA\n";
+    let text = "FROM dotnet\nENV PATH=/app/bin:$PATH\nARG VERSION\nENV APP_VERSION=$VERSION\nWORKDIR $DIRECTORY/x\nUSER $APP_UID\nVOLUME $DATA\n";
     let like = like("Dockerfile", text);
     assert_eq!(lost(&like), ["WORKDIR", "USER", "VOLUME"]);
     assert!(like.losses[1].why.starts_with("$APP_UID has no value in this file: "), "{}", like.losses[1].why);
@@ -130,10 +134,10 @@ fn what_the_file_does_not_set_the_base_does() {
     let env = |spec: &crate::Spec, name: &str| {
         spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     };
-    let begun = image(&[("PATH", "/usr/bin"), ("APP_UID", "1654"), ("HOME_OF", "/home")], None);
+    let begun = image(&[("PATH", "/usr/bin"), ("APP_UID", "1654"), ("DIRECTORY", "/srv")], None);
     let spec = like.complete(like.spec.clone(), &begun).unwrap();
     assert_eq!(env(&spec, "PATH").as_deref(), Some("/app/bin:/usr/bin"));
-    assert_eq!((env(&spec, "APP_VERSION").as_deref(), spec.workdir.as_deref()), (Some(""), Some("/home/x")));
+    assert_eq!((env(&spec, "APP_VERSION").as_deref(), spec.workdir.as_deref()), (Some(""), Some("/srv/x")));
     assert_eq!(spec.user, Some(UserSpec::Id(1654, None)));
     let built = image(&[("PATH", "/app/bin:/go/bin"), ("APP_VERSION", "7")], Some("9"));
     let spec = like.complete(like.spec.clone(), &built).unwrap();
