@@ -47,22 +47,28 @@ fn each_process_has_the_limits_that_were_asked_for_and_the_callers_otherwise() {
 #[test]
 fn a_limit_above_the_callers_own_stays_at_that_and_is_told() {
     let Some((_, base)) = bases().pop() else { return };
-    let callers = facts(&with_probe(&base).spawn().unwrap()).limits["Max open files"].clone();
+    let open_files = |root: &Rootlet| {
+        let output = root.command("sh").args(["-c", "ulimit -n; ulimit -Hn"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let callers = open_files(&with_probe(&base).spawn().unwrap());
+    let callers = callers.lines().last().unwrap();
     // One more than the machine has file numbers at all, so that nobody's hard limit is above it.
     let all: u64 = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap().trim().parse().unwrap();
     let limit = format!("nofile={}", all + 1);
     let root = with_ulimits(&base, &[&limit, "core=0"]);
-    let open_files = facts(&root).limits["Max open files"].clone();
-    assert_eq!(open_files, (callers.1.clone(), callers.1.clone()));
+    assert_eq!(open_files(&root), format!("{callers}\n{callers}\n"));
     let told: Vec<_> = root.report().not_reproduced.iter().filter(|told| told.contains("ulimit")).collect();
-    assert!(matches!(told[..], [told] if told.ends_with(&format!(": {limit} ({})", callers.1))), "{told:?}");
+    assert!(matches!(told[..], [told] if told.ends_with(&format!(": {limit} ({callers})"))), "{told:?}");
     let spec = Spec {
         ulimits: vec![limit.parse().unwrap()],
         require: vec![rootlet::spec::Require::Everything],
         ..Spec::default()
     };
     let error = Rootlet::builder(&base).spec(spec).spawn().unwrap_err();
-    assert!(error.hint().unwrap().contains(&limit), "{error}");
+    // The weaker tiers lack more, which is looked at before.
+    let weaker = rootlet_tests::one_id() || rootlet_tests::chroot();
+    assert!(weaker || error.hint().unwrap().contains(&limit), "{error}");
 }
 
 /// By itself, since the kernel counts a user's processes in all rootlets of one caller together.
