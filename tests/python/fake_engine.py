@@ -87,8 +87,13 @@ class Engine:
                 pass
             return None
 
+    # What is asked with this answer waits for ever.
+    NEVER = object()
+
     def answer(self, stream, said):
         answer = self.answers.get(said["ask"])
+        if answer is self.NEVER:
+            return
         answer = answer(said) if callable(answer) else answer
         if isinstance(answer, dict) and "error" in answer:
             self.say(stream, {"id": said["id"], **answer})

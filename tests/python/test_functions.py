@@ -218,7 +218,7 @@ def test_threads_ask_one_after_the_other(engine):
 
 
 def test_who_does_not_wait_any_more_harms_nobody(engine):
-    engine.answers = {"stdout": "x", "stderr": "y"}
+    engine.answers = {"stdout": engine.NEVER, "stderr": "y"}
 
     async def ask():
         task = asyncio.create_task(dag.container().stdout())
