@@ -69,7 +69,7 @@ fn row(
     };
     let strace = ["strace", "-f", "--seccomp-bpf", "-e", "trace=%file", "-o", "/dev/null"];
     let times = compete(
-        rounds.div_ceil(part),
+        rounds.div_ceil(part).max(3),
         vec![
             Competitor::new("traced", || ended(command().explain().map_err(told)?.output.status)),
             Competitor::new("not traced", || ended(command().output().map_err(told)?.status)),
